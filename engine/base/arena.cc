@@ -1,0 +1,80 @@
+#include "engine/base/arena.h"
+
+#include <sys/mman.h>
+
+#include <mutex>
+#include <new>
+
+namespace lsmlab {
+namespace {
+
+// Chunks kept for the next memtable: 64 MiB, the size of one large memtable.
+constexpr size_t kPoolChunks = 32;
+
+struct ChunkPool {
+  std::mutex mutex;
+  std::vector<char*> idle;
+};
+
+ChunkPool& Pool() {
+  static auto* pool = new ChunkPool;
+  return *pool;
+}
+
+// Maps `bytes` aligned to 2 MiB: maps one chunk more, and gives the ends back.
+char* MapAligned(size_t bytes) {
+  const size_t padded = bytes + Arena::kChunkBytes;
+  void* raw = mmap(nullptr, padded, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (raw == MAP_FAILED) throw std::bad_alloc();
+  const auto start = reinterpret_cast<uintptr_t>(raw);
+  const uintptr_t aligned = (start + Arena::kChunkBytes - 1) & ~(Arena::kChunkBytes - 1);
+  if (aligned > start) munmap(raw, aligned - start);
+  const uintptr_t end = start + padded;
+  if (end > aligned + bytes) {
+    munmap(reinterpret_cast<void*>(aligned + bytes), end - aligned - bytes);
+  }
+  auto* memory = reinterpret_cast<char*>(aligned);
+  madvise(memory, bytes, MADV_HUGEPAGE);  // a hint: small pages serve as well
+  return memory;
+}
+
+}  // namespace
+
+Arena::~Arena() {
+  for (const Mapping& mapping : mappings_) {
+    if (mapping.bytes == kChunkBytes) {
+      std::lock_guard guard(Pool().mutex);
+      if (Pool().idle.size() < kPoolChunks) {
+        Pool().idle.push_back(mapping.start);
+        continue;
+      }
+    }
+    munmap(mapping.start, mapping.bytes);
+  }
+}
+
+char* Arena::AllocateSlow(size_t bytes, size_t alignment) {
+  const bool whole_chunk = bytes <= kChunkBytes;
+  const size_t mapped =
+      whole_chunk ? kChunkBytes : (bytes + kChunkBytes - 1) & ~(kChunkBytes - 1);
+  char* memory = nullptr;
+  if (whole_chunk) {
+    std::lock_guard guard(Pool().mutex);
+    if (!Pool().idle.empty()) {
+      memory = Pool().idle.back();
+      Pool().idle.pop_back();
+    }
+  }
+  if (memory == nullptr) memory = MapAligned(mapped);
+  mappings_.push_back({memory, mapped});
+  mapped_.store(mapped_.load(std::memory_order_relaxed) + mapped, std::memory_order_relaxed);
+  used_.store(used_.load(std::memory_order_relaxed) + bytes, std::memory_order_relaxed);
+  // A large piece leaves the current chunk in use, unless its own remainder is the larger one.
+  if (static_cast<size_t>(end_ - next_) < mapped - bytes) {
+    next_ = memory + bytes;
+    end_ = memory + mapped;
+  }
+  return memory;
+}
+
+}  // namespace lsmlab

@@ -1,0 +1,118 @@
+#include "engine/base/epoch.h"
+
+#include <sched.h>
+
+#include <deque>
+#include <mutex>
+#include <vector>
+
+#include "engine/base/assert.h"
+
+namespace lsmlab {
+namespace internal {
+
+std::atomic<uint64_t> global_epoch{1};
+thread_local EpochSlot* thread_epoch_slot = nullptr;
+
+}  // namespace internal
+
+namespace {
+
+using internal::EpochSlot;
+using internal::global_epoch;
+
+// Threads alive at once that read a store; a slot returns when its thread ends.
+constexpr size_t kSlots = 512;
+// Retired objects that trigger a collection.
+constexpr size_t kCollectEvery = 32;
+
+struct Retired {
+  uint64_t epoch;
+  void* object;
+  void (*deleter)(void*);
+};
+
+struct Domain {
+  EpochSlot slots[kSlots];
+  std::mutex mutex;  // guards `waiting`; leaf lock, never held while a deleter runs
+  std::deque<Retired> waiting;
+};
+
+Domain& TheDomain() {
+  static auto* domain = new Domain;
+  return *domain;
+}
+
+struct SlotLease {
+  EpochSlot* slot = nullptr;
+  ~SlotLease() {
+    if (slot == nullptr) return;
+    internal::thread_epoch_slot = nullptr;
+    slot->in_use.store(false, std::memory_order_release);
+  }
+};
+
+// The oldest epoch that a thread inside announces, or the current one.
+uint64_t OldestEntered() {
+  uint64_t oldest = global_epoch.load(std::memory_order_seq_cst);
+  for (EpochSlot& slot : TheDomain().slots) {
+    const uint64_t entered = slot.entered.load(std::memory_order_seq_cst);
+    if (entered != 0 && entered < oldest) oldest = entered;
+  }
+  return oldest;
+}
+
+}  // namespace
+
+EpochSlot* internal::AcquireEpochSlot() {
+  thread_local SlotLease lease;
+  for (EpochSlot& slot : TheDomain().slots) {
+    bool expected = false;
+    if (!slot.in_use.load(std::memory_order_relaxed) &&
+        slot.in_use.compare_exchange_strong(expected, true, std::memory_order_acq_rel)) {
+      slot.depth = 0;
+      lease.slot = &slot;
+      thread_epoch_slot = &slot;
+      return &slot;
+    }
+  }
+  LSMLAB_ASSERT(false && "more than 512 threads read stores at once");
+  return nullptr;
+}
+
+void EpochRetire(void* object, void (*deleter)(void*)) {
+  Domain& domain = TheDomain();
+  bool collect;
+  {
+    std::lock_guard guard(domain.mutex);
+    // A reader that announces a later epoch than this one entered after the object was unlinked.
+    const uint64_t epoch = global_epoch.fetch_add(1, std::memory_order_seq_cst);
+    domain.waiting.push_back({epoch, object, deleter});
+    collect = domain.waiting.size() % kCollectEvery == 0;
+  }
+  if (collect) EpochCollect();
+}
+
+size_t EpochCollect() {
+  Domain& domain = TheDomain();
+  std::vector<Retired> free_now;
+  size_t left;
+  {
+    std::lock_guard guard(domain.mutex);
+    const uint64_t oldest = OldestEntered();
+    while (!domain.waiting.empty() && domain.waiting.front().epoch < oldest) {
+      free_now.push_back(domain.waiting.front());
+      domain.waiting.pop_front();
+    }
+    left = domain.waiting.size();
+  }
+  for (const Retired& retired : free_now) retired.deleter(retired.object);
+  return left;
+}
+
+void EpochDrain() {
+  LSMLAB_ASSERT(ReadGuard::Depth() == 0);
+  while (EpochCollect() > 0) sched_yield();
+}
+
+}  // namespace lsmlab

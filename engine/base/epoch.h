@@ -1,0 +1,68 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+// Epoch-based reclamation (Fraser 2004): readers announce the epoch they entered in; what was
+// unlinked is freed when every thread inside has entered later. One domain for the process, so a
+// single announcement covers versions, memtables, table objects and blocks of every store.
+namespace lsmlab {
+
+namespace internal {
+struct alignas(128) EpochSlot {
+  std::atomic<uint64_t> entered{0};  // 0: outside
+  uint32_t depth = 0;                // nesting, owner thread only
+  std::atomic<bool> in_use{false};
+};
+EpochSlot* AcquireEpochSlot();
+extern std::atomic<uint64_t> global_epoch;
+extern thread_local EpochSlot* thread_epoch_slot;
+inline EpochSlot& ThreadEpochSlot() {
+  EpochSlot* slot = thread_epoch_slot;
+  return slot != nullptr ? *slot : *AcquireEpochSlot();
+}
+}  // namespace internal
+
+// Everything reachable when the guard was made stays alive until it ends. Nests. Costs one
+// sequentially consistent store. Never held across a suspension: code that may suspend takes
+// counted references (ReadRef, BlockRef) instead. REQUIRES: ended on the thread it was made on.
+class ReadGuard {
+ public:
+  ReadGuard() noexcept : slot_(internal::ThreadEpochSlot()) {
+    if (slot_.depth++ == 0) {
+      slot_.entered.store(internal::global_epoch.load(std::memory_order_acquire),
+                          std::memory_order_seq_cst);
+    }
+  }
+  ~ReadGuard() {
+    if (--slot_.depth == 0) slot_.entered.store(0, std::memory_order_release);
+  }
+  ReadGuard(const ReadGuard&) = delete;
+  ReadGuard& operator=(const ReadGuard&) = delete;
+
+  // Nesting depth of the calling thread, for asserting 0 before a suspension.
+  static uint32_t Depth() noexcept { return internal::ThreadEpochSlot().depth; }
+
+ private:
+  internal::EpochSlot& slot_;
+};
+
+// Calls deleter(object) once no guard that could reach the object is left. The caller has already
+// made it unreachable for newcomers. Thread-safe. May free other retired objects in this call;
+// deleters may retire more.
+void EpochRetire(void* object, void (*deleter)(void*));
+
+template <typename T>
+void EpochDelete(T* object) {
+  EpochRetire(object, [](void* p) { delete static_cast<T*>(p); });
+}
+
+// Frees what can be freed now. Returns how many objects still wait.
+size_t EpochCollect();
+
+// Frees everything that is retired; waits for guards of other threads to end. REQUIRES: the calling
+// thread holds no guard. For closing a store and for tests.
+void EpochDrain();
+
+}  // namespace lsmlab

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+
+#include "engine/base/slice.h"
+
+// The internal entry: key, tag, value. tag = sequence << 8 | kind. Entries are ordered by key
+// ascending, then tag descending: the newest version of a key comes first.
+namespace lsmlab {
+
+// Numbers on disk: never reuse or change. 0 is invalid, 128 and above are reserved. A reader that
+// meets a kind it does not know reports an error; it never skips.
+enum class EntryKind : uint8_t {
+  kInvalid = 0,
+  kPut = 1,
+  kDelete = 2,
+  kMerge = 3,
+  kRangeDelete = 4,
+  kPutInValueFile = 5,  // value = an encoded ValueReference
+  kPutWithExpiry = 6,   // value = u64 expiry time, then the value
+  kSingleDelete = 7,    // reserved
+};
+
+using Sequence = uint64_t;  // 56 bits
+using Tag = uint64_t;
+
+inline constexpr Sequence kMaxSequence = (Sequence{1} << 56) - 1;
+inline constexpr Tag kMaxTag = ~Tag{0};  // sorts before every version of its key
+
+inline constexpr size_t kMaxKeyBytes = 65'535;
+inline constexpr size_t kMaxValueBytes = 64u << 20;
+inline constexpr size_t kMaxBatchBytes = 64u << 20;
+
+constexpr Tag MakeTag(Sequence sequence, EntryKind kind) noexcept {
+  return sequence << 8 | static_cast<uint8_t>(kind);
+}
+constexpr Sequence TagSequence(Tag tag) noexcept { return tag >> 8; }
+constexpr EntryKind TagKind(Tag tag) noexcept { return static_cast<EntryKind>(tag & 0xff); }
+// The tag with which a search at a snapshot starts: at or before every version it may see.
+constexpr Tag SnapshotTag(Sequence snapshot) noexcept { return snapshot << 8 | 0xff; }
+constexpr bool IsKnownKind(Tag tag) noexcept { return (tag & 0xff) >= 1 && (tag & 0xff) <= 6; }
+
+struct Entry {
+  Slice key;
+  Tag tag = 0;
+  Slice value;
+};
+
+// -1, 0, 1 in entry order.
+inline int CompareEntry(Slice a_key, Tag a_tag, Slice b_key, Tag b_tag) noexcept {
+  const int c = a_key.compare(b_key);
+  if (c != 0) return c < 0 ? -1 : 1;
+  return a_tag > b_tag ? -1 : (a_tag < b_tag ? 1 : 0);
+}
+
+}  // namespace lsmlab

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "engine/async/task.h"
+#include "engine/base/slice.h"
+#include "engine/parts/io.h"
+
+namespace lsmlab {
+
+// Appends to a new file in large aligned pieces. Append copies into the buffer and never touches the
+// disk; the job awaits Flush whenever NeedsFlush() says so (at least one piece is full). On a direct
+// file Finish pads to the alignment with zeros *before* the last `tail` bytes, so that a footer
+// stands at the very end.
+// One user at a time. The file is owned by the writer until Close.
+class FileWriter {
+ public:
+  static constexpr size_t kPieceBytes = 512u << 10;
+
+  FileWriter(Io& io, IoSite site, std::unique_ptr<IoFile> file);
+  ~FileWriter();
+  FileWriter(const FileWriter&) = delete;
+  FileWriter& operator=(const FileWriter&) = delete;
+
+  void Append(Slice bytes);
+  // Zeros up to a multiple of `alignment` of the file offset.
+  void Pad(size_t alignment);
+  uint64_t offset() const noexcept { return offset_; }  // of the next byte appended
+  bool NeedsFlush() const noexcept { return full_.size() > 0; }
+  // Writes all full pieces.
+  Task<Status> Flush();
+  // Pads (see above), appends `tail`, writes everything, syncs data, closes the file. The directory
+  // entry is the caller's to sync.
+  Task<Status> Finish(Slice tail);
+  // Where `tail` will start when Finish(tail of this size) is called now.
+  uint64_t TailOffset(size_t tail_bytes) const noexcept;
+
+ private:
+  struct Piece {
+    char* data = nullptr;
+    size_t used = 0;
+    uint64_t offset = 0;
+  };
+  Piece NewPiece();
+  Io& io_;
+  IoSite site_;
+  std::unique_ptr<IoFile> file_;
+  std::vector<Piece> full_;
+  std::vector<char*> spare_;
+  Piece open_;
+  uint64_t offset_ = 0;
+};
+
+}  // namespace lsmlab

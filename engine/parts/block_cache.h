@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "engine/async/task.h"
+#include "engine/base/epoch.h"
+#include "engine/base/status.h"
+#include "engine/parts/block.h"
+#include "engine/parts/io.h"
+#include "engine/parts/settings.h"
+
+// Block cache: keeps blocks in memory within a budget. Variants: `none`, `lru` (sharded, mutex),
+// `swizzled` (the table's own slot points straight at the block; CLOCK eviction; no search at all).
+// Hot: TryPin is one virtual call per block touched, unless swizzled_slots() lets the table look
+// into its slot itself.
+//
+// Thread safety: all methods from any thread. Eviction drops the cache's reference through the
+// epoch, so a block found under a ReadGuard lives as long as the guard.
+namespace lsmlab {
+
+struct CacheCounters {
+  uint64_t hits = 0, misses = 0, inserts = 0, evictions = 0, charge_bytes = 0, blocks = 0;
+};
+
+class BlockCache {
+ public:
+  virtual ~BlockCache() = default;
+
+  // The cached block, or null. Never suspends, never allocates. Counts a hit or a miss.
+  virtual Block* TryPin(BlockSlot& slot, const BlockId& id, const ReadGuard& guard) noexcept = 0;
+  // True: slot.word is null or the Block*, and TryPin does nothing but load it (acquire) and set
+  // recently_used when clear; callers may do that inline. Hits are then not counted by the cache
+  // but by the reader (ReadCounters).
+  virtual bool swizzled_slots() const noexcept = 0;
+
+  // Offers a freshly loaded block (one reference, taken over). Returns a reference to the block now
+  // cached for the slot: this one, or the one another loader has put there meanwhile. May evict
+  // others. A block larger than the cache, or a cache that is full of pinned blocks, is returned
+  // uncached.
+  virtual BlockRef Insert(BlockSlot& slot, const BlockId& id, BlockRef block) = 0;
+
+  // The table that owns these slots is going away: forget its blocks. REQUIRES: no reader can reach
+  // the slots any more; ENSURES: the cache does not touch them again.
+  virtual void Forget(std::span<BlockSlot> slots, uint64_t file) noexcept = 0;
+
+  virtual CacheCounters Counters() const noexcept = 0;
+  virtual uint64_t capacity_bytes() const noexcept = 0;
+};
+
+// A block with room for `size` bytes (and 64 readable bytes after), one reference, empty; freed by
+// its last reference. Frames are drawn from size classes; see block_frames.cc. The caller fills
+// `data` and `size` before sharing it.
+Block* AllocateBlock(size_t size);
+inline char* MutableData(Block* block) noexcept { return const_cast<char*>(block->data); }
+
+struct CacheVariant {
+  std::string_view name;
+  std::string_view summary;
+  std::span<const SettingSpec> settings;
+  std::unique_ptr<BlockCache> (*make)(const SettingBag& bag);
+};
+
+}  // namespace lsmlab

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "engine/base/slice.h"
+#include "engine/base/status.h"
+#include "engine/parts/settings.h"
+
+// Codec: compression of blocks. Variants: `none`, `lz4`, `zstd`. The codec id is written with every
+// block; decoding never depends on settings. Contexts are kept per thread (a new zstd context costs
+// more than ten decompressions).
+namespace lsmlab {
+
+class Codec {  // Stateless towards callers; safe from any thread.
+ public:
+  virtual ~Codec() = default;
+  // Appends the compressed form to `out` and returns true; returns false, with `out` unchanged,
+  // when it would not save at least 1/8 of the size (the block is then stored raw).
+  virtual bool Compress(Slice raw, std::string& out) const = 0;
+  // Writes exactly raw_size bytes. Corruption when the bytes do not decompress to exactly that.
+  virtual Status Decompress(Slice compressed, char* raw, size_t raw_size) const = 0;
+};
+
+struct CodecVariant {
+  std::string_view name;
+  uint8_t id;  // on disk, in each block trailer: never reuse or change; 0 is `none`
+  std::string_view summary;
+  std::span<const SettingSpec> settings;
+  std::unique_ptr<Codec> (*make)(const SettingBag& bag);  // null for `none`
+};
+
+}  // namespace lsmlab

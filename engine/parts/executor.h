@@ -1,0 +1,82 @@
+#pragma once
+
+#include <coroutine>
+#include <cstdint>
+
+#include "engine/async/run_loop.h"
+#include "engine/async/task.h"
+#include "engine/parts/io.h"
+
+// Executor: who runs the engine's tasks. Variants: `inline` (the caller does everything, background
+// work in small steps), `threads` (callers on their own threads, a pool for background work).
+//
+// A coroutine is resumed only on the thread it was suspended on, by that thread's RunLoop; the
+// executor decides what a thread does while the task it drives is waiting.
+namespace lsmlab {
+
+enum class Priority : uint8_t { kForeground, kFlush, kCompaction };
+
+class Executor {
+ public:
+  virtual ~Executor() = default;
+
+  // Drives the calling thread until `done`: its ready coroutines, completions of `io`, and, on
+  // executors without threads of their own, background steps. `done` is set by a coroutine of this
+  // thread. Not re-entrant: never called from inside a coroutine.
+  virtual void RunUntil(const bool& done, Io& io) = 0;
+
+  // Takes over a task and runs it to its end: on a background thread, or in steps inside RunUntil
+  // and Breathe of some caller. Thread-safe. FIFO within a priority, flush before compaction.
+  virtual void Spawn(Priority priority, Task<void> task, Io& io) = 0;
+
+  // Called by the front of the store after each foreground operation that owes background work:
+  // `inline` runs one step, others nothing. Never called from inside a coroutine.
+  virtual void Breathe(Io& io) = 0;
+
+  // Reschedules the coroutine (from await_suspend), after delay_ns when that is not 0. False: it
+  // goes on at once (a thread of its own: the operating system schedules it, or it has slept).
+  virtual bool Reschedule(WaitNode& node, Priority priority, int64_t delay_ns) = 0;
+
+  // Threads that background tasks can use at the same time; at least 1.
+  virtual int background_threads() const noexcept = 0;
+
+  // Waits until every spawned task has ended. REQUIRES: no guard, not inside a coroutine.
+  virtual void Drain(Io& io) = 0;
+};
+
+// A yield point inside long background work, and a pause of a slowed writer.
+class [[nodiscard]] Yield {
+ public:
+  Yield(Executor& executor, Priority priority, int64_t delay_ns = 0) noexcept
+      : executor_(executor), delay_ns_(delay_ns), priority_(priority) {}
+  Yield(const Yield&) = delete;
+  bool await_ready() const noexcept { return false; }
+  bool await_suspend(std::coroutine_handle<> h) {
+    node_.handle = h;
+    node_.home = &RunLoop::Current();
+    return executor_.Reschedule(node_, priority_, delay_ns_);
+  }
+  void await_resume() const noexcept {}
+
+ private:
+  Executor& executor_;
+  int64_t delay_ns_;
+  Priority priority_;
+  WaitNode node_;
+};
+
+// Runs a task to its end from a plain function. REQUIRES: not inside a coroutine.
+template <typename T>
+T RunSync(Executor& executor, Io& io, Task<T> task) {
+  if (!task.Start()) executor.RunUntil(task.done_flag(), io);
+  return task.Take();
+}
+
+// The same for a hot entry point, which mostly has its value already.
+template <typename T>
+T RunSync(Executor& executor, Io& io, ValueOrTask<T> result) {
+  if (result.ready()) [[likely]] return result.Take();
+  return RunSync(executor, io, result.TakeTask());
+}
+
+}  // namespace lsmlab

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "engine/base/slice.h"
+#include "engine/base/status.h"
+#include "engine/parts/settings.h"
+
+// Filter: answers "certainly not in this table" for a point read. Variants: `none`, `bloom`,
+// `blocked-bloom`. The name is written into each table; a reader picks the decoder by that name,
+// never by today's settings.
+//
+// Thread safety: a builder has one user; probing is const and safe from any thread.
+namespace lsmlab {
+
+class FilterBuilder {
+ public:
+  virtual ~FilterBuilder() = default;
+  // Once per distinct user key, in key order. `hash` is KeyHash(user_key).
+  virtual void Add(Slice user_key, uint64_t hash) = 0;
+  // Appends the encoded filter (its own parameters included) to `out`; the builder is empty after.
+  virtual void Finish(std::string& out) = 0;
+};
+
+// Probing is on the path of every Get: a non-virtual call through a function pointer chosen when
+// the table was opened, so that a table keeps pointer and bytes side by side.
+struct FilterProbe {
+  // False: the key is certainly absent. `data` was validated by `open`.
+  bool (*may_contain)(const char* data, size_t size, uint64_t hash) = nullptr;
+  // Prefetches the line that may_contain will touch; may be null.
+  void (*prefetch)(const char* data, size_t size, uint64_t hash) = nullptr;
+};
+
+struct FilterVariant {
+  std::string_view name;
+  std::string_view summary;
+  std::span<const SettingSpec> settings;
+  // Null builder for `none`. `bits_per_key` comes from the allocation over levels.
+  std::unique_ptr<FilterBuilder> (*make_builder)(const SettingBag& bag, double bits_per_key,
+                                                 uint64_t expected_keys);
+  // Checks the structure of encoded bytes (hostile input: any bytes) and returns how to probe them;
+  // Corruption says what is wrong. `data` must be 64-byte aligned and stay alive.
+  Result<FilterProbe> (*open)(Slice encoded);
+};
+
+}  // namespace lsmlab

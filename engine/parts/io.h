@@ -1,0 +1,154 @@
+#pragma once
+
+#include <coroutine>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/async/run_loop.h"
+#include "engine/async/task.h"
+#include "engine/base/status.h"
+
+// I/O: every operation on a disk that the engine does goes through this part. Variants: `posix`
+// (finishes inside the call), `simulated` (in memory: crash model, faults, deferral).
+//
+// Thread safety: an Io is used by all threads of a store; one IoFile may be read by many threads at
+// once, written and synced by one at a time. Dispatch is virtual: an operation costs microseconds.
+namespace lsmlab {
+
+enum class IoKind : uint8_t {
+  kOpen, kRead, kWrite, kSync, kDataSync, kAllocate, kTruncate, kSyncDir, kMakeDir, kList, kRename,
+  kUnlink, kLock,
+};
+
+// Who asks: for fault injection by call site, and for accounting of device bytes by cause.
+enum class IoSite : uint8_t {
+  kOther, kWal, kFlush, kCompactionRead, kCompactionWrite, kTableOpen, kBlockRead, kCatalog,
+  kIdentity, kLock, kRecovery, kSweep, kValueFile, kCount,
+};
+
+enum class OpenMode : uint8_t {
+  kRead,       // must exist
+  kCreate,     // must not exist; opened for writing (and reading); mode 0600
+  kReadWrite,  // must exist
+};
+
+// Buffered through the page cache, or O_DIRECT. A file keeps one mode for life; the `direct`
+// setting of the part decides which files are direct, by IoSite.
+class IoFile {
+ public:
+  virtual ~IoFile() = default;  // closes; everything to be kept was synced before
+  // Alignment that offset, length and memory of each operation must have: 1 or 4096.
+  virtual size_t alignment() const noexcept = 0;
+  virtual uint64_t size() const noexcept = 0;  // at open, grown by writes through this object
+  const std::string& path() const noexcept { return path_; }
+
+ protected:
+  explicit IoFile(std::string path) : path_(std::move(path)) {}
+
+ private:
+  std::string path_;
+};
+
+struct DirEntry {
+  std::string name;
+  bool is_directory = false;
+  uint64_t size = 0;
+};
+
+// One operation. The caller keeps it, its buffers and strings alive and unmoved until it is
+// complete; the I/O part writes `status`, `transferred` and the out fields, then resumes `node`.
+struct IoOp {
+  IoOp(IoKind k, IoSite s) noexcept : kind(k), site(s) {}
+  IoOp(const IoOp&) = delete;
+  IoOp& operator=(const IoOp&) = delete;
+
+  IoKind kind;
+  IoSite site;
+  OpenMode mode = OpenMode::kRead;
+  bool data_sync_after = false;          // kWrite: durable when complete (RWF_DSYNC)
+  IoFile* file = nullptr;                // kRead ... kTruncate
+  uint64_t offset = 0;                   // kAllocate: from 0 to `length`, size unchanged
+  void* data = nullptr;                  // kRead: target; kWrite: source (not changed)
+  size_t length = 0;
+  std::string path;                      // kOpen, kSyncDir ... kLock
+  std::string path_to;                   // kRename
+  std::unique_ptr<IoFile> opened;        // out: kOpen; kLock: held until it is destroyed
+  std::vector<DirEntry> entries;         // out: kList
+  size_t transferred = 0;                // out: kRead: less than length only at the end of file;
+                                         // kWrite: always all (the part loops over short writes)
+  Status status;                         // out
+  WaitNode node;                         // the waiting coroutine
+};
+
+struct IoCounters {
+  uint64_t reads = 0, read_bytes = 0, writes = 0, write_bytes = 0, syncs = 0;
+};
+
+class Io {
+ public:
+  virtual ~Io() = default;
+
+  // Begins the operation. True: complete on return. False: it will be completed by Poll of some
+  // thread, which posts op.node to its home loop. Errors are in op.status: NotFound for a missing
+  // file or directory, NoSpace for a full disk, Busy for a held lock, else IoError naming the
+  // operation, path and errno text. EINTR and short transfers are handled inside.
+  // A failed kSync or kDataSync is never retried by anyone (the kernel has dropped the pages).
+  virtual bool Start(IoOp& op) noexcept = 0;
+
+  // Completes what can be completed; waits for at most until deadline_ns (0: do not wait) when
+  // operations are under way and none is complete. Returns how many were completed.
+  virtual size_t Poll(int64_t deadline_ns) noexcept = 0;
+  // Ends the wait of a thread inside Poll. Any thread.
+  virtual void Wake() noexcept = 0;
+  // Whether Start can return false.
+  virtual bool defers() const noexcept = 0;
+
+  // Aligned memory (4096) for direct operations and block frames; from 2 MiB pages where possible.
+  // Never fails except by std::bad_alloc.
+  virtual void* AllocateBuffer(size_t bytes) = 0;
+  virtual void FreeBuffer(void* buffer, size_t bytes) noexcept = 0;
+
+  // Totals over all sites, and by site, as seen at this boundary (not the page cache below).
+  virtual IoCounters Counters() const noexcept = 0;
+  virtual IoCounters Counters(IoSite site) const noexcept = 0;
+};
+
+// co_await IoWait(io, op): starts it, suspends if it is not complete at once. The outcome is in op.
+class [[nodiscard]] IoWait {
+ public:
+  IoWait(Io& io, IoOp& op) noexcept : io_(io), op_(op) {}
+  IoWait(const IoWait&) = delete;
+  bool await_ready() const noexcept { return false; }
+  bool await_suspend(std::coroutine_handle<> h) noexcept {
+    op_.node.handle = h;
+    op_.node.home = &RunLoop::Current();
+    return !io_.Start(op_);
+  }
+  void await_resume() const noexcept {}
+
+ private:
+  Io& io_;
+  IoOp& op_;
+};
+
+// The operations as tasks. Paths are taken by value into the frame.
+Task<Result<std::unique_ptr<IoFile>>> OpenFile(Io& io, IoSite site, OpenMode mode, std::string path);
+// Exactly `length` bytes, or Corruption naming file and offset when the file is shorter.
+Task<Status> ReadExactly(Io& io, IoSite site, IoFile& file, uint64_t offset, void* data,
+                         size_t length);
+Task<Status> WriteAt(Io& io, IoSite site, IoFile& file, uint64_t offset, const void* data,
+                     size_t length);
+Task<Status> DataSync(Io& io, IoSite site, IoFile& file);
+Task<Status> SyncDirectory(Io& io, IoSite site, std::string path);
+Task<Status> MakeDirectory(Io& io, IoSite site, std::string path);  // exists already: ok
+Task<Result<std::vector<DirEntry>>> ListDirectory(Io& io, IoSite site, std::string path);
+Task<Status> RenameFile(Io& io, IoSite site, std::string from, std::string to);
+Task<Status> UnlinkFile(Io& io, IoSite site, std::string path);
+// The whole file; InvalidArgument when it is larger than `limit`.
+Task<Result<std::string>> ReadFile(Io& io, IoSite site, std::string path, size_t limit);
+
+}  // namespace lsmlab

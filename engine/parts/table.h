@@ -1,0 +1,149 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/async/task.h"
+#include "engine/base/epoch.h"
+#include "engine/base/status.h"
+#include "engine/format/entry.h"
+#include "engine/format/file_writer.h"
+#include "engine/format/lookup.h"
+#include "engine/parts/block.h"
+#include "engine/parts/block_cache.h"
+#include "engine/parts/codec.h"
+#include "engine/parts/filter.h"
+#include "engine/parts/internal_iterator.h"
+#include "engine/parts/io.h"
+#include "engine/parts/settings.h"
+
+// Table: an immutable sorted file of entries. Variants: `flat` (index and filter whole, in memory
+// for as long as the table is open). Block layouts `restarts` and `slotted` are settings of it.
+// Dispatch is virtual per table operation; inside, layouts are templates.
+namespace lsmlab {
+
+// Written into the table; what is needed to read it never comes from settings.
+struct TableProperties {
+  TableId id;
+  uint32_t tree = 0;
+  uint32_t level = 0;  // at build time
+  bool last_level = false;
+  uint64_t entries = 0, tombstones = 0, range_tombstones = 0, distinct_keys = 0;
+  uint64_t raw_key_bytes = 0, raw_value_bytes = 0;
+  uint64_t data_blocks = 0, data_bytes = 0, index_bytes = 0, filter_bytes = 0;
+  std::string smallest_key, largest_key;
+  Tag smallest_tag = 0, largest_tag = 0;
+  Sequence min_sequence = 0, max_sequence = 0;
+  int64_t created_ns = 0;             // clock of the store, for ages
+  int64_t oldest_tombstone_ns = 0;    // 0: no tombstone
+  std::string table_variant, block_layout, filter_variant, codec;
+  double filter_bits_per_key = 0;
+  std::string catalog_mark;           // bytes of the catalog part (TableMark)
+};
+
+struct TableBuildContext {
+  TableId id;
+  uint32_t tree = 0;
+  uint32_t level = 0;
+  bool last_level = false;            // no deeper level holds data now
+  std::vector<uint64_t> level_bytes;  // sizes of all levels now
+  uint64_t expected_keys = 0;         // 0: unknown
+  Sequence oldest_snapshot = kMaxSequence;
+  enum class Reason : uint8_t { kFlush, kCompaction, kIngest } reason = Reason::kFlush;
+  int64_t now_ns = 0;
+  int64_t oldest_tombstone_ns = 0;
+  std::string catalog_mark;
+};
+
+// What builders and readers of one store share. Outlives every table.
+struct TableEnvironment {
+  Io* io = nullptr;
+  BlockCache* cache = nullptr;
+  SettingBag settings;                                    // of the table part
+  SettingBag filter_settings;
+  const FilterVariant* filter = nullptr;                  // for new tables
+  std::vector<double> filter_bits_per_level;              // last entry repeats
+  std::vector<std::shared_ptr<const Codec>> codec_per_level;  // null: none; last entry repeats
+  std::vector<uint8_t> codec_id_per_level;
+  bool codec_last_level_only_known = false;
+  const Codec* (*codec_by_id)(uint8_t id) = nullptr;      // for reading; null: unknown id
+  const FilterVariant* (*filter_by_name)(std::string_view) = nullptr;
+};
+
+// One user at a time. Never touches a disk itself: finished bytes go into the FileWriter, which the
+// job flushes between calls.
+class TableBuilder {
+ public:
+  virtual ~TableBuilder() = default;
+  // REQUIRES: entries in entry order, each (key, tag) once. Copies them.
+  virtual Status Add(Slice key, Tag tag, Slice value) = 0;
+  // Bytes of the file so far, counting the open block; what output size targets are held against.
+  virtual uint64_t EstimatedFileBytes() const noexcept = 0;
+  virtual uint64_t entries() const noexcept = 0;
+  // Index, filter, properties and footer into the writer. The job then flushes, syncs and closes.
+  virtual Status Finish(TableProperties* properties) = 0;
+};
+
+// Counters of one reader call chain, added to the thread's statistics by the tree.
+struct TableReadCounters {
+  uint32_t filter_probes = 0, filter_negatives = 0, filter_false_positives = 0;
+  uint32_t cache_hits = 0, cache_misses = 0;
+};
+
+// An open table. Thread safety: all methods from any thread at once. Retired through the epoch.
+class Table {
+ public:
+  virtual ~Table() = default;
+
+  // Point read from memory only: feeds the fold with this table's versions. False: a block is not
+  // cached; the fold may have been fed in part, so the caller starts over with Get and a new fold.
+  // REQUIRES: lookup.key within [smallest, largest] is not needed; a ReadGuard is held.
+  virtual bool TryGet(const LookupKey& lookup, LookupFold& fold, const ReadGuard& guard,
+                      TableReadCounters& counters) const noexcept = 0;
+  // The same, loading what is missing. REQUIRES: the table is held by a counted reference, and
+  // lookup and fold outlive the task; no ReadGuard.
+  virtual Task<Status> Get(const LookupKey& lookup, LookupFold& fold,
+                           TableReadCounters& counters) const = 0;
+  // Prefetches the filter line.
+  virtual void PrefetchGet(const LookupKey& lookup) const noexcept {}
+
+  // REQUIRES: the table outlives the iterator. `fill_cache` false: blocks it loads are not cached
+  // and read ahead sequentially in pieces of about 256 KiB (compaction, Verify).
+  struct IteratorOptions {
+    bool fill_cache = true;
+    IoSite site = IoSite::kBlockRead;
+  };
+  virtual std::unique_ptr<InternalIterator> NewIterator(const IteratorOptions& options) const = 0;
+
+  virtual const TableProperties& properties() const noexcept = 0;
+  virtual uint64_t file_bytes() const noexcept = 0;
+  // Memory held outside the block cache: index, filter, slots.
+  virtual uint64_t pinned_bytes() const noexcept = 0;
+  // Device reads of data blocks so far, for statistics.
+  virtual uint64_t block_reads() const noexcept = 0;
+  virtual uint64_t block_read_bytes() const noexcept = 0;
+
+  // Reads the whole file and checks every checksum, order, index and filter entry.
+  virtual Task<Status> Verify() const = 0;
+};
+
+struct TableVariant {
+  std::string_view name;
+  std::string_view summary;
+  std::span<const SettingSpec> settings;
+  // `environment` and `writer` outlive the builder.
+  std::unique_ptr<TableBuilder> (*make_builder)(const TableEnvironment& environment,
+                                                const TableBuildContext& context,
+                                                FileWriter& writer);
+  // Opens a table: reads footer, properties, index and filter; checks them (hostile bytes: an error
+  // that names file, offset, expected and found). `file_number` names it in the cache. The table
+  // owns `file`.
+  Task<Result<std::unique_ptr<Table>>> (*open)(const TableEnvironment& environment,
+                                               std::unique_ptr<IoFile> file, uint64_t file_number,
+                                               TableId expected_id);
+};
+
+}  // namespace lsmlab
