@@ -67,8 +67,8 @@ struct TableEnvironment {
   const FilterVariant* filter = nullptr;                  // for new tables
   std::vector<double> filter_bits_per_level;              // last entry repeats
   std::vector<std::shared_ptr<const Codec>> codec_per_level;  // null: none; last entry repeats
-  std::vector<uint8_t> codec_id_per_level;
-  bool codec_last_level_only_known = false;
+  std::vector<uint8_t> codec_id_per_level;                // level l: entry min(l, size-1); a table of the
+                                                          // last level takes the last entry
   const Codec* (*codec_by_id)(uint8_t id) = nullptr;      // for reading; null: unknown id
   const FilterVariant* (*filter_by_name)(std::string_view) = nullptr;
 };
