@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/base/slice.h"
+#include "engine/base/status.h"
+#include "engine/format/entry.h"
+#include "engine/parts/block.h"
+
+namespace lsmlab {
+
+// What the catalog keeps of a table: enough to place it without opening it.
+struct TableEntry {
+  uint64_t file = 0;  // NNNNNN.sst
+  TableId id;
+  uint32_t tree = 0, level = 0, run = 0;
+  uint64_t bytes = 0, entries = 0, tombstones = 0, raw_bytes = 0;
+  std::string smallest_key, largest_key;
+  Tag smallest_tag = 0, largest_tag = 0;
+  Sequence min_sequence = 0, max_sequence = 0;
+  int64_t created_ns = 0, oldest_tombstone_ns = 0;
+  bool last_level = false;
+  std::optional<Sequence> sequence_override;  // ingested tables
+};
+
+struct RemovedTable {
+  uint64_t file = 0;
+};
+
+// One atomic change of a tree: all of it is visible after a crash, or none.
+struct VersionEdit {
+  uint32_t tree = 0;
+  std::optional<uint64_t> log_number;     // logs below are not needed any more
+  std::optional<Sequence> last_sequence;  // at least every sequence in the tables
+  std::optional<uint64_t> next_file;      // numbers below are used up
+  std::optional<std::string> policy_state;
+  std::vector<TableEntry> added;
+  std::vector<RemovedTable> removed;
+};
+
+// Grammar at the encoder (version_edit.cc). Decode is safe on hostile bytes: limits are checked
+// before allocation; an unknown mandatory field is refused, an unknown optional one skipped.
+void EncodeVersionEdit(const VersionEdit& edit, std::string& out);
+Status DecodeVersionEdit(Slice bytes, VersionEdit* edit);
+
+// The sum of all edits of a shard.
+struct CatalogState {
+  uint64_t log_number = 0;
+  Sequence last_sequence = 0;
+  uint64_t next_file = 1;
+  std::string policy_state;
+  std::vector<TableEntry> tables;
+};
+// Corruption when the edit removes what is not there, or adds a file twice.
+Status ApplyEdit(const VersionEdit& edit, CatalogState* state);
+
+}  // namespace lsmlab

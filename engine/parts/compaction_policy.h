@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/base/status.h"
+#include "engine/parts/settings.h"
+#include "engine/parts/tree_shape.h"
+
+// Compaction policy: decides what to merge. Variants: `leveled`. A pure function of the shape, its
+// own opaque state and the time: no I/O, no clock of its own, no hidden state; so it is const and
+// safe from any thread, and the same call gives the same plan.
+namespace lsmlab {
+
+struct CompactionPlan {
+  enum class Kind : uint8_t { kMerge, kMove, kDrop };
+  enum class Cut : uint8_t { kBySize, kAligned };
+  Kind kind = Kind::kMerge;
+  std::vector<uint64_t> inputs;      // file numbers; the tree adds nothing and leaves nothing out
+  uint32_t output_level = 0;
+  uint32_t output_run = 0;           // run of the output level that the outputs join
+  Cut cut = Cut::kBySize;
+  uint64_t output_file_bytes = 0;    // size target of one output
+  std::vector<std::string> sub_range_bounds;  // empty: one range
+  std::string next_state;            // at most 4 KiB; committed with the job's result
+  std::string_view cause;            // "l0 count", "level 2 size", ...: for the event log
+};
+
+class CompactionPolicy {
+ public:
+  virtual ~CompactionPolicy() = default;
+  // The most urgent job that may start beside the running ones, or nothing. Inputs are never
+  // `being_compacted`; all tables of the input and output ranges that must be merged together are
+  // in. ENSURES: when no table is being compacted, repeated application ends (no ping-pong).
+  virtual std::optional<CompactionPlan> Pick(const TreeShape& shape, std::string_view state,
+                                             int64_t now_ns) const = 0;
+  // Fills target_bytes of each level for this shape.
+  virtual void SetTargets(TreeShape& shape) const = 0;
+  // How far behind the tree is: 0 nothing owed, 1 = writers should begin to slow down, 2 = writers
+  // must stop. Continuous in between, so that pacing can be graded.
+  virtual double Pressure(const TreeShape& shape) const = 0;
+  // A plan that merges everything overlapping [begin, end] (empty: open ended) one step towards the
+  // bottom; nothing when the range is in one run of the last occupied level. For CompactRange.
+  virtual std::optional<CompactionPlan> PickRange(const TreeShape& shape, std::string_view begin,
+                                                  std::string_view end) const = 0;
+  virtual uint32_t levels() const noexcept = 0;
+};
+
+struct CompactionVariant {
+  std::string_view name;
+  std::string_view summary;
+  std::span<const SettingSpec> settings;
+  std::unique_ptr<CompactionPolicy> (*make)(const SettingBag& bag);
+};
+
+}  // namespace lsmlab

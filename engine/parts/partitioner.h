@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "engine/base/slice.h"
+#include "engine/parts/settings.h"
+
+// Partitioner: which shard a key lives in. Variants: `single`. PROVISIONAL: the second
+// implementation is a test double so far. A pure function, fixed for the life of a store: identity()
+// is written at creation and compared at every open.
+namespace lsmlab {
+
+class Partitioner {  // Stateless; any thread. Called once per key.
+ public:
+  virtual ~Partitioner() = default;
+  virtual uint32_t shards() const noexcept = 0;
+  // In [0, shards()).
+  virtual uint32_t ShardOf(Slice key) const noexcept = 0;
+  // Name and parameters, one line.
+  virtual std::string identity() const = 0;
+};
+
+struct PartitionerVariant {
+  std::string_view name;
+  std::string_view summary;
+  std::span<const SettingSpec> settings;
+  std::unique_ptr<Partitioner> (*make)(const SettingBag& bag);
+};
+
+}  // namespace lsmlab

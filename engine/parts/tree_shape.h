@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/format/entry.h"
+
+// An immutable description of a tree, as compaction policies and reports see it. Plain values: it
+// can be written by hand in a test, or simulated at sizes that no disk here holds.
+namespace lsmlab {
+
+struct TableShape {
+  uint64_t file = 0;
+  uint32_t level = 0, run = 0;
+  uint64_t bytes = 0, entries = 0, tombstones = 0;
+  int64_t created_ns = 0, oldest_tombstone_ns = 0;  // 0: none
+  std::string smallest_key, largest_key;            // inclusive
+  Sequence min_sequence = 0, max_sequence = 0;
+  uint64_t next_level_overlap_bytes = 0;
+  uint64_t value_garbage_bytes = 0;                 // in value files it refers to
+  bool being_compacted = false;
+};
+
+// A sorted run: tables with disjoint key ranges, in key order. Level 0: one table per run.
+struct RunShape {
+  uint32_t run = 0;  // larger is newer within a level
+  std::vector<TableShape> tables;
+};
+
+struct LevelShape {
+  std::vector<RunShape> runs;  // newest first
+  uint64_t bytes = 0;          // of all tables
+  uint64_t target_bytes = 0;   // 0: no target
+  uint64_t bytes_being_compacted = 0;
+};
+
+struct RunningJobShape {
+  uint32_t input_level = 0, output_level = 0;
+  uint64_t input_bytes = 0;
+};
+
+struct TreeShape {
+  std::vector<LevelShape> levels;
+  std::vector<RunningJobShape> jobs;
+  uint64_t waiting_memtable_bytes = 0;
+};
+
+}  // namespace lsmlab

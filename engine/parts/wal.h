@@ -1,0 +1,102 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/async/task.h"
+#include "engine/base/slice.h"
+#include "engine/base/status.h"
+#include "engine/format/entry.h"
+#include "engine/parts/io.h"
+#include "engine/parts/settings.h"
+
+// Write-ahead log of one shard. Variants: `off` (keeps nothing), `append` (one file per memtable).
+// The tree encodes records (engine/format/wal_record.h) and says when they must be durable; the
+// variant decides where the bytes go.
+//
+// Thread safety: StartSegment, Append, Sync, Close by one task at a time (the group leader, under
+// the shard's writer lock); Release by any one task beside them. Cold except Append, whose one
+// virtual call and one I/O operation serve a whole group of writers.
+// Invariants:
+//  1. Records reach the segment in the order of Append; one Append is one write (or none, `off`).
+//  2. After an Append or Sync that returned ok with durable set, everything appended so far in this
+//     and all earlier segments survives power loss.
+//  3. After a failed sync or write every further call fails (the log is poisoned until reopen).
+namespace lsmlab {
+
+struct WalPosition {
+  uint64_t log_number = 0;
+  uint64_t offset = 0;         // where the next record will start in the segment
+  uint64_t synced_offset = 0;  // bytes of this segment known to be durable
+};
+
+// What recovery feeds, in order. `records` of a segment arrive oldest first.
+class WalReplayer {
+ public:
+  virtual ~WalReplayer() = default;
+  // One whole record (fragments joined). `payload` lives for the call.
+  virtual Status Replay(uint64_t log_number, Sequence first_sequence, uint64_t dense_number,
+                        Slice payload) = 0;
+};
+
+struct WalReplayStats {
+  uint64_t segments = 0, records = 0, bytes = 0;
+  uint64_t dropped_tail_bytes = 0;  // after the end of a log that was not closed cleanly
+};
+
+class Wal {
+ public:
+  virtual ~Wal() = default;
+
+  // Opens a new, empty segment with this number (larger than all before) and makes it the current
+  // one; its directory entry is durable on return. The segment before is synced first when `durable`
+  // writes are in use, so that invariant 2 holds across segments.
+  virtual Task<Status> StartSegment(uint64_t log_number) = 0;
+  virtual WalPosition position() const noexcept = 0;
+  // False for `off`: the tree then skips encoding.
+  virtual bool keeps_records() const noexcept = 0;
+
+  // Writes encoded records at the end of the current segment. `durable`: on return they survive
+  // power loss. REQUIRES: records stay unchanged until the task ends.
+  virtual Task<Status> Append(Slice records, bool durable) = 0;
+  virtual Task<Status> Sync() = 0;
+
+  // Deletes segments with numbers below `log_number` (every tree has flushed past them, and that
+  // is durable in the catalog).
+  virtual Task<Status> Release(uint64_t log_number) = 0;
+
+  // Reads all segments with numbers >= min_log_number in order, oldest first. Before reading, it
+  // syncs segments and directory, so that no decision rests on bytes that a second crash could
+  // take away. A record that fails its check: past the last recorded synced offset of the last
+  // segment it is the end of the log (later bytes are dropped); before it, or in an earlier segment,
+  // or after an end mark, it is Corruption naming file, offset, expected, found.
+  // REQUIRES: before the first StartSegment. Also reports the largest segment number seen.
+  virtual Task<Status> Recover(uint64_t min_log_number, WalReplayer& replayer,
+                               WalReplayStats* stats, uint64_t* largest_log_number) = 0;
+
+  // Syncs and writes the end mark. No call after it.
+  virtual Task<Status> Close() = 0;
+
+  virtual uint64_t bytes_written() const noexcept = 0;
+  virtual uint64_t syncs() const noexcept = 0;
+};
+
+struct WalEnvironment {
+  Io* io = nullptr;
+  std::string directory;  // of the shard
+  uint32_t shard = 0;
+  uint64_t store_id = 0;  // mixed into every checksum: a log of another store cannot be replayed
+};
+
+struct WalVariant {
+  std::string_view name;
+  std::string_view summary;
+  std::span<const SettingSpec> settings;
+  std::unique_ptr<Wal> (*make)(const SettingBag& bag, const WalEnvironment& environment);
+};
+
+}  // namespace lsmlab
