@@ -1,0 +1,135 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/async/task.h"
+#include "engine/base/slice.h"
+#include "engine/base/status.h"
+#include "engine/composition.h"
+#include "engine/parts/block.h"
+#include "engine/stats.h"
+#include "engine/write_batch.h"
+
+// The public face: a durable ordered map of byte strings. See docs/guarantees.md for what holds
+// after a crash.
+//
+// Thread safety: on the `threads` executor every method may be called from any thread at once,
+// except Close and destruction, which come last. On `inline`: one thread at a time.
+// Keys are at most 65,535 bytes, values and batches at most 64 MiB; larger: InvalidArgument.
+namespace lsmlab {
+
+struct StoreOptions {
+  std::string path;
+  Composition composition;
+  bool create_if_missing = true;
+  bool error_if_exists = false;
+  bool read_only = false;      // opens without changing anything on disk; writes are refused
+  std::shared_ptr<Io> io;      // overrides composition.io when set (tests, several stores)
+};
+
+// Keeps the state of the store at one moment readable. Destroy it before the store.
+class Snapshot {
+ public:
+  virtual ~Snapshot() = default;
+  virtual Sequence sequence() const noexcept = 0;
+};
+
+struct ReadOptions {
+  const Snapshot* snapshot = nullptr;  // null: now
+  bool fill_cache = true;
+  // Iterators only: keys in [lower_bound, upper_bound). Empty upper: none. Must outlive the
+  // iterator.
+  Slice lower_bound;
+  Slice upper_bound;
+};
+
+// A value that stays valid, uncopied where possible, until it is reset or destroyed. Destroy before
+// the store.
+class PinnedValue {
+ public:
+  PinnedValue() = default;
+  PinnedValue(PinnedValue&&) noexcept;
+  PinnedValue& operator=(PinnedValue&&) noexcept;
+  ~PinnedValue();
+  Slice value() const noexcept { return value_; }
+  void Reset() noexcept;
+
+ private:
+  friend class Tree;
+  Slice value_;
+  BlockRef block_;
+  void* view_ = nullptr;  // counted reference to the memtables it points into
+  std::string copy_;
+};
+
+// A walk in key order over the store as it was when the iterator was made (or at the snapshot).
+// One user at a time. After any positioning call: valid(), or the returned Status says why not
+// (ok: no such key). key() and value() live until the next positioning call. Destroy before the
+// store.
+class Iterator {
+ public:
+  virtual ~Iterator() = default;
+  virtual bool valid() const noexcept = 0;
+  virtual Slice key() const noexcept = 0;
+  virtual Status Seek(Slice target) = 0;         // first key >= target
+  virtual Status SeekForPrev(Slice target) = 0;  // last key <= target
+  virtual Status SeekToFirst() = 0;
+  virtual Status SeekToLast() = 0;
+  virtual Status Next() = 0;
+  virtual Status Prev() = 0;
+  // Read on demand when it is separated from the key.
+  virtual Result<Slice> Value() = 0;
+};
+
+class Store {
+ public:
+  // Opens or creates. Errors: InvalidArgument (path, composition), NotFound (missing and not to be
+  // created), Busy (open elsewhere), Corruption, IoError; nothing on disk was changed then, except
+  // that a new empty store may have been begun.
+  static Result<std::unique_ptr<Store>> Open(StoreOptions options);
+  virtual ~Store() = default;
+
+  // Writes. Acknowledged as the WAL's sync setting says.
+  virtual Status Put(Slice key, Slice value) = 0;
+  virtual Status Delete(Slice key) = 0;
+  virtual Status Write(const WriteBatch& batch) = 0;
+  // Awaitable forms; the arguments outlive the task.
+  virtual Task<Status> WriteAsync(const WriteBatch& batch) = 0;
+
+  // Reads. NotFound when the key does not exist.
+  virtual Status Get(Slice key, std::string* value, const ReadOptions& options = {}) = 0;
+  virtual Status Get(Slice key, PinnedValue* value, const ReadOptions& options = {}) = 0;
+  virtual ValueOrTask<Status> GetAsync(Slice key, std::string* value, const ReadOptions& options) = 0;
+  // One status per key; all at the same moment.
+  virtual std::vector<Status> MultiGet(std::span<const Slice> keys, std::vector<std::string>* values,
+                                       const ReadOptions& options = {}) = 0;
+  virtual std::unique_ptr<Iterator> NewIterator(const ReadOptions& options = {}) = 0;
+  virtual std::unique_ptr<Snapshot> NewSnapshot() = 0;
+
+  // Writes every memtable out. Returns when the tables are durable.
+  virtual Status Flush() = 0;
+  // Merges everything in [begin, end] (empty: open ended) into the last occupied level.
+  virtual Status CompactRange(Slice begin, Slice end) = 0;
+  // Flushes, then waits until no compaction is owed: the drained tree.
+  virtual Status Drain() = 0;
+  // Checks every checksum and the structure of everything on disk.
+  virtual Status Verify() = 0;
+  // Makes everything acknowledged so far durable.
+  virtual Status SyncLog() = 0;
+
+  virtual StoreStats Stats() const = 0;
+  virtual std::vector<TreeShape> Shapes() const = 0;  // one per shard
+  // Takes the events recorded since the last call (the newest 65,536 are kept).
+  virtual std::vector<StoreEvent> TakeEvents() = 0;
+  virtual Executor& executor() = 0;
+  virtual Io& io() = 0;
+
+  // Ends background work, syncs, writes the end marks. Destruction does it too, without a report.
+  virtual Status Close() = 0;
+};
+
+}  // namespace lsmlab
