@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <new>
+#include <utility>
 
 namespace lsmlab {
 namespace {
@@ -9,7 +10,12 @@ namespace {
 constexpr size_t kClassBytes = 64;
 constexpr size_t kClasses = 32;
 // Frames kept per class and thread: enough for deep chains, bounded for threads that only free.
+// None under sanitizers: a recycled frame would hide a use after its end.
+#if defined(LSMLAB_SANITIZED)
+constexpr int kKeepPerClass = 0;
+#else
 constexpr int kKeepPerClass = 64;
+#endif
 
 struct FreeFrameNode {
   FreeFrameNode* next;
@@ -22,6 +28,7 @@ struct ThreadCache {
   std::atomic<long> live{0};
   ThreadCache* next = nullptr;
   ThreadCache* previous = nullptr;
+  bool ended = false;
   ThreadCache();
   ~ThreadCache();
 };
@@ -31,8 +38,7 @@ struct Caches {
   ThreadCache* head = nullptr;
   std::atomic<long> live_of_ended_threads{0};
   void Lock() noexcept {
-    while (lock.test_and_set(std::memory_order_acquire)) {
-    }
+    while (lock.test_and_set(std::memory_order_acquire)) __builtin_ia32_pause();
   }
   void Unlock() noexcept { lock.clear(std::memory_order_release); }
 };
@@ -52,21 +58,26 @@ ThreadCache::ThreadCache() {
 }
 
 ThreadCache::~ThreadCache() {
-  for (FreeFrameNode* node : lists) {
+  for (size_t i = 0; i < kClasses; ++i) {
+    FreeFrameNode* node = std::exchange(lists[i], nullptr);
     while (node != nullptr) {
       FreeFrameNode* following = node->next;
       ::operator delete(node);
       node = following;
     }
+    // Objects that outlive this one (statics, other thread_locals) may still end coroutines: from
+    // now on their frames go to the heap.
+    counts[i] = kKeepPerClass;
   }
+  ended = true;
   Caches& all = AllCaches();
   all.Lock();
   if (previous != nullptr) previous->next = next;
   if (next != nullptr) next->previous = previous;
   if (all.head == this) all.head = next;
-  all.Unlock();
   all.live_of_ended_threads.fetch_add(live.load(std::memory_order_relaxed),
                                       std::memory_order_relaxed);
+  all.Unlock();
 }
 
 ThreadCache& Cache() {
@@ -75,6 +86,10 @@ ThreadCache& Cache() {
 }
 
 void Count(ThreadCache& cache, long change) noexcept {
+  if (cache.ended) [[unlikely]] {
+    AllCaches().live_of_ended_threads.fetch_add(change, std::memory_order_relaxed);
+    return;
+  }
   cache.live.store(cache.live.load(std::memory_order_relaxed) + change, std::memory_order_relaxed);
 }
 
@@ -108,8 +123,8 @@ void FreeFrame(void* frame, size_t bytes) noexcept {
 
 long LiveFrames() noexcept {
   Caches& all = AllCaches();
-  long live = all.live_of_ended_threads.load(std::memory_order_relaxed);
   all.Lock();
+  long live = all.live_of_ended_threads.load(std::memory_order_relaxed);
   for (ThreadCache* cache = all.head; cache != nullptr; cache = cache->next) {
     live += cache->live.load(std::memory_order_relaxed);
   }

@@ -5,8 +5,8 @@
 namespace lsmlab {
 
 // Memory of coroutine frames: a free list per thread in classes of 64 bytes up to 2 KiB, above that
-// the heap. Three times faster than malloc for a create-await-destroy round (18 ns -> 6 ns). A frame
-// may be freed on another thread than it came from; it then joins that thread's list.
+// the heap. Three times faster than malloc for a create-await-destroy round (18 ns -> 6 ns). A
+// frame may be freed on another thread than it came from; it then joins that thread's list.
 void* AllocateFrame(size_t bytes);
 void FreeFrame(void* frame, size_t bytes) noexcept;
 

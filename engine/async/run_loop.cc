@@ -1,6 +1,7 @@
 #include "engine/async/run_loop.h"
 
 #include <linux/futex.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -13,10 +14,14 @@
 #include "engine/base/clock.h"
 
 namespace lsmlab {
-
 namespace {
 
-// Loops are recycled, never freed: a poster may still look at `sleeping_` after the owner has run
+constexpr uint32_t kAwake = 0;
+constexpr uint32_t kSleeping = 1;
+constexpr uint32_t kPolling = 2;
+constexpr uint32_t kOneWaker = 4;
+
+// Loops are recycled, never freed: a poster may still look at `state_` after the owner has run
 // its node and ended. At worst it wakes the loop's next owner for nothing.
 struct LoopPool {
   std::mutex mutex;
@@ -48,9 +53,10 @@ struct LoopLease {
 
 }  // namespace
 
-RunLoop& RunLoop::Current() noexcept {
+RunLoop& RunLoop::MakeCurrent() noexcept {
   thread_local LoopLease lease;
-  return *lease.loop;
+  current_ = lease.loop.get();
+  return *current_;
 }
 
 void RunLoop::Post(WaitNode* node) noexcept {
@@ -59,21 +65,33 @@ void RunLoop::Post(WaitNode* node) noexcept {
     node->next = head;
   } while (!posted_.compare_exchange_weak(head, node, std::memory_order_seq_cst,
                                           std::memory_order_relaxed));
-  // From here on the owner may have run the node. The loop itself is alive: its thread is either
-  // this one or inside RunUntil, which cannot return before the sleeping_ flag is cleared below.
-  if (sleeping_.load(std::memory_order_seq_cst)) {
-    wakeups_.fetch_add(1, std::memory_order_release);
-    syscall(SYS_futex, &wakeups_, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
+  // From here on the owner may have run the node, and the thread may even have ended; the loop's
+  // memory stays. The owner announces a wait before it looks at posted_ for the last time, so
+  // either it sees the node or this thread sees the announcement.
+  uint32_t state = state_.load(std::memory_order_seq_cst);
+  for (;;) {
+    if (state == kAwake) return;
+    if (state == kSleeping) {
+      if (!state_.compare_exchange_weak(state, kAwake, std::memory_order_seq_cst)) continue;
+      syscall(SYS_futex, &state_, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
+      return;
+    }
+    if (!state_.compare_exchange_weak(state, state + kOneWaker, std::memory_order_seq_cst)) {
+      continue;
+    }
+    place_->Wake();
+    state_.fetch_sub(kOneWaker, std::memory_order_release);
+    return;
   }
 }
 
 bool RunLoop::HasReady() const noexcept {
-  return posted_.load(std::memory_order_acquire) != nullptr;
+  return posted_.load(std::memory_order_seq_cst) != nullptr;
 }
 
-bool RunLoop::RunReady() {
+WaitNode* RunLoop::TakeReady() noexcept {
+  if (posted_.load(std::memory_order_relaxed) == nullptr) return nullptr;
   WaitNode* list = posted_.exchange(nullptr, std::memory_order_acq_rel);
-  if (list == nullptr) return false;
   WaitNode* ordered = nullptr;
   while (list != nullptr) {
     WaitNode* next = list->next;
@@ -81,32 +99,49 @@ bool RunLoop::RunReady() {
     ordered = list;
     list = next;
   }
-  while (ordered != nullptr) {
-    WaitNode* next = ordered->next;
-    ordered->handle.resume();
-    ordered = next;
+  return ordered;
+}
+
+bool RunLoop::RunReady() {
+  WaitNode* node = TakeReady();
+  if (node == nullptr) return false;
+  while (node != nullptr) {
+    WaitNode* next = node->next;
+    node->handle.resume();
+    node = next;
   }
   return true;
 }
 
 void RunLoop::Sleep(int64_t deadline_ns) noexcept {
-  const uint32_t seen = wakeups_.load(std::memory_order_acquire);
-  sleeping_.store(true, std::memory_order_seq_cst);
-  if (posted_.load(std::memory_order_seq_cst) == nullptr) {
-    timespec timeout{};
-    timespec* limit = nullptr;
-    if (deadline_ns != INT64_MAX) {
-      const int64_t left = deadline_ns - NowNanos();
-      if (left <= 0) {
-        sleeping_.store(false, std::memory_order_seq_cst);
-        return;
-      }
-      timeout = {static_cast<time_t>(left / 1'000'000'000), static_cast<long>(left % 1'000'000'000)};
-      limit = &timeout;
-    }
-    syscall(SYS_futex, &wakeups_, FUTEX_WAIT_PRIVATE, seen, limit, nullptr, 0);
+  timespec timeout{};
+  timespec* limit = nullptr;
+  if (deadline_ns != INT64_MAX) {
+    const int64_t left = deadline_ns - NowNanos();
+    if (left <= 0) return;
+    timeout = {static_cast<time_t>(left / 1'000'000'000), static_cast<long>(left % 1'000'000'000)};
+    limit = &timeout;
   }
-  sleeping_.store(false, std::memory_order_seq_cst);
+  state_.store(kSleeping, std::memory_order_seq_cst);
+  if (!HasReady()) {
+    // Returns at once when a poster has set kAwake in between.
+    syscall(SYS_futex, &state_, FUTEX_WAIT_PRIVATE, kSleeping, limit, nullptr, 0);
+  }
+  state_.store(kAwake, std::memory_order_seq_cst);
+}
+
+void RunLoop::EnterPoll(Waker& place) noexcept {
+  place_ = &place;
+  state_.store(kPolling, std::memory_order_seq_cst);
+}
+
+void RunLoop::LeavePoll() noexcept {
+  uint32_t expected = kPolling;
+  for (int round = 0; !state_.compare_exchange_weak(expected, kAwake, std::memory_order_seq_cst);
+       ++round) {
+    if (round > 100) sched_yield();
+    expected = kPolling;
+  }
 }
 
 }  // namespace lsmlab

@@ -15,6 +15,17 @@ struct WaitNode {
   WaitNode* next = nullptr;
 };
 
+// Something in which a thread can wait instead of in its loop (an Io), and how to end that wait.
+class Waker {
+ public:
+  // Makes every thread that waits inside look at its RunLoop again. Any thread; never lost: a
+  // thread that begins to wait at the same time looks at its loop after this call.
+  virtual void Wake() noexcept = 0;
+
+ protected:
+  ~Waker() = default;
+};
+
 // The place where a thread's suspended coroutines come back: one per thread. A coroutine is resumed
 // only by the thread it was suspended on, from inside that thread's RunReady.
 //
@@ -22,26 +33,57 @@ struct WaitNode {
 // coroutine suspended on it, because its thread drives them to their end before it goes on.
 class RunLoop {
  public:
+  RunLoop() = default;
+  RunLoop(const RunLoop&) = delete;
+  RunLoop& operator=(const RunLoop&) = delete;
+
   // The calling thread's loop; made at first use.
-  static RunLoop& Current() noexcept;
+  static RunLoop& Current() noexcept { return current_ != nullptr ? *current_ : MakeCurrent(); }
+
+  // While it lives, the calling thread's coroutines suspend onto another loop. For executors whose
+  // background work is driven by several threads in turn.
+  class Scope {
+   public:
+    explicit Scope(RunLoop& loop) noexcept : outer_(Current()) { current_ = &loop; }
+    ~Scope() { current_ = &outer_; }
+    Scope(const Scope&) = delete;
+    RunLoop& outer() const noexcept { return outer_; }
+
+   private:
+    RunLoop& outer_;
+  };
 
   // Makes the node's coroutine runnable and wakes the thread if it sleeps. FIFO per poster.
   // The node may be gone as soon as the owner runs it: callers read node->next before.
   void Post(WaitNode* node) noexcept;
   // Resumes all that is ready now, in order of posting; false when nothing was.
   bool RunReady();
+  // Takes all that is ready without resuming it, linked in order of posting; nullptr when nothing
+  // is. The caller resumes each node once, reading node->next before.
+  WaitNode* TakeReady() noexcept;
   bool HasReady() const noexcept;
-  // Sleeps until something is posted or the deadline (monotonic ns; INT64_MAX: none) passes.
+
+  // Sleeps until something is posted or the deadline (monotonic ns; INT64_MAX: none) passes. May
+  // return early.
   void Sleep(int64_t deadline_ns) noexcept;
+  // Brackets a wait inside `place`: in between, Post calls place.Wake(). LeavePoll returns when no
+  // such call is under way any more, so `place` may be destroyed after it.
+  void EnterPoll(Waker& place) noexcept;
+  void LeavePoll() noexcept;
 
   // Whether waiting briefly by spinning can help: true on threads of a multi-threaded executor.
   bool may_spin() const noexcept { return may_spin_; }
   void set_may_spin(bool on) noexcept { may_spin_ = on; }
 
  private:
+  static RunLoop& MakeCurrent() noexcept;
+  static constinit inline thread_local RunLoop* current_ = nullptr;
+
   std::atomic<WaitNode*> posted_{nullptr};  // LIFO of posters, reversed by the owner
-  std::atomic<uint32_t> wakeups_{0};        // futex word
-  std::atomic<bool> sleeping_{false};
+  // kAwake, kSleeping (then also the futex word), or kPolling + kOneWaker per poster inside
+  // place.Wake(): the owner leaves the poll only when there is none.
+  std::atomic<uint32_t> state_{0};
+  Waker* place_ = nullptr;  // valid while kPolling
   bool may_spin_ = false;
 };
 

@@ -27,8 +27,10 @@ class SpinLock {
   std::atomic<bool> flag_{false};
 };
 
-// A mutual exclusion whose waiters suspend. Fair (FIFO) among waiters; a newcomer may pass them
-// while they are being woken, which keeps the lock busy (no hand-over through a sleeping thread).
+// A mutual exclusion whose waiters suspend. Woken in order of arrival; a newcomer may pass a waiter
+// that is being woken, which keeps the lock busy (no hand-over through a sleeping thread); the
+// waiter then queues again at the end. Outlives every call of Unlock, also those whose waiters
+// have already gone on.
 class AsyncMutex {
  public:
   bool TryLock() noexcept {
@@ -63,7 +65,8 @@ class AsyncMutex {
 };
 
 // Something happened: take a Ticket, test the condition, then Wait(ticket), which returns at once
-// when Notify came in between. The condition itself lives elsewhere.
+// when Notify came in between. The condition itself lives elsewhere. Outlives every call of Notify:
+// a waiter may see the condition, and go on, before Notify has returned.
 class AsyncEvent {
  public:
   uint64_t Ticket() const noexcept { return epoch_.load(std::memory_order_seq_cst); }

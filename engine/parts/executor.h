@@ -2,10 +2,14 @@
 
 #include <coroutine>
 #include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
 
 #include "engine/async/run_loop.h"
 #include "engine/async/task.h"
 #include "engine/parts/io.h"
+#include "engine/parts/settings.h"
 
 // Executor: who runs the engine's tasks. Variants: `inline` (the caller does everything, background
 // work in small steps), `threads` (callers on their own threads, a pool for background work).
@@ -42,6 +46,14 @@ class Executor {
 
   // Waits until every spawned task has ended. REQUIRES: no guard, not inside a coroutine.
   virtual void Drain(Io& io) = 0;
+};
+
+// One way to run tasks, as it stands in the registry.
+struct ExecutorVariant {
+  std::string_view name;
+  std::string_view summary;
+  std::span<const SettingSpec> settings;
+  std::unique_ptr<Executor> (*make)(const SettingBag& settings);
 };
 
 // A yield point inside long background work, and a pause of a slowed writer.

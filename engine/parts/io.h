@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "engine/async/run_loop.h"
 #include "engine/async/task.h"
 #include "engine/base/status.h"
+#include "engine/parts/settings.h"
 
 // I/O: every operation on a disk that the engine does goes through this part. Variants: `posix`
 // (finishes inside the call), `simulated` (in memory: crash model, faults, deferral).
@@ -57,6 +59,7 @@ struct DirEntry {
   std::string name;
   bool is_directory = false;
   uint64_t size = 0;
+  bool is_regular = false;  // neither: a link, pipe, socket or device, which no store ever makes
 };
 
 // One operation. The caller keeps it, its buffers and strings alive and unmoved until it is
@@ -77,7 +80,7 @@ struct IoOp {
   std::string path;                      // kOpen, kSyncDir ... kLock
   std::string path_to;                   // kRename
   std::unique_ptr<IoFile> opened;        // out: kOpen; kLock: held until it is destroyed
-  std::vector<DirEntry> entries;         // out: kList
+  std::vector<DirEntry> entries;         // out: kList, ordered by name
   size_t transferred = 0;                // out: kRead: less than length only at the end of file;
                                          // kWrite: always all (the part loops over short writes)
   Status status;                         // out
@@ -88,7 +91,7 @@ struct IoCounters {
   uint64_t reads = 0, read_bytes = 0, writes = 0, write_bytes = 0, syncs = 0;
 };
 
-class Io {
+class Io : public Waker {
  public:
   virtual ~Io() = default;
 
@@ -99,11 +102,12 @@ class Io {
   // A failed kSync or kDataSync is never retried by anyone (the kernel has dropped the pages).
   virtual bool Start(IoOp& op) noexcept = 0;
 
-  // Completes what can be completed; waits for at most until deadline_ns (0: do not wait) when
-  // operations are under way and none is complete. Returns how many were completed.
+  // Completes what can be completed, and returns how many operations that were. When there are
+  // none, waits (until deadline_ns of the monotonic clock; 0: does not wait; INT64_MAX: no limit)
+  // until one is complete, the calling thread's RunLoop has something ready, or nothing is under
+  // way any more. So 0 without a deadline and with an idle loop means that no operation of this
+  // thread is left. Wake() makes all threads inside look at their loops again.
   virtual size_t Poll(int64_t deadline_ns) noexcept = 0;
-  // Ends the wait of a thread inside Poll. Any thread.
-  virtual void Wake() noexcept = 0;
   // Whether Start can return false.
   virtual bool defers() const noexcept = 0;
 
@@ -133,6 +137,14 @@ class [[nodiscard]] IoWait {
  private:
   Io& io_;
   IoOp& op_;
+};
+
+// One way to do I/O, as it stands in the registry.
+struct IoVariant {
+  std::string_view name;
+  std::string_view summary;
+  std::span<const SettingSpec> settings;
+  Result<std::unique_ptr<Io>> (*make)(const SettingBag& settings);
 };
 
 // The operations as tasks. Paths are taken by value into the frame.
