@@ -1,0 +1,159 @@
+"""The tables of the report: comparison, conditions, provenance, runs."""
+
+from lsmlab_results import html, text
+from lsmlab_results.html import esc
+from lsmlab_results.reader import Results
+from lsmlab_results.summary import Row, condition_names, conditions_of, variants_of
+
+_COMPARISON = [
+    "variant", "ops/s", "ratio", "95 % interval", "BCa interval", "p (Holm)", "p50", "p99", "WA", "RA",
+    "SA", "compactions", "filter probes", "cache hits",
+]  # fmt: skip
+_RUN_HEADS = [
+    "line", "block", "order", "variant", "workload", "phase", "seed", "state", "ops/s", "elapsed s",
+    "operations", "failed", "config hash", "workload digest", "started",
+]  # fmt: skip
+RUNS_MAX = 5000
+
+
+def comparison(rows: list[Row]) -> list[str]:
+    """One table per workload and phase."""
+    parts = []
+    for workload, phase in dict.fromkeys((r.workload, r.phase) for r in rows):
+        found = [r for r in rows if (r.workload, r.phase) == (workload, phase)]
+        kind = f"; latencies of {esc(found[0].kind, 30)}" if found[0].kind else ""
+        bases = ", ".join(esc(b, 80) for b in dict.fromkeys(r.base for r in found))
+        parts.append(
+            f'<h3>{esc(workload)}, {esc(phase)} <span class="soft">ratio to {bases}{kind}</span></h3>'
+        )
+        parts.append(html.table(_COMPARISON, [_comparison_row(r) for r in found], 1))
+    return parts
+
+
+def _comparison_row(row: Row) -> str:
+    effect = row.effect
+    is_base = row.variant == row.base
+    if is_base:
+        shares = ["base", "", "", ""]
+    elif effect is None:
+        shares = [text.MISSING, "", "", ""]
+    else:
+        p = "" if effect.p is None else f"{effect.p:.3f}" if effect.p >= 0.001 else "< 0.001"
+        shares = [
+            text.ratio(effect.ratio), text.ratio_interval(effect.low, effect.high),
+            text.ratio_interval(effect.bca_low, effect.bca_high), p,
+        ]  # fmt: skip
+    figures = html.numbers([
+        text.short(row.ops_per_s), *shares, text.duration(row.p50_ns), text.duration(row.p99_ns),
+        text.short(row.write_amplification), text.short(row.read_amplification),
+        text.short(row.space_amplification), text.short(row.compactions),
+        text.short(row.filter_probes), text.percent(row.cache_hit_rate),
+    ])  # fmt: skip
+    verdict = f"{esc(effect.verdict)} " if effect else ""
+    note = verdict + html.marks(row.marks)
+    kinds = f"{'base ' if is_base else ''}{'figures' if note else ''}".strip()
+    rows = 2 if note else 1
+    name = f'<td class="name" rowspan="{rows}">{html.name(row.variant)}</td>'
+    line = f'<tr class="{kinds}">{name}{figures}</tr>'
+    span = len(_COMPARISON) - 1
+    return line + (f'<tr class="note"><td colspan="{span}">{note}</td></tr>' if note else "")
+
+
+def conditions(results: Results) -> str:
+    """Condition x variant; a row whose sides differ says so."""
+    variants = variants_of(results)
+    values = {v: conditions_of(results, v) for v in variants}
+    names = condition_names(results)
+    if not names:
+        return '<p class="soft">The records state no conditions.</p>'
+    rows = []
+    for name in names:
+        shown = [values[v].get(name, text.MISSING) for v in variants]
+        differs = len(set(shown)) > 1
+        mark = html.marks(["differs"]) if differs else ""
+        cells = "".join(f"<td>{esc(s)}</td>" for s in shown)
+        kind = ' class="differs"' if differs else ""
+        rows.append(f'<tr{kind}><th scope="row">{esc(name)} {mark}</th>{cells}</tr>')
+    return html.table(["condition", *variants], rows)
+
+
+def provenance(results: Results) -> str:
+    """Where the figures come from; several values in one cell mean that the runs differ in it."""
+    rows = []
+    for label, path in (
+        ("revision", ("revision",)), ("uncommitted changes", ("dirty",)),
+        ("compiler", ("build", "compiler")), ("flags", ("build", "flags")),
+        ("build type", ("build", "type")), ("sanitizer", ("build", "sanitizer")),
+        ("kernel", ("machine", "kernel")), ("cpu", ("machine", "cpu")),
+        ("cores", ("machine", "cores")), ("memory", ("machine", "memory_bytes")),
+        ("disk", ("machine", "disk")), ("filesystem", ("machine", "filesystem")),
+        ("disk's write cache", ("machine", "write_cache")), ("engine", ("engine",)),
+        ("values", ("value_source",)), ("memory capped", ("memory_capped",)),
+    ):  # fmt: skip
+        seen = dict.fromkeys(esc(_shown(label, _at(r, path))) for r in results.records)
+        mark = html.marks(["runs differ"]) if len(seen) > 1 and label != "engine" else ""
+        values = "<br>".join(list(seen)[:20])
+        rows.append(f'<tr><th scope="row">{label} {mark}</th><td class="mono">{values}</td></tr>')
+    general = html.table(["", "value"], rows)
+    return general + "<h3>Configurations and workloads</h3>" + _identities(results)
+
+
+def _identities(results: Results) -> str:
+    found: dict[tuple[str, str, str], dict[str, dict]] = {}
+    for r in results.records:
+        cell = found.setdefault((r["workload"], r["phase"], r["variant"]), {})
+        cell.setdefault("hash", {})[text.clean(r.get("config_hash", text.MISSING), 40)] = None
+        cell.setdefault("digest", {})[text.clean(r.get("workload_digest", text.MISSING), 40)] = None
+        for deviation in r.get("workload_deviations", []):
+            cell.setdefault("deviations", {})[text.clean(deviation)] = None
+    rows = []
+    for names, cell in sorted(found.items()):
+        heads = "".join(f'<td class="name">{html.name(n)}</td>' for n in names)
+        texts = [", ".join(list(cell.get(k, {}))[:20]) for k in ("hash", "digest", "deviations")]
+        rows.append("<tr>" + heads + "".join(f'<td class="mono">{esc(t)}</td>' for t in texts) + "</tr>")
+    heads = ["workload", "phase", "variant", "config hash", "workload digest (per block)", "deviations"]
+    return html.table(heads, rows)
+
+
+def runs(results: Results) -> str:
+    """One line per record, incomplete ones marked."""
+    rows = []
+    for run, record in list(zip(results.runs.itertuples(), results.records))[:RUNS_MAX]:
+        state = "complete" if run.usable else html.marks(["incomplete"])
+        if "error" in record:
+            state += f" {esc(record['error'])}"
+        if run.mismatch:
+            state += html.marks(["figures disagree"])
+        names = "".join(f'<td class="name">{html.name(record[n])}</td>' for n in ("variant", "workload", "phase"))
+        rows.append(
+            f"<tr>{html.numbers([run.line, record['block'], record.get('order', text.MISSING)])}{names}"
+            f"{html.numbers([record.get('seed', text.MISSING)])}<td>{state}</td>"
+            + html.numbers([
+                text.short(record.get("ops_per_s")), text.short(record.get("elapsed_s")),
+                text.short(record.get("ops")), text.short(record.get("ops_failed")),
+            ])
+            + "".join(
+                f'<td class="mono">{esc(record.get(n, text.MISSING), 60)}</td>'
+                for n in ("config_hash", "workload_digest", "started_at")
+            )
+            + "</tr>"
+        )  # fmt: skip
+    more = len(results.records) - RUNS_MAX
+    note = f'<p class="soft">and {more} more runs in the records</p>' if more > 0 else ""
+    return html.table(_RUN_HEADS, rows) + note
+
+
+def _at(record: dict, path: tuple[str, ...]) -> object:
+    value: object = record
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _shown(label: str, value: object) -> str:
+    if value is None:
+        return text.MISSING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    number = isinstance(value, (int, float))
+    return text.size(value) if label == "memory" and number else str(value)

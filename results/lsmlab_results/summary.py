@@ -1,0 +1,189 @@
+"""The core figures of each variant x workload x phase, shared by the terminal table and the report."""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from lsmlab_results.effects import Effect, compare
+from lsmlab_results.reader import Results
+from lsmlab_results.text import clean, natural_key, size
+
+
+@dataclass
+class Row:
+    """One line of the comparison. A figure that was not measured is None.
+
+    ops_per_s and latencies (nanoseconds) are geometric means over blocks, the rest arithmetic ones.
+    """
+
+    variant: str
+    base: str
+    workload: str
+    phase: str
+    runs: int
+    incomplete: int
+    kind: str = ""
+    ops_per_s: float | None = None
+    p50_ns: float | None = None
+    p99_ns: float | None = None
+    write_amplification: float | None = None
+    read_amplification: float | None = None
+    space_amplification: float | None = None
+    compactions: float | None = None
+    filter_probes: float | None = None
+    cache_hit_rate: float | None = None
+    effect: Effect | None = None
+    marks: list[str] = field(default_factory=list)
+
+
+def cells_of(results: Results) -> list[tuple[str, str]]:
+    """(workload, phase) in the order of the tables: by name, `load` before `run`."""
+    found = set(zip(results.runs["workload"], results.runs["phase"]))
+    return sorted(found, key=lambda c: (natural_key(c[0]), c[1]))
+
+
+def variants_of(results: Results) -> list[str]:
+    """Names of the variants: bases first, then by name. The order never depends on run order."""
+    bases = set(results.runs["base"])
+    return sorted(set(results.runs["variant"]), key=lambda n: (n not in bases, natural_key(n)))
+
+
+def main_kind(runs: pd.DataFrame) -> str:
+    """The operation kind with the most latencies, whose percentiles stand in the tables."""
+    counts = {
+        c.split(".")[1]: runs[c].sum()
+        for c in sorted(runs.columns)
+        if c.startswith("latency_ns.") and c.endswith(".count") and runs[c].sum() > 0
+    }
+    return max(counts, key=counts.__getitem__, default="")
+
+
+def summarize(results: Results) -> list[Row]:
+    """All rows, by workload and phase, then variant."""
+    effects = {(e.variant, e.workload, e.phase): e for e in compare(results.usable)}
+    rows: list[Row] = []
+    for workload, phase in cells_of(results):
+        cell = results.runs[
+            (results.runs["workload"] == workload) & (results.runs["phase"] == phase)
+        ]
+        kind = main_kind(cell[cell["usable"]])
+        for variant in variants_of(results):
+            runs = cell[cell["variant"] == variant]
+            if len(runs):
+                row = _row(runs, kind)
+                row.effect = effects.get((variant, workload, phase))
+                row.marks = _marks(results, runs)
+                rows.append(row)
+    for row in rows:
+        row.marks += _condition_marks(results, row)
+    return rows
+
+
+def condition_names(results: Results) -> list[str]:
+    """Names of all conditions that any record states."""
+    return sorted({n for r in results.records for n in r.get("conditions", {})})
+
+
+def conditions_of(results: Results, variant: str, cell: tuple[str, str] | None = None) -> dict:
+    """Condition -> its value as text over the runs of `variant`; several values are joined."""
+    values: dict[str, set[str]] = {}
+    for record in results.records:
+        if record["variant"] != variant:
+            continue
+        if cell is None or (record["workload"], record["phase"]) == cell:
+            for name, value in record.get("conditions", {}).items():
+                values.setdefault(name, set()).add(_condition(name, value))
+    return {name: " / ".join(sorted(seen)) for name, seen in values.items()}
+
+
+def _condition(name: str, value: object) -> str:
+    whole = isinstance(value, int) and not isinstance(value, bool) and value and value % 1024 == 0
+    return size(value) if whole and name.endswith("_bytes") else clean(value, 80)
+
+
+def _row(runs: pd.DataFrame, kind: str) -> Row:
+    good = runs[runs["usable"]]
+    first = runs.iloc[0]
+    hits, misses = _mean(good, "counters.cache_hits"), _mean(good, "counters.cache_misses")
+    lookups = (hits or 0) + (misses or 0)
+    known = hits is not None and misses is not None and lookups > 0
+    return Row(
+        variant=first["variant"], base=first["base"], workload=first["workload"],
+        phase=first["phase"], runs=len(good), incomplete=int((~runs["usable"]).sum()), kind=kind,
+        ops_per_s=_geometric(good, "ops_per_s"),
+        p50_ns=_geometric(good, f"latency_ns.{kind}.p50"),
+        p99_ns=_geometric(good, f"latency_ns.{kind}.p99"),
+        write_amplification=_mean(good, "write_amplification"),
+        read_amplification=_mean(good, "read_amplification"),
+        space_amplification=_mean(good, "space_amplification"),
+        compactions=_mean(good, "counters.compactions"),
+        filter_probes=_mean(good, "counters.filter_probes"),
+        cache_hit_rate=hits / lookups if known else None,
+    )  # fmt: skip
+
+
+def _values(runs: pd.DataFrame, column: str) -> np.ndarray:
+    return runs[column].dropna().astype(float).to_numpy() if column in runs else np.array([])
+
+
+def _mean(runs: pd.DataFrame, column: str) -> float | None:
+    values = _values(runs, column)
+    return float(values.mean()) if len(values) else None
+
+
+def _geometric(runs: pd.DataFrame, column: str) -> float | None:
+    values = _values(runs, column)
+    if not len(values):
+        return None
+    return math.exp(np.log(values).mean()) if (values > 0).all() else float(values.mean())
+
+
+def _marks(results: Results, runs: pd.DataFrame) -> list[str]:
+    records = [results.records[i] for i in runs.index]
+    marks = []
+    incomplete = int((~runs["usable"]).sum())
+    if incomplete:
+        marks.append(f"{incomplete} of {len(runs)} incomplete")
+    idle = sorted({part for r in records for part in r.get("idle_parts", [])})
+    marks += [f"idle: {clean(part, 30)}" for part in idle]
+    if _values(runs[runs["usable"]], "ops_failed").sum() > 0:
+        marks.append("failed operations")
+    if runs["mismatch"].any():
+        marks.append("figures disagree")
+    if any(r.get("workload_standard") is False for r in records):
+        marks.append("workload not standard")
+    if any(r.get("memory_capped") is False for r in records):
+        marks.append("memory not capped")
+    if any(r.get("dirty") for r in records):
+        marks.append("dirty source")
+    if any(r.get("build", {}).get("sanitizer") not in (None, "", "none", False) for r in records):
+        marks.append("sanitizer build")
+    if _other_operations(results, runs):
+        marks.append("other operations than base")
+    return marks
+
+
+def _other_operations(results: Results, runs: pd.DataFrame) -> bool:
+    """Whether any block of `runs` has another workload digest than the base's run of that block."""
+    if "workload_digest" not in runs:
+        return False
+    first, every = runs.iloc[0], results.runs
+    theirs = every[
+        (every["workload"] == first["workload"])
+        & (every["phase"] == first["phase"])
+        & (every["variant"] == first["base"])
+    ].dropna(subset=["workload_digest"])
+    known = dict(zip(theirs["block"], theirs["workload_digest"]))
+    ours = runs.dropna(subset=["workload_digest"])
+    return any(known.get(b, d) != d for b, d in zip(ours["block"], ours["workload_digest"]))
+
+
+def _condition_marks(results: Results, row: Row) -> list[str]:
+    cell = (row.workload, row.phase)
+    ours, theirs = (conditions_of(results, name, cell) for name in (row.variant, row.base))
+    if not theirs or not ours:
+        return []
+    names = [n for n in sorted(ours.keys() | theirs.keys()) if ours.get(n) != theirs.get(n)]
+    return [f"differs: {', '.join(clean(n, 30) for n in names)}"] if names else []

@@ -1,0 +1,198 @@
+"""What the package shows: terminal table, expected bars, plots and the report page."""
+
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import results_fixtures as fixtures
+from lsmlab_results import cli, expect, reader, table, text
+
+HOSTILE = "</script><img src=x onerror=alert(1)>\"'&\x1b[31m\u2028\u202e\x00 $x^{$ _"
+BAR = {"workload": "workloada", "phase": "run", "base": "baseline", "metric": "ops_per_s"}
+
+
+def load(folder: Path, records: list[dict]) -> reader.Results:
+    return reader.read(fixtures.write(folder, records))
+
+
+def hostile_records() -> list[dict]:
+    """Two variants; every text of the second one is hostile, its name begins with `_`."""
+    evil = fixtures.record("baseline", "workloada", 0)
+    for name, value in evil.items():
+        if isinstance(value, str) and name not in ("base", "workload", "phase"):
+            evil[name] = HOSTILE
+    evil["variant"] = "_" + HOSTILE
+    evil["build"] = {name: HOSTILE for name in evil["build"]}
+    evil["machine"] = {name: HOSTILE for name in evil["machine"]}
+    evil["conditions"] = {HOSTILE: HOSTILE, "\ud800": "\ud800"}
+    evil["latency_ns"][HOSTILE] = {"count": 1, "p50": 1, "p99": 2}
+    evil["idle_parts"] = evil["workload_deviations"] = [HOSTILE]
+    evil["expect"] = [{**BAR, "variant": HOSTILE, "at_least": 2}]
+    return [fixtures.record("baseline", "workloada", 0, experiment=HOSTILE, question=HOSTILE), evil]
+
+
+@pytest.mark.parametrize("width", [10, 80, 100, 120, 160, 999])
+def test_table_keeps_its_width(tmp_path: Path, width: int) -> None:
+    records = fixtures.experiment(2) + hostile_records()
+    records.append(fixtures.record("名" * 100, "workloada", 0))
+    shown = table.render(load(tmp_path, records), width)
+    for line in shown.splitlines():
+        assert text.columns_of(line) <= min(max(width, 80), 160), line
+        assert line.isprintable()
+
+
+def test_table_figures_and_marks(tmp_path: Path) -> None:
+    records = [fixtures.record("baseline", "workloada", b, ops=6000, ops_per_s=100, latency_ns=None)
+               for b in range(3)]  # fmt: skip
+    records += [fixtures.record("x", "workloada", b, ops=60 * r, ops_per_s=r, idle_parts=["cache"],
+                                conditions={"threads": 2}, workload_digest="other", dirty=True,
+                                write_amplification=3.21, counters={"cache_hits": 3, "cache_misses": 1})
+                for b, r in enumerate([199, 200, 201])]  # fmt: skip
+    records.append(fixtures.record("x", "workloada", 3, complete=False))
+    shown = table.render(load(tmp_path, records), 160)
+    line = next(line for line in shown.splitlines() if line.startswith("x "))
+    assert re.search(r"200 +2\.00 +\[1\.98, 2\.02\] .* 3\.21 +- +- +75\.0 %", line)
+    for mark in ("1 of 4 incomplete", "idle: cache", "differs:", "threads", "dirty source",
+                 "other operations than base", "higher than base", "7 runs, 1 incomplete"):  # fmt: skip
+        assert mark in shown, mark
+
+
+def test_a_variant_without_complete_runs_stays_visible(tmp_path: Path) -> None:
+    records = [fixtures.record("baseline", "workloada", 0),
+               fixtures.record("x", "workloada", 0, complete=False)]  # fmt: skip
+    shown = table.render(load(tmp_path, records), 100)
+    assert re.search(r"^x +- +- ", shown, re.MULTILINE) and "1 of 1 incomplete" in shown
+
+
+def outcome(tmp_path: Path, ratios: list[float], at_least: float, **changes: object) -> expect.Outcome:
+    bars = [{**BAR, "variant": "x", "at_least": at_least, **changes}]
+    records = [fixtures.record("baseline", "workloada", b, ops=6000, ops_per_s=100)
+               for b in range(len(ratios))]  # fmt: skip
+    records += [fixtures.record("x", "workloada", b, ops=int(6000 * r), ops_per_s=100 * r, expect=bars)
+                for b, r in enumerate(ratios)]  # fmt: skip
+    results = load(tmp_path, records)
+    (bar,) = expect.bars_of(results)
+    return expect.judge(results, bar)
+
+
+def test_bars(tmp_path: Path) -> None:
+    met = outcome(tmp_path, [2.1, 2.1, 2.1], 2.0)
+    assert met.passed and met.ratio == pytest.approx(2.1) and met.blocks == 3
+    assert not outcome(tmp_path, [1.99, 1.99, 1.99], 2.0).passed  # mean below the bar
+    assert not outcome(tmp_path, [1.5, 2.1, 3.0], 2.0).passed  # lower bound below 0.9 of the bar
+    edge = outcome(tmp_path, [1.96, 2.05, 2.05], 2.0)
+    assert edge.passed and 1.8 <= edge.low < 2.0
+    assert not outcome(tmp_path, [5.0], 2.0).passed  # one block has no lower bound
+    absent = outcome(tmp_path, [2.1, 2.1], 2.0, metric="no_such_metric")
+    assert not absent.passed and absent.ratio is None
+
+
+def test_speed_command(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    outcome(tmp_path, [2.1, 2.1, 2.1], 2.0)
+    assert cli.main(["speed", str(tmp_path)]) == 0
+    assert "pass  workloada run  x / baseline  ops_per_s: 2.10 (lower bound 2.10, 3 blocks)" in capsys.readouterr().out
+    outcome(tmp_path, [1.1, 1.1, 1.1], 2.0)
+    assert cli.main(["speed", str(tmp_path)]) == 1
+    assert "0 of 1 bars passed" in capsys.readouterr().out
+    fixtures.write(tmp_path, [fixtures.record("baseline", "workloada", 0)])
+    assert cli.main(["speed", str(tmp_path)]) == 2
+
+
+def test_nothing_complete(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    fixtures.write(tmp_path, [fixtures.record("baseline", "workloada", 0, complete=False)])
+    assert cli.main(["table", str(tmp_path)]) == 1
+    assert cli.main(["report", str(tmp_path)]) == 1
+    assert "no run is complete" in capsys.readouterr().err
+    assert "1 incomplete, in no figure" in (tmp_path / "report.html").read_text()
+
+
+class Page(HTMLParser):
+    """Collects elements and attributes; checks that elements nest."""
+
+    VOID = {"meta", "br", "wbr", "img", "use", "path"}
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict]] = []
+        self.stack: list[str] = []
+        self.words = ""
+        self.feed(source)
+        assert self.stack == []
+
+    def handle_starttag(self, tag: str, attrs: list) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.stack.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.VOID:
+            assert self.stack.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words += data
+
+
+def test_report_is_closed_and_complete(tmp_path: Path) -> None:
+    records = [r for r in fixtures.experiment(2) if r["variant"] in ("baseline", "rocksdb")]
+    records = [r for r in records if r["workload"] != "workloadb"]
+    records.append(fixtures.record("rocksdb", "workloada", 2, complete=False, error="out of disk"))
+    records[-2]["conditions"]["compression"] = "snappy"
+    assert cli.main(["report", str(fixtures.write(tmp_path, records))]) == 0
+    source = (tmp_path / "report.html").read_text(encoding="utf-8")
+    page = Page(source)
+    policy = next(a["content"] for t, a in page.tags if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy == "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+    assert not [t for t, _ in page.tags if t in ("script", "link", "iframe", "object")]
+    for tag, attributes in page.tags:
+        for name, value in attributes.items():
+            assert not name.startswith("on")
+            if name in ("href", "src", "xlink:href"):
+                assert value.startswith("#"), (tag, value)
+    ids = [a["id"] for _, a in page.tags if "id" in a]
+    assert len(ids) == len(set(ids)) > 100
+    assert sum(t == "svg" for t, _ in page.tags) == 9
+    differing = source[source.index('<tr class="differs">') :].split("</tr>")[0]
+    assert "compression" in differing and "snappy" in differing
+    for words in ("Which part buys most", "1 of 3 incomplete", "out of disk", "Example CPU", "0123abcd",
+                  "gcc 12.2.0", "-O3", "idle: filter", "hash of rocksdb", "0000000000000001"):  # fmt: skip
+        assert words in page.words, words
+
+
+def test_hostile_text_is_only_text(tmp_path: Path) -> None:
+    assert cli.main(["report", str(fixtures.write(tmp_path, hostile_records()))]) == 0
+    source = (tmp_path / "report.html").read_text(encoding="utf-8")
+    page = Page(source)
+    assert not [t for t, _ in page.tags if t in ("script", "img")]
+    assert not [c for c in source if not c.isprintable() and c != "\n"]
+    assert "</script><img src=x onerror=alert(1)>" in page.words
+    for path in (tmp_path / "plots").iterdir():
+        assert re.fullmatch(r"[a-z0-9-]+\.(svg|png)", path.name)
+
+
+def test_plots_do_not_depend_on_the_process(tmp_path: Path) -> None:
+    records = [r for r in fixtures.experiment(2) if r["variant"] in ("baseline", "rocksdb", "memtable=btree")]
+    records = [r for r in records if r["workload"] == "workloada"]
+    drawn = []
+    for name, order in (("one", records), ("two", records[::-1])):
+        folder = fixtures.write(tmp_path / name, order)
+        subprocess.run([sys.executable, "-m", "lsmlab_results", "plots", str(folder)], check=True)
+        drawn.append({p.name: p.read_bytes() for p in (folder / "plots").iterdir()})
+    assert drawn[0] == drawn[1]
+    assert {n.split("-")[0].split(".")[0] for n in drawn[0]} == {
+        "ratio", "throughput", "latency", "amplification", "levels",
+    }  # fmt: skip
+    assert all(data.startswith(b"\x89PNG") for n, data in drawn[0].items() if n.endswith("png"))
+
+
+def test_plots_are_not_written_through_a_link(tmp_path: Path) -> None:
+    folder = fixtures.write(tmp_path / "run", [fixtures.record("baseline", "workloada", 0)])
+    (tmp_path / "elsewhere").mkdir()
+    (folder / "plots").symlink_to(tmp_path / "elsewhere")
+    assert cli.main(["plots", str(folder)]) == 2
+    assert list((tmp_path / "elsewhere").iterdir()) == []

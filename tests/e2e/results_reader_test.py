@@ -1,0 +1,157 @@
+"""The reader against good, cut-off and hostile records."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import results_fixtures as fixtures
+from lsmlab_results import cli, reader
+
+
+def load(folder: Path, records: list[dict]) -> reader.Results:
+    return reader.read(fixtures.write(folder, records))
+
+
+def test_fields_become_columns(tmp_path: Path) -> None:
+    results = load(tmp_path, [fixtures.record("baseline", "workloada", 0, surprise="new")])
+    run = results.runs.iloc[0]
+    assert run["variant"] == "baseline" and run["usable"] and run["line"] == 1
+    assert run["latency_ns.read.p99"] == results.records[0]["latency_ns"]["read"]["p99"]
+    assert run["counters.compactions"] == 118
+    assert results.notices == []
+
+
+def test_incomplete_runs_are_kept_but_not_usable(tmp_path: Path) -> None:
+    results = load(tmp_path, [
+        fixtures.record("baseline", "workloada", 0),
+        fixtures.record("baseline", "workloada", 1, complete=False, ops_per_s=None, error="killed"),
+        fixtures.record("baseline", "workloada", 2, error="but says complete"),
+        fixtures.record("baseline", "workloada", 3, ops=0, ops_per_s=0),
+    ])  # fmt: skip
+    assert list(results.runs["usable"]) == [True, False, False, False]
+    assert len(results.usable) == 1 and len(results.records) == 4
+    assert len(results.notices) == 2 and "line 3" in results.notices[0]
+    assert len(results.usable_records("baseline", "workloada", "run")) == 1
+
+
+def test_disagreeing_figures_are_marked(tmp_path: Path) -> None:
+    forged = fixtures.record("baseline", "workloada", 0)
+    forged["ops_per_s"] *= 1.02
+    short = fixtures.record("baseline", "workloada", 1)
+    short["latency_ns"]["read"]["count"] = short["ops"] + 1
+    near = fixtures.record("baseline", "workloada", 2)
+    near["ops_per_s"] *= 1.005
+    results = load(tmp_path, [forged, short, near])
+    assert list(results.runs["mismatch"]) == [True, True, False]
+    assert len(results.notices) == 2
+
+
+def test_last_line_cut_off_is_noted_but_elsewhere_refused(tmp_path: Path) -> None:
+    good = json.dumps(fixtures.record("baseline", "workloada", 0))
+    path = tmp_path / "records.ndjson"
+    path.write_text(f"{good}\n\n{good[:200]}")
+    results = reader.read(tmp_path)
+    assert len(results.records) == 1 and "line 3 was cut off" in results.notices[0]
+    path.write_text(f"{good[:200]}\n{good}\n")
+    with pytest.raises(reader.RecordError, match=r"records\.ndjson:1: not JSON at column"):
+        reader.read(tmp_path)
+
+
+def test_repeated_block_is_noted(tmp_path: Path) -> None:
+    results = load(tmp_path, [fixtures.record("baseline", "workloada", 0)] * 2)
+    assert "repeat a block" in results.notices[0]
+
+
+RAW = [
+    ('"ops_per_s":NaN', "NaN is not a figure"),
+    ('"ops_per_s":-Infinity', "-Infinity is not a figure"),
+    ('"ops_per_s":1e400', "1e400 is beyond the range"),
+    ('"ops":' + "9" * 5000, "beyond 64 bits"),
+    ('"config":' + "[" * 100_000 + "]" * 100_000, "nested too deeply"),
+    ('"block":0', "names a field twice"),
+]
+REPLACED = [
+    ({"schema": 2}, "schema 2 is unknown"),
+    ({"schema": None}, "no field 'schema'"),
+    ({"schema": True}, "schema True is unknown"),
+    ({"variant": None}, "no field 'variant'"),
+    ({"variant": " "}, "'variant' is empty"),
+    ({"base": None}, "no field 'base'"),
+    ({"complete": "yes"}, "'complete' must be of type bool"),
+    ({"ops_per_s": None}, "no field 'ops_per_s'"),
+    ({"ops_per_s": "fast"}, "'ops_per_s' must be of type number"),
+    ({"ops_per_s": True}, "'ops_per_s' must be of type number"),
+    ({"elapsed_s": 0}, "must be above 0"),
+    ({"ops": -1}, "'ops' is negative"),
+    ({"block": 1.5}, "'block' must be of type int"),
+    ({"latency_ns": []}, "'latency_ns' must be of type object"),
+    ({"latency_ns": {"read": {"p50": 9, "p99": 3}}}, "p50 9 is above p99 3"),
+    ({"latency_ns": {"read": {"count": -4}}}, "is negative"),
+    ({"counters": {"gets": "many"}}, "'counters.gets' must be of type number"),
+    ({"series": [{"ops": 1}]}, r"'series\[\].t_s' must be of type number"),
+    ({"events": [{"t_s": 1}]}, r"'events\[\].kind' must be of type string"),
+    ({"levels": [3]}, r"'levels\[\]' must be of type object"),
+    ({"idle_parts": [1]}, r"'idle_parts\[\]' must be of type string"),
+    ({"expect": [{"at_least": 2}]}, r"'expect\[\].workload' must be of type string"),
+]
+
+
+def refused(folder: Path, text: bytes) -> str:
+    folder.mkdir(exist_ok=True)
+    (folder / "records.ndjson").write_bytes(text)
+    with pytest.raises(reader.RecordError) as caught:
+        reader.read(folder)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 600
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("field,words", RAW)
+def test_forbidden_tokens(tmp_path: Path, field: str, words: str) -> None:
+    good = json.dumps(fixtures.record("baseline", "workloada", 0))
+    message = refused(tmp_path, f"{good}\n{good[:-1]},{field}}}\n".encode())
+    assert "records.ndjson:2: " in message and words in message
+
+
+@pytest.mark.parametrize("changes,words", REPLACED)
+def test_forbidden_values(tmp_path: Path, changes: dict, words: str) -> None:
+    good = json.dumps(fixtures.record("baseline", "workloada", 0))
+    bad = json.dumps(fixtures.record("baseline", "workloada", 1, **changes))
+    (tmp_path / "records.ndjson").write_text(f"{good}\n{bad}\n")
+    with pytest.raises(reader.RecordError, match=rf"records\.ndjson:2: .*{words}"):
+        reader.read(tmp_path)
+
+
+def test_other_bytes(tmp_path: Path) -> None:
+    assert ":1: not UTF-8 at byte 2" in refused(tmp_path, b'{"\xff": 1}\n')
+    assert ":1: a record is a JSON object" in refused(tmp_path, b"[]\n")
+    assert ":1: not JSON" in refused(tmp_path, b"\xef\xbb\xbf{}\n")
+    assert ":1: holds no record" in refused(tmp_path, b"\n\n")
+
+
+def test_files_that_are_no_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(reader.RecordError, match="No such file"):
+        reader.read(tmp_path)
+    os.mkfifo(tmp_path / "records.ndjson")
+    with pytest.raises(reader.RecordError, match="not a regular file"):
+        reader.read(tmp_path)
+    os.unlink(tmp_path / "records.ndjson")
+    with open(tmp_path / "records.ndjson", "wb") as stream:
+        stream.truncate(reader.FILE_BYTES_MAX + 1)
+    with pytest.raises(reader.RecordError, match="above the limit"):
+        reader.read(tmp_path)
+    monkeypatch.setattr(reader, "LINE_BYTES_MAX", 100)
+    fixtures.write(tmp_path, [fixtures.record("baseline", "workloada", 0)])
+    with pytest.raises(reader.RecordError, match=":1: line is above 100 bytes"):
+        reader.read(tmp_path)
+
+
+def test_command_line_answers_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    (tmp_path / "records.ndjson").write_text('{"schema":1,"\x1b[31m":NaN}\n')
+    for command in ("table", "report", "plots", "speed"):
+        assert cli.main([command, str(tmp_path)]) == 2
+        out, err = capsys.readouterr()
+        assert out == "" and err.count("\n") == 1 and "records.ndjson:1: " in err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["records.ndjson"]
+    assert cli.main(["dance", str(tmp_path)]) == 2
+    assert cli.main(["--help"]) == 0
