@@ -33,7 +33,13 @@ class Arena {
     }
     return AllocateSlow(bytes, alignment);
   }
-  // Bytes handed out, with alignment gaps: what a memtable's size limit is compared with.
+  // Counts memory that the arena's user holds elsewhere as if it came from here. Same thread rule as
+  // Allocate.
+  void Charge(size_t bytes) noexcept {
+    used_.store(used_.load(std::memory_order_relaxed) + bytes, std::memory_order_relaxed);
+  }
+  // Bytes handed out, with alignment gaps, and charged: what a memtable's size limit is compared
+  // with.
   size_t used_bytes() const noexcept { return used_.load(std::memory_order_relaxed); }
   // Bytes mapped.
   size_t mapped_bytes() const noexcept { return mapped_.load(std::memory_order_relaxed); }

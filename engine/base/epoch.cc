@@ -34,8 +34,9 @@ struct Retired {
 
 struct Domain {
   EpochSlot slots[kSlots];
-  std::mutex mutex;  // guards `waiting`; leaf lock, never held while a deleter runs
+  std::mutex mutex;  // guards the rest; leaf lock, never held while a deleter runs
   std::deque<Retired> waiting;
+  size_t being_freed = 0;  // taken out of `waiting`, deleter not finished
 };
 
 Domain& TheDomain() {
@@ -96,7 +97,6 @@ void EpochRetire(void* object, void (*deleter)(void*)) {
 size_t EpochCollect() {
   Domain& domain = TheDomain();
   std::vector<Retired> free_now;
-  size_t left;
   {
     std::lock_guard guard(domain.mutex);
     const uint64_t oldest = OldestEntered();
@@ -104,10 +104,13 @@ size_t EpochCollect() {
       free_now.push_back(domain.waiting.front());
       domain.waiting.pop_front();
     }
-    left = domain.waiting.size();
+    domain.being_freed += free_now.size();
   }
   for (const Retired& retired : free_now) retired.deleter(retired.object);
-  return left;
+  // Counted last: deleters may have retired more, and another thread may still run its own.
+  std::lock_guard guard(domain.mutex);
+  domain.being_freed -= free_now.size();
+  return domain.waiting.size() + domain.being_freed;
 }
 
 void EpochDrain() {

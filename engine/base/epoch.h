@@ -61,8 +61,9 @@ void EpochDelete(T* object) {
 // Frees what can be freed now. Returns how many objects still wait.
 size_t EpochCollect();
 
-// Frees everything that is retired; waits for guards of other threads to end. REQUIRES: the calling
-// thread holds no guard. For closing a store and for tests.
+// Frees everything that is retired, also by the deleters themselves; waits for guards of other
+// threads to end. REQUIRES: the calling thread holds no guard and runs no deleter. For closing a
+// store and for tests.
 void EpochDrain();
 
 }  // namespace lsmlab

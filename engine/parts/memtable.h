@@ -21,7 +21,7 @@
 //  1. (key, tag) pairs are unique. An entry, once added, never changes or moves.
 //  2. A reader that knows a sequence was published (after Add returned) finds its entry.
 //  3. After Seal() no Add; then iteration is ordered in every variant.
-// Memory: all from the Arena handed in, which lives as long as the memtable.
+// Memory: all from the Arena handed in (or charged to it), which outlives the memtable.
 namespace lsmlab {
 
 class Memtable {
