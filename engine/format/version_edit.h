@@ -41,6 +41,11 @@ struct VersionEdit {
   std::vector<RemovedTable> removed;
 };
 
+inline constexpr size_t kMaxPolicyStateBytes = 4096;
+inline constexpr uint32_t kMaxLevels = 32;
+inline constexpr size_t kMaxEditBytes = 16u << 20;
+inline constexpr size_t kMaxTables = 1u << 20;
+
 // Grammar at the encoder (version_edit.cc). Decode is safe on hostile bytes: limits are checked
 // before allocation; an unknown mandatory field is refused, an unknown optional one skipped.
 void EncodeVersionEdit(const VersionEdit& edit, std::string& out);
@@ -52,9 +57,12 @@ struct CatalogState {
   Sequence last_sequence = 0;
   uint64_t next_file = 1;
   std::string policy_state;
-  std::vector<TableEntry> tables;
+  std::vector<TableEntry> tables;  // in order of file number
 };
-// Corruption when the edit removes what is not there, or adds a file twice.
+// Corruption when the edit removes what is not there, or adds a file twice. A removed file may be
+// added again by the same edit: a move.
+Status CheckEdit(const VersionEdit& edit, const CatalogState& state);
+// Numbers and sequence never go back: the larger one stays. On failure the state is unchanged.
 Status ApplyEdit(const VersionEdit& edit, CatalogState* state);
 
 }  // namespace lsmlab

@@ -19,8 +19,18 @@ struct WalIdentity {
   uint64_t log_number = 0;
 };
 
-inline constexpr size_t kWalFragmentBytes = 1u << 20;
+inline constexpr size_t kWalFragmentBytes = 1u << 20;  // of payload
 inline constexpr size_t kWalRecordBytesMax = 68u << 20;
+inline constexpr size_t kWalFragmentHeaderBytes = 40;
+inline constexpr size_t kWalSegmentHeaderBytes = 72;  // where the first record of a segment starts
+
+// First thing in a segment: where it goes on from. With it, recovery tells a tail that may be
+// missing from a synced part that may not, also across segments.
+struct WalSegmentHeader {
+  uint64_t previous_log = 0;     // 0: nothing before this segment belongs to it
+  uint64_t previous_end = 0;     // bytes of that segment that come before this one
+  uint64_t previous_synced = 0;  // of them known to be durable when this segment began
+};
 
 // Builds the bytes of a group of records in a reusable buffer.
 class WalRecordEncoder {
@@ -30,46 +40,89 @@ class WalRecordEncoder {
   // Starts a record; the caller appends the payload to buffer() and calls EndRecord.
   void BeginRecord(Sequence first_sequence, uint64_t dense_number);
   std::string& buffer() noexcept { return buffer_; }
+  // REQUIRES: a payload of at most kWalRecordBytesMax.
   void EndRecord();
+
+  // REQUIRES for these three: no record is begun and not ended.
+  void AppendSegmentHeader(const WalSegmentHeader& header);
+  // Tells the synced offset and nothing else. Readers pass over it.
+  void AppendSyncMark();
   // The mark that a cleanly closed segment ends with.
-  void AppendEndMark(uint64_t dense_number);
+  void AppendEndMark();
   Slice bytes() const noexcept { return buffer_; }
 
  private:
+  void Seal(size_t start, size_t payload_bytes, uint8_t type, uint16_t index) noexcept;
+  void CutRecord(size_t payload_bytes);
+  void AppendMark(uint8_t type, size_t payload_bytes);
+
   std::string buffer_;
-  WalIdentity identity_;
+  uint64_t seed_ = 0;
   uint64_t synced_offset_ = 0;
   size_t record_start_ = 0;
   Sequence first_sequence_ = 0;
   uint64_t dense_number_ = 0;
 };
 
-// Reads a segment's bytes from the start. `segment` lives as long as the reader.
+// Reads a segment's bytes from the start. `segment` lives as long as the reader. Safe on hostile
+// bytes: memory is bounded by the larger of a record's limit and the segment.
 class WalRecordReader {
  public:
   enum class Outcome : uint8_t {
+    kSegmentHeader,  // always first in an undamaged segment, and only there
     kRecord,
-    kEndMark,   // clean end; nothing but zeros may follow
-    kEnd,       // end of the bytes at a fragment boundary, or zeros
-    kDamaged,   // the fragment at offset() fails its check; detail() says how
+    kEndMark,  // clean end; nothing but zeros may follow (Next says kEnd or kDamaged)
+    kEnd,      // end of the bytes at a record boundary, or only zeros follow
+    kDamaged,  // the fragment at offset() fails its check; detail() says how
   };
-  WalRecordReader(const WalIdentity& identity, Slice segment) noexcept
-      : identity_(identity), segment_(segment) {}
+  WalRecordReader(const WalIdentity& identity, Slice segment) noexcept;
+  // After kEnd and kDamaged the same again.
   Outcome Next();
+  const WalSegmentHeader& segment_header() const noexcept { return segment_header_; }
   // Of the last kRecord. The payload lives until the next call.
   Sequence first_sequence() const noexcept { return first_sequence_; }
   uint64_t dense_number() const noexcept { return dense_number_; }
   Slice payload() const noexcept { return payload_; }
-  // Largest synced offset that any record read so far has told.
+  // Largest synced offset that any fragment read so far has told.
   uint64_t synced_offset() const noexcept { return synced_offset_; }
+  // Of the next fragment; after kDamaged of the damaged one.
   uint64_t offset() const noexcept { return offset_; }
+  // Where the last whole record or mark ended: what counts as the log when the rest is dropped.
+  uint64_t intact_end() const noexcept { return intact_end_; }
   const std::string& detail() const noexcept { return detail_; }
 
+  // After kDamaged: looks for an intact fragment behind the damage that tells a synced offset above
+  // intact_end(), and returns that offset: then the damage is no torn tail. 0 when there is none.
+  // Linear in the segment; a segment made to look like many fragments counts as damaged.
+  uint64_t FindSyncBehindDamage() const;
+
  private:
-  WalIdentity identity_;
+  struct Fragment {
+    uint32_t bytes = 0;
+    uint8_t type = 0;
+    uint8_t transform = 0;
+    uint16_t index = 0;
+    uint64_t dense_number = 0;
+    Sequence first_sequence = 0;
+    uint64_t synced_offset = 0;
+    Slice payload;
+  };
+  Outcome Damaged(std::string detail);
+  bool OnlyZerosFollow() const noexcept;
+  // False: detail_ says why.
+  bool ReadFragment(Fragment* fragment);
+  Outcome Take(const Fragment& first);
+  Outcome JoinFragments(const Fragment& first);
+  Outcome TakeSegmentHeader(const Fragment& fragment);
+
   Slice segment_;
+  uint64_t seed_;
   uint64_t offset_ = 0;
+  uint64_t intact_end_ = 0;
   uint64_t synced_offset_ = 0;
+  bool ended_ = false;  // an end mark was read
+  bool damaged_ = false;
+  WalSegmentHeader segment_header_;
   Sequence first_sequence_ = 0;
   uint64_t dense_number_ = 0;
   Slice payload_;

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "engine/base/slice.h"
+
+// Names of the numbered files in a shard's directory: NNNNNN.sst, NNNNNN.log, MANIFEST-NNNNNN.
+// Numbers have at least six digits and no needless leading zeros, so each number has one name.
+namespace lsmlab {
+
+std::string NumberedFileName(std::string_view prefix, uint64_t number, std::string_view suffix);
+
+// The number, when `name` is exactly what NumberedFileName makes of it.
+std::optional<uint64_t> ParseNumberedFileName(std::string_view prefix, std::string_view suffix,
+                                              std::string_view name);
+
+}  // namespace lsmlab
