@@ -65,6 +65,7 @@ void RunLoop::Post(WaitNode* node) noexcept {
     node->next = head;
   } while (!posted_.compare_exchange_weak(head, node, std::memory_order_seq_cst,
                                           std::memory_order_relaxed));
+  if (this == current_) return;  // the thread is here, so it is not waiting
   // From here on the owner may have run the node, and the thread may even have ended; the loop's
   // memory stays. The owner announces a wait before it looks at posted_ for the last time, so
   // either it sees the node or this thread sees the announcement.

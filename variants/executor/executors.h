@@ -1,0 +1,12 @@
+#pragma once
+
+#include "engine/parts/executor.h"
+
+namespace lsmlab {
+
+// The caller does everything; one thread at a time. Deterministic, and shuffled by a seed.
+extern const ExecutorVariant kInlineExecutor;
+// Callers run on their own threads, background tasks on a pool.
+extern const ExecutorVariant kThreadsExecutor;
+
+}  // namespace lsmlab

@@ -1,0 +1,232 @@
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "variants/executor/executors.h"
+
+namespace lsmlab {
+namespace {
+
+struct Job {
+  Task<void> task;
+  Io* io;
+};
+
+// Nothing is ready on the calling thread: waits until something is, in the Io when operations of
+// this thread may be under way there, else in the loop. Poll gives 0 with an idle loop only when
+// nothing of this thread is under way in the Io; from then on only Post can make something ready,
+// and Sleep does not miss that.
+void WaitForReady(RunLoop& loop, Io& io) {
+  if (io.defers()) {
+    loop.EnterPoll(io);
+    const size_t completed = loop.HasReady() ? 1 : io.Poll(INT64_MAX);
+    loop.LeavePoll();
+    if (completed > 0 || loop.HasReady()) return;
+  }
+  loop.Sleep(INT64_MAX);
+}
+
+// The background tasks that wait, in order within each priority. Thread-safe.
+class JobQueue {
+ public:
+  void Add(Priority priority, Job job) {
+    std::lock_guard guard(mutex_);
+    queues_[static_cast<size_t>(priority)].push_back(std::move(job));
+    CountUrgent();
+    ++unfinished_;
+    arrived_.notify_one();
+  }
+
+  // The next job; waits for one. False: stopped, and nothing is left.
+  bool Take(Job& job) {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      for (auto& queue : queues_) {
+        if (queue.empty()) continue;
+        TakeFront(queue, job);
+        return true;
+      }
+      if (stopped_) return false;
+      arrived_.wait(lock);
+    }
+  }
+
+  // A job above compaction that uses `io`; does not wait.
+  bool TakeUrgent(const Io& io, Job& job) {
+    std::lock_guard guard(mutex_);
+    for (size_t i = 0; i < static_cast<size_t>(Priority::kCompaction); ++i) {
+      if (queues_[i].empty() || queues_[i].front().io != &io) continue;
+      TakeFront(queues_[i], job);
+      return true;
+    }
+    return false;
+  }
+  bool HasUrgent() const noexcept { return urgent_.load(std::memory_order_relaxed) > 0; }
+
+  void Finished(size_t jobs) {
+    std::lock_guard guard(mutex_);
+    unfinished_ -= jobs;
+    if (unfinished_ == 0) all_finished_.notify_all();
+  }
+  void WaitFinished() {
+    std::unique_lock lock(mutex_);
+    all_finished_.wait(lock, [this] { return unfinished_ == 0; });
+  }
+  void Stop() {
+    std::lock_guard guard(mutex_);
+    stopped_ = true;
+    arrived_.notify_all();
+  }
+
+ private:
+  void TakeFront(std::deque<Job>& queue, Job& job) {
+    job = std::move(queue.front());
+    queue.pop_front();
+    CountUrgent();
+  }
+  void CountUrgent() {
+    urgent_.store(queues_[0].size() + queues_[1].size(), std::memory_order_relaxed);
+  }
+
+  std::mutex mutex_;
+  std::condition_variable arrived_, all_finished_;
+  std::array<std::deque<Job>, 3> queues_;  // by Priority
+  std::atomic<size_t> urgent_{0};          // jobs above compaction
+  size_t unfinished_ = 0;                  // waiting or running
+  bool stopped_ = false;
+};
+
+// One thread of the pool. It drives one job, and at that job's yield points also flushes that
+// would otherwise wait behind a long compaction. Owned by its thread.
+class Worker {
+ public:
+  explicit Worker(JobQueue& queue) : queue_(queue) {}
+
+  static Worker* Current() noexcept { return current_; }
+  const JobQueue& queue() const noexcept { return queue_; }
+
+  void Run() {
+    current_ = this;
+    RunLoop::Current().set_may_spin(false);
+    Job job;
+    while (queue_.Take(job)) Drive(std::move(job));
+    current_ = nullptr;
+  }
+
+  // Called from await_suspend of a compaction: true when it is to step aside, for a flush.
+  bool StepAside(WaitNode& node) noexcept {
+    if (aside_ != nullptr || !queue_.HasUrgent()) return false;
+    aside_ = &node;
+    return true;
+  }
+
+ private:
+  void Drive(Job first) {
+    RunLoop& loop = RunLoop::Current();
+    Io& io = *first.io;
+    Begin(std::move(first));
+    while (EndFinished(), !running_.empty()) {
+      if (aside_ != nullptr) {
+        Job urgent;
+        // The compaction goes on as soon as the flush waits for anything, so that a flush that
+        // waits for this very compaction cannot hang.
+        if (queue_.TakeUrgent(io, urgent)) Begin(std::move(urgent));
+        WaitNode* node = std::exchange(aside_, nullptr);
+        node->home->Post(node);
+      } else if (!loop.RunReady()) {
+        WaitForReady(loop, io);
+      }
+    }
+  }
+
+  void Begin(Job job) {
+    running_.push_back(std::move(job));
+    running_.back().task.Start();
+  }
+
+  void EndFinished() {
+    // Frames go before the job counts as finished: they may hold on to the store.
+    const size_t ended = std::erase_if(running_, [](const Job& job) { return job.task.done(); });
+    if (ended > 0) queue_.Finished(ended);
+  }
+
+  static constinit inline thread_local Worker* current_ = nullptr;
+  JobQueue& queue_;
+  std::vector<Job> running_;
+  WaitNode* aside_ = nullptr;
+};
+
+class ThreadsExecutor final : public Executor {
+ public:
+  explicit ThreadsExecutor(int threads) : callers_spin_(std::thread::hardware_concurrency() > 1) {
+    for (int i = 0; i < threads; ++i) {
+      threads_.emplace_back([this] { Worker(queue_).Run(); });
+    }
+  }
+  // Ends what was spawned first.
+  ~ThreadsExecutor() override {
+    queue_.Stop();
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+  void RunUntil(const bool& done, Io& io) override {
+    RunLoop& loop = RunLoop::Current();
+    // From its first wait on, a caller spins a little before it sleeps in a lock.
+    loop.set_may_spin(callers_spin_);
+    while (!done) {
+      if (!loop.RunReady()) WaitForReady(loop, io);
+    }
+  }
+
+  void Spawn(Priority priority, Task<void> task, Io& io) override {
+    queue_.Add(priority, Job{std::move(task), &io});
+  }
+  void Breathe(Io&) override {}
+
+  bool Reschedule(WaitNode& node, Priority priority, int64_t delay_ns) override {
+    Worker* worker = Worker::Current();
+    if (priority == Priority::kCompaction && worker != nullptr && &worker->queue() == &queue_ &&
+        worker->StepAside(node)) {
+      return true;
+    }
+    if (delay_ns > 0) {
+      std::this_thread::sleep_for(std::chrono::nanoseconds(delay_ns));
+    } else if (priority == Priority::kForeground) {
+      std::this_thread::yield();
+    }
+    return false;
+  }
+
+  int background_threads() const noexcept override { return static_cast<int>(threads_.size()); }
+  void Drain(Io&) override { queue_.WaitFinished(); }
+
+ private:
+  bool callers_spin_;
+  JobQueue queue_;
+  std::vector<std::thread> threads_;
+};
+
+constexpr SettingSpec kSettings[] = {
+    {"background", SettingType::kInteger, "2", 1, 64, "",
+     "threads that run flushes and compactions; flushes go first"},
+};
+
+std::unique_ptr<Executor> Make(const SettingBag& settings) {
+  return std::make_unique<ThreadsExecutor>(static_cast<int>(settings.Integer("background")));
+}
+
+}  // namespace
+
+constinit const ExecutorVariant kThreadsExecutor{
+    "threads", "callers on their own threads, a pool for background work", kSettings, Make};
+
+}  // namespace lsmlab

@@ -1,0 +1,12 @@
+#pragma once
+
+#include "engine/parts/io.h"
+
+namespace lsmlab {
+
+// Blocking system calls; finishes inside the call.
+extern const IoVariant kPosixIo;
+// A disk in memory with a crash model, faults, latency and seeded completion order.
+extern const IoVariant kSimulatedIo;
+
+}  // namespace lsmlab
