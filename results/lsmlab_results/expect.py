@@ -67,9 +67,9 @@ def render(outcomes: list[Outcome]) -> str:
         if outcome.ratio is None:
             figures = "not measured"
         else:
-            figures = f"{text.ratio(outcome.ratio)} (lower bound {text.ratio(outcome.low)}, {outcome.blocks} blocks)"
-        lines.append(
-            f"{word}  {where}  {who}  {text.clean(bar.metric, 60)}: {figures}, bar {text.ratio(bar.at_least)}"
-        )
+            bound = f"lower bound {text.ratio(outcome.low)}, {outcome.blocks} blocks"
+            figures = f"{text.ratio(outcome.ratio)} ({bound})"
+        what = f"{text.clean(bar.metric, 60)}: {figures}, bar {text.ratio(bar.at_least)}"
+        lines.append(f"{word}  {where}  {who}  {what}")
     passed = sum(o.passed for o in outcomes)
     return "\n".join([*lines, f"{passed} of {len(outcomes)} bars passed"]) + "\n"

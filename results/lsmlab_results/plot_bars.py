@@ -13,7 +13,6 @@ from lsmlab_results.style import Look
 from lsmlab_results.text import clean, ratio, ratio_interval, short, wrap_name
 
 COLUMNS = 3
-_STEPS = (1, 1.1, 1.2, 1.5, 2, 3, 5)
 AMPLIFICATIONS = (
     ("write_amplification", "write amplification", "bytes written / user byte"),
     ("read_amplification", "read amplification", "block reads / Get"),
@@ -94,16 +93,19 @@ def _limits(effects: list[Effect]) -> tuple[float, float]:
 def _ratio_ticks(low: float, high: float) -> list[float]:
     """About five round ratios between the limits, 1 among them."""
     decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1)
-    steps = sorted({s * 10.0**d for d in decades for s in (1, 2, 3, 5)} | {1.1, 1.2, 0.9, 0.8, 1.5, 0.7})
+    steps = {s * 10.0**d for d in decades for s in (1, 2, 3, 5)} | {0.7, 0.8, 0.9, 1.1, 1.2, 1.5}
     chosen = [1.0]
     gap = math.log(high / low) / 6
-    for tick in sorted((s for s in steps if low <= s <= high), key=lambda s: abs(math.log(s))):
+    inside = sorted(s for s in steps if low <= s <= high)
+    for tick in sorted(inside, key=lambda s: abs(math.log(s))):
         if all(abs(math.log(tick / c)) >= gap for c in chosen):
             chosen.append(tick)
     return sorted(chosen)
 
 
-def draw_amplification(title: str, cells: dict[str, list[dict]], looks: dict[str, Look]) -> Figure | None:
+def draw_amplification(
+    title: str, cells: dict[str, list[dict]], looks: dict[str, Look]
+) -> Figure | None:
     """Write, read and space amplification side by side; line: lowest to highest block."""
     fields = [f for f in AMPLIFICATIONS if any(f[0] in r for rs in cells.values() for r in rs)]
     if not fields:

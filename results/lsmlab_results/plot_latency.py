@@ -55,7 +55,8 @@ def _panel(axes: Axes, kind: str, cells: dict[str, list[dict]], looks: dict[str,
             x, np.exp(np.log(values).mean(axis=0)), color=look.colour, marker=look.marker,
             ls=look.dashes, ms=4.5, lw=1.4,
         )  # fmt: skip
-        axes.fill_between(x, values.min(axis=0), values.max(axis=0), color=look.colour, alpha=0.10, lw=0)
+        low, high = values.min(axis=0), values.max(axis=0)
+        axes.fill_between(x, low, high, color=look.colour, alpha=0.10, lw=0)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_title(clean(kind, 40), loc="left")

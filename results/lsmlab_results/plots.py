@@ -57,7 +57,7 @@ def draw_all(results: Results) -> list[Plot]:
         order = cells_of(results)
         effects = sorted(compare(results.usable), key=lambda e: order.index((e.workload, e.phase)))
         figure = plot_bars.draw_ratios("Throughput against the base", effects, looks)
-        caption = "Geometric mean of the ratios inside blocks, with the 95 % interval (paired t on logs)."
+        caption = "Geometric mean of the ratios inside blocks; 95 % interval (paired t on logs)."
         _keep(drawn, figure, folder, "ratio", "Throughput against the base", caption)
         for number, (workload, phase) in enumerate(order):
             cells = {v: results.usable_records(v, workload, phase) for v in variants}

@@ -147,7 +147,8 @@ def _judge(record: dict, number: int, notices: list[str]) -> tuple[bool, bool]:
     mismatch = abs(record["ops_per_s"] - expected) > MISMATCH_SHARE * expected
     if mismatch:
         notices.append(
-            f"line {number}: ops_per_s is {record['ops_per_s']:.6g} but ops / elapsed_s is {expected:.6g}"
+            f"line {number}: ops_per_s is {record['ops_per_s']:.6g}, "
+            f"but ops / elapsed_s is {expected:.6g}"
         )
     most = record["ops"] + record.get("ops_failed", 0)
     for kind, figures in record.get("latency_ns", {}).items():

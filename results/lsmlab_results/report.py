@@ -3,10 +3,11 @@
 import os
 from pathlib import Path
 
-from lsmlab_results import expect, html, report_tables, text
-from lsmlab_results.html import esc
+from lsmlab_results import expect, markup, report_tables, text
+from lsmlab_results.markup import esc
 from lsmlab_results.plots import Plot, draw_all
 from lsmlab_results.reader import Results
+from lsmlab_results.style import VARIANTS_MAX
 from lsmlab_results.summary import summarize
 
 NAME = "report.html"
@@ -40,13 +41,14 @@ def render(results: Results, plots: list[Plot]) -> str:
         report_tables.conditions(results),
         _bars(results),
         "<h2>Plots</h2>",
+        _left_out(results),
         *[_figure(p, number) for number, p in enumerate(plots)],
         "<h2>Provenance</h2>",
         report_tables.provenance(results),
         "<h2>Runs</h2>",
         report_tables.runs(results),
     ]
-    return html.page(f"{text.clean(first['experiment'])} - lsmlab report", "\n".join(sections))
+    return markup.page(f"{text.clean(first['experiment'])} - lsmlab report", "\n".join(sections))
 
 
 def _overview(results: Results) -> str:
@@ -56,7 +58,7 @@ def _overview(results: Results) -> str:
         f"{results.runs['workload'].nunique()} workloads, {results.runs['block'].nunique()} blocks."
     ]
     if incomplete:
-        words.append(html.marks([f"{incomplete} incomplete, in no figure"]))
+        words.append(markup.marks([f"{incomplete} incomplete, in no figure"]))
     notes = "".join(f"<li>{esc(n)}</li>" for n in results.notices[:50])
     more = len(results.notices) - 50
     if more > 0:
@@ -79,18 +81,26 @@ def _bars(results: Results) -> str:
         return ""
     rows = []
     for o in (expect.judge(results, b) for b in bars):
-        word = "pass" if o.passed else html.marks(["missed" if o.blocks else "not measured"])
+        word = "pass" if o.passed else markup.marks(["missed" if o.blocks else "not measured"])
         names = (o.bar.workload, o.bar.phase, o.bar.variant, o.bar.base, o.bar.metric)
-        cells = "".join(f'<td class="name">{html.name(n)}</td>' for n in names)
-        figures = html.numbers(
+        cells = "".join(f'<td class="name">{markup.name(n)}</td>' for n in names)
+        figures = markup.numbers(
             [text.ratio(o.bar.at_least), text.ratio(o.ratio), text.ratio(o.low), str(o.blocks)]
         )
         rows.append(f"<tr>{cells}{figures}<td>{word}</td></tr>")
-    heads = ["workload", "phase", "variant", "base", "metric", "bar", "ratio", "lower bound", "blocks", "verdict"]
-    return "<h2>Expectations</h2>" + html.table(heads, rows)
+    heads = [
+        "workload", "phase", "variant", "base", "metric", "bar", "ratio", "lower bound", "blocks",
+        "verdict",
+    ]  # fmt: skip
+    return "<h2>Expectations</h2>" + markup.table(heads, rows)
+
+
+def _left_out(results: Results) -> str:
+    more = results.runs["variant"].nunique() - VARIANTS_MAX
+    return f"<p>The plots leave out {more} variants; the tables hold all.</p>" if more > 0 else ""
 
 
 def _figure(plot: Plot, number: int) -> str:
-    drawing = html.inline_svg(plot.svg, number, plot.title)
+    drawing = markup.inline_svg(plot.svg, number, plot.title)
     files = f"plots/{plot.svg.name}, plots/{plot.png.name}"
     return f"<figure>{drawing}<figcaption>{esc(plot.caption)} {esc(files)}</figcaption></figure>"

@@ -1,7 +1,7 @@
 """The tables of the report: comparison, conditions, provenance, runs."""
 
-from lsmlab_results import html, text
-from lsmlab_results.html import esc
+from lsmlab_results import markup, text
+from lsmlab_results.markup import esc
 from lsmlab_results.reader import Results
 from lsmlab_results.summary import Row, condition_names, conditions_of, variants_of
 
@@ -12,6 +12,9 @@ _COMPARISON = [
 _RUN_HEADS = [
     "line", "block", "order", "variant", "workload", "phase", "seed", "state", "ops/s", "elapsed s",
     "operations", "failed", "config hash", "workload digest", "started",
+]  # fmt: skip
+_IDENTITIES = [
+    "workload", "phase", "variant", "config hash", "workload digest (per block)", "deviations",
 ]  # fmt: skip
 RUNS_MAX = 5000
 
@@ -26,7 +29,7 @@ def comparison(rows: list[Row]) -> list[str]:
         parts.append(
             f'<h3>{esc(workload)}, {esc(phase)} <span class="soft">ratio to {bases}{kind}</span></h3>'
         )
-        parts.append(html.table(_COMPARISON, [_comparison_row(r) for r in found], 1))
+        parts.append(markup.table(_COMPARISON, [_comparison_row(r) for r in found], 1))
     return parts
 
 
@@ -43,17 +46,17 @@ def _comparison_row(row: Row) -> str:
             text.ratio(effect.ratio), text.ratio_interval(effect.low, effect.high),
             text.ratio_interval(effect.bca_low, effect.bca_high), p,
         ]  # fmt: skip
-    figures = html.numbers([
+    figures = markup.numbers([
         text.short(row.ops_per_s), *shares, text.duration(row.p50_ns), text.duration(row.p99_ns),
         text.short(row.write_amplification), text.short(row.read_amplification),
         text.short(row.space_amplification), text.short(row.compactions),
         text.short(row.filter_probes), text.percent(row.cache_hit_rate),
     ])  # fmt: skip
     verdict = f"{esc(effect.verdict)} " if effect else ""
-    note = verdict + html.marks(row.marks)
+    note = verdict + markup.marks(row.marks)
     kinds = f"{'base ' if is_base else ''}{'figures' if note else ''}".strip()
     rows = 2 if note else 1
-    name = f'<td class="name" rowspan="{rows}">{html.name(row.variant)}</td>'
+    name = f'<td class="name" rowspan="{rows}">{markup.name(row.variant)}</td>'
     line = f'<tr class="{kinds}">{name}{figures}</tr>'
     span = len(_COMPARISON) - 1
     return line + (f'<tr class="note"><td colspan="{span}">{note}</td></tr>' if note else "")
@@ -62,7 +65,7 @@ def _comparison_row(row: Row) -> str:
 def conditions(results: Results) -> str:
     """Condition x variant; a row whose sides differ says so."""
     variants = variants_of(results)
-    values = {v: conditions_of(results, v) for v in variants}
+    values = conditions_of(results)
     names = condition_names(results)
     if not names:
         return '<p class="soft">The records state no conditions.</p>'
@@ -70,11 +73,11 @@ def conditions(results: Results) -> str:
     for name in names:
         shown = [values[v].get(name, text.MISSING) for v in variants]
         differs = len(set(shown)) > 1
-        mark = html.marks(["differs"]) if differs else ""
+        mark = markup.marks(["differs"]) if differs else ""
         cells = "".join(f"<td>{esc(s)}</td>" for s in shown)
         kind = ' class="differs"' if differs else ""
         rows.append(f'<tr{kind}><th scope="row">{esc(name)} {mark}</th>{cells}</tr>')
-    return html.table(["condition", *variants], rows)
+    return markup.table(["condition", *variants], rows)
 
 
 def provenance(results: Results) -> str:
@@ -91,10 +94,10 @@ def provenance(results: Results) -> str:
         ("values", ("value_source",)), ("memory capped", ("memory_capped",)),
     ):  # fmt: skip
         seen = dict.fromkeys(esc(_shown(label, _at(r, path))) for r in results.records)
-        mark = html.marks(["runs differ"]) if len(seen) > 1 and label != "engine" else ""
+        mark = markup.marks(["runs differ"]) if len(seen) > 1 and label != "engine" else ""
         values = "<br>".join(list(seen)[:20])
         rows.append(f'<tr><th scope="row">{label} {mark}</th><td class="mono">{values}</td></tr>')
-    general = html.table(["", "value"], rows)
+    general = markup.table(["", "value"], rows)
     return general + "<h3>Configurations and workloads</h3>" + _identities(results)
 
 
@@ -108,39 +111,42 @@ def _identities(results: Results) -> str:
             cell.setdefault("deviations", {})[text.clean(deviation)] = None
     rows = []
     for names, cell in sorted(found.items()):
-        heads = "".join(f'<td class="name">{html.name(n)}</td>' for n in names)
+        heads = "".join(f'<td class="name">{markup.name(n)}</td>' for n in names)
         texts = [", ".join(list(cell.get(k, {}))[:20]) for k in ("hash", "digest", "deviations")]
-        rows.append("<tr>" + heads + "".join(f'<td class="mono">{esc(t)}</td>' for t in texts) + "</tr>")
-    heads = ["workload", "phase", "variant", "config hash", "workload digest (per block)", "deviations"]
-    return html.table(heads, rows)
+        cells = "".join(f'<td class="mono">{esc(t)}</td>' for t in texts)
+        rows.append(f"<tr>{heads}{cells}</tr>")
+    return markup.table(_IDENTITIES, rows)
 
 
 def runs(results: Results) -> str:
     """One line per record, incomplete ones marked."""
+    pairs = list(zip(results.runs.itertuples(), results.records))[:RUNS_MAX]
     rows = []
-    for run, record in list(zip(results.runs.itertuples(), results.records))[:RUNS_MAX]:
-        state = "complete" if run.usable else html.marks(["incomplete"])
+    for run, record in pairs:
+        state = "complete" if run.usable else markup.marks(["incomplete"])
         if "error" in record:
             state += f" {esc(record['error'])}"
         if run.mismatch:
-            state += html.marks(["figures disagree"])
-        names = "".join(f'<td class="name">{html.name(record[n])}</td>' for n in ("variant", "workload", "phase"))
-        rows.append(
-            f"<tr>{html.numbers([run.line, record['block'], record.get('order', text.MISSING)])}{names}"
-            f"{html.numbers([record.get('seed', text.MISSING)])}<td>{state}</td>"
-            + html.numbers([
-                text.short(record.get("ops_per_s")), text.short(record.get("elapsed_s")),
-                text.short(record.get("ops")), text.short(record.get("ops_failed")),
-            ])
-            + "".join(
-                f'<td class="mono">{esc(record.get(n, text.MISSING), 60)}</td>'
-                for n in ("config_hash", "workload_digest", "started_at")
-            )
-            + "</tr>"
-        )  # fmt: skip
+            state += markup.marks(["figures disagree"])
+        rows.append(_run_row(run.line, record, state))
     more = len(results.records) - RUNS_MAX
     note = f'<p class="soft">and {more} more runs in the records</p>' if more > 0 else ""
-    return html.table(_RUN_HEADS, rows) + note
+    return markup.table(_RUN_HEADS, rows) + note
+
+
+def _run_row(line: int, record: dict, state: str) -> str:
+    """`state` is finished markup."""
+
+    def cells(kind: str, names: tuple[str, ...]) -> str:
+        shown = (markup.name(text.clean(record.get(n, text.MISSING), 120)) for n in names)
+        return "".join(f'<td class="{kind}">{s}</td>' for s in shown)
+
+    figures = [text.short(record.get(n)) for n in ("ops_per_s", "elapsed_s", "ops", "ops_failed")]
+    return (
+        f"<tr>{markup.numbers([str(line)])}{cells('n', ('block', 'order'))}"
+        f"{cells('name', ('variant', 'workload', 'phase'))}{cells('n', ('seed',))}<td>{state}</td>"
+        f"{markup.numbers(figures)}{cells('hash', ('config_hash', 'workload_digest', 'started_at'))}</tr>"
+    )
 
 
 def _at(record: dict, path: tuple[str, ...]) -> object:

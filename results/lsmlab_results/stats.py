@@ -7,6 +7,7 @@ back as ratios (1.0 = no difference) unless a name says log.
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy import stats
@@ -60,11 +61,6 @@ def bca_interval(logs: np.ndarray, confidence: float = CONFIDENCE, seed: int = S
     levels = stats.norm.cdf(bias + z / (1 - acceleration * z))
     low, high = np.quantile(means, np.clip(levels, 0, 1))
     return Interval(math.exp(mean), math.exp(low), math.exp(high))
-
-
-def lower_bound(logs: np.ndarray, confidence: float = CONFIDENCE) -> float | None:
-    """Lower end of the two-sided t interval, as a ratio."""
-    return t_interval(logs, confidence).low
 
 
 def t_p_value(logs: np.ndarray) -> float | None:
@@ -141,11 +137,17 @@ def _power(blocks: int, deviation: float, distance: float) -> float:
 
     scipy's own non-central t returns NaN far out, where a search for the block count passes.
     """
-    critical = stats.t.ppf(1 - ALPHA / 2, blocks - 1)
+    critical, estimated = _t_parts(blocks)
     shift = distance / deviation * math.sqrt(blocks)
+    return float(stats.norm.cdf(shift - critical * estimated).mean())
+
+
+@lru_cache(maxsize=512)
+def _t_parts(blocks: int) -> tuple[float, np.ndarray]:
+    """The critical t, and the quantiles of estimated over true deviation."""
     shares = (np.arange(QUANTILES) + 0.5) / QUANTILES
     estimated = np.sqrt(stats.chi2.ppf(shares, blocks - 1) / (blocks - 1))
-    return float(stats.norm.cdf(shift - critical * estimated).mean())
+    return float(stats.t.ppf(1 - ALPHA / 2, blocks - 1)), estimated
 
 
 def _standard_error(logs: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""The look shared by all plots: one colour, marker and hatch per variant, and how files are saved."""
+"""The look shared by all plots: one colour and marker per variant, and how files are saved."""
 
 import os
 import re

@@ -1,6 +1,7 @@
 """The core figures of each variant x workload x phase, shared by the terminal table and the report."""
 
 import math
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -76,8 +77,9 @@ def summarize(results: Results) -> list[Row]:
                 row.effect = effects.get((variant, workload, phase))
                 row.marks = _marks(results, runs)
                 rows.append(row)
+    stated = _conditions(results, lambda r: (r["variant"], r["workload"], r["phase"]))
     for row in rows:
-        row.marks += _condition_marks(results, row)
+        row.marks += _condition_marks(stated, row)
     return rows
 
 
@@ -86,16 +88,21 @@ def condition_names(results: Results) -> list[str]:
     return sorted({n for r in results.records for n in r.get("conditions", {})})
 
 
-def conditions_of(results: Results, variant: str, cell: tuple[str, str] | None = None) -> dict:
-    """Condition -> its value as text over the runs of `variant`; several values are joined."""
-    values: dict[str, set[str]] = {}
+def conditions_of(results: Results) -> dict[str, dict[str, str]]:
+    """Variant -> condition -> its value as text; several values are joined."""
+    return _conditions(results, lambda record: record["variant"])
+
+
+def _conditions(results: Results, key_of: Callable[[dict], Hashable]) -> dict:
+    values: dict[Hashable, dict[str, set[str]]] = {}
     for record in results.records:
-        if record["variant"] != variant:
-            continue
-        if cell is None or (record["workload"], record["phase"]) == cell:
-            for name, value in record.get("conditions", {}).items():
-                values.setdefault(name, set()).add(_condition(name, value))
-    return {name: " / ".join(sorted(seen)) for name, seen in values.items()}
+        found = values.setdefault(key_of(record), {})
+        for name, value in record.get("conditions", {}).items():
+            found.setdefault(name, set()).add(_condition(name, value))
+    return {
+        key: {name: " / ".join(sorted(seen)) for name, seen in found.items()}
+        for key, found in values.items()
+    }
 
 
 def _condition(name: str, value: object) -> str:
@@ -180,9 +187,10 @@ def _other_operations(results: Results, runs: pd.DataFrame) -> bool:
     return any(known.get(b, d) != d for b, d in zip(ours["block"], ours["workload_digest"]))
 
 
-def _condition_marks(results: Results, row: Row) -> list[str]:
-    cell = (row.workload, row.phase)
-    ours, theirs = (conditions_of(results, name, cell) for name in (row.variant, row.base))
+def _condition_marks(stated: dict, row: Row) -> list[str]:
+    ours, theirs = (
+        stated.get((name, row.workload, row.phase)) for name in (row.variant, row.base)
+    )
     if not theirs or not ours:
         return []
     names = [n for n in sorted(ours.keys() | theirs.keys()) if ours.get(n) != theirs.get(n)]

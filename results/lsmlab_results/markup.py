@@ -10,23 +10,27 @@ from lsmlab_results.text import clean
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 STYLE = """
-:root { color-scheme: light; --ink: #1b1f24; --soft: #57606a; --line: #d0d7de; --mark: #8a3b00; --fill: #fff4e5; }
+:root { color-scheme: light; --ink: #1b1f24; --soft: #57606a; --line: #d0d7de;
+  --mark: #8a3b00; --fill: #fff4e5; }
 body { font: 15px/1.5 system-ui, "DejaVu Sans", sans-serif; color: var(--ink); background: #fff;
   max-width: 1360px; margin: 0 auto; padding: 1.5rem; }
 h1 { font-size: 1.6rem; margin: 0; } h2 { font-size: 1.2rem; margin: 2.2rem 0 .5rem; }
 h3 { font-size: 1rem; margin: 1.4rem 0 .3rem; } p { max-width: 70em; }
 .question { font-size: 1.1rem; } .soft, figcaption { color: var(--soft); font-size: .9rem; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; font-size: .85rem; }
-th, td { border-bottom: 1px solid var(--line); padding: .3rem .6rem; text-align: left; vertical-align: top; }
+th, td { border-bottom: 1px solid var(--line); padding: .3rem .6rem; text-align: left;
+  vertical-align: top; }
 thead th { border-bottom: 2px solid var(--ink); vertical-align: bottom; }
 td.n, th.n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
-.name { overflow-wrap: break-word; min-width: 8rem; max-width: 20rem; }
+.name { overflow-wrap: break-word; min-width: 5rem; max-width: 20rem; }
+td.hash { font-family: ui-monospace, "DejaVu Sans Mono", monospace; white-space: nowrap; }
 tr.note td { padding-top: 0; } tr.figures > :not([rowspan]) { border-bottom: 0; padding-bottom: .1rem; }
-td.mono { font-family: ui-monospace, "DejaVu Sans Mono", monospace; overflow-wrap: anywhere; max-width: 24rem; }
+td.mono { font-family: ui-monospace, "DejaVu Sans Mono", monospace; overflow-wrap: anywhere;
+  max-width: 24rem; }
 .mark { display: inline-block; color: var(--mark); background: var(--fill); border: 1px solid #e8c9a5;
   border-radius: 3px; padding: 0 .35rem; margin: 0 .25rem .15rem 0; font-size: .8rem; }
 tr.differs > * { background: var(--fill); } tr.base td { font-weight: 600; }
-figure { margin: 1rem 0 2rem; } figure svg { width: 100%; height: auto; max-width: 1200px; }
+figure { margin: 1rem 0 2rem; } figure svg { max-width: 100%; height: auto; }
 @media print { body { max-width: none; } figure { break-inside: avoid; } }
 """
 
@@ -84,4 +88,5 @@ def page(title: str, body: str) -> str:
 
 
 def _class(index: int, numbers_from: int | None) -> str:
-    return ' class="n"' if numbers_from is not None and index >= numbers_from else ""
+    numeric = numbers_from is not None and index >= numbers_from
+    return f' class="{"n" if numeric else "name"}"'
