@@ -14,7 +14,7 @@ from lsmlab_results import expect, table
 from lsmlab_results.reader import RecordError, Results, read
 from lsmlab_results.text import clean
 
-_EXAMPLE = "example: PYTHONPATH=results python3 -m lsmlab_results report results/runs/parts"
+_EXAMPLE = "example: PYTHONPATH=results /usr/bin/python3 -m lsmlab_results report results/runs/parts"
 
 
 def main(arguments: list[str]) -> int:
