@@ -1,0 +1,258 @@
+#include <algorithm>
+#include <atomic>
+#include <deque>
+#include <mutex>
+
+#include "engine/format/file_name.h"
+#include "engine/format/wal_record.h"
+#include "variants/wal/wal_chain.h"
+#include "variants/wal/wals.h"
+
+namespace lsmlab {
+namespace {
+
+// Segments are read whole at recovery, and offsets in them stay small.
+constexpr uint64_t kSegmentBytesMax = (uint64_t{1} << 31) - 1;
+
+// One file NNNNNN.log per segment; a group of records is one write at its end, made durable by
+// fdatasync. A segment that is left with an unsynced end is synced when the first durable append or
+// sync of a later one needs it, so that a log that never syncs pays nothing.
+class AppendWal final : public Wal {
+ public:
+  explicit AppendWal(const WalEnvironment& environment) : env_(environment) {}
+
+  Task<Status> StartSegment(uint64_t log_number) override;
+  WalPosition position() const noexcept override { return position_; }
+  bool keeps_records() const noexcept override { return true; }
+  Task<Status> Append(Slice records, bool durable) override;
+  Task<Status> Sync() override;
+  Task<Status> Release(uint64_t log_number) override;
+  Task<Status> Recover(uint64_t min_log_number, WalReplayer& replayer, WalReplayStats* stats,
+                       uint64_t* largest_log_number) override;
+  Task<Status> Close() override;
+  uint64_t bytes_written() const noexcept override {
+    return bytes_written_.load(std::memory_order_relaxed);
+  }
+  uint64_t syncs() const noexcept override { return syncs_.load(std::memory_order_relaxed); }
+
+ private:
+  struct Segment {
+    uint64_t number;
+    std::shared_ptr<IoFile> file;  // shared: Release may drop a segment that is being synced
+  };
+  std::string PathOf(uint64_t number) const {
+    return env_.directory + "/" + NumberedFileName("", number, ".log");
+  }
+  WalIdentity Identity(uint64_t number) const {
+    return {.store_id = env_.store_id, .shard = env_.shard, .log_number = number};
+  }
+  Status Poisoned();
+  Status Poison(Status cause);
+  // Leaves the current segment behind and says what the next one goes on from.
+  WalSegmentHeader LeaveCurrent();
+  std::shared_ptr<IoFile> OldestUnsynced();
+  Task<Status> Write(Slice bytes);
+  Task<Status> SyncFile(IoFile& file);
+  Task<Status> SyncOlder();
+  Task<Status> SyncAndRead(uint64_t number, WalChain& chain);
+
+  const WalEnvironment env_;
+  // The writer's side.
+  std::shared_ptr<IoFile> file_;
+  WalPosition position_;
+  WalSegmentHeader continuation_;  // after Recover, for the first segment
+  WalRecordEncoder encoder_;
+  std::atomic<uint64_t> bytes_written_{0}, syncs_{0};
+  // Shared with Release.
+  std::mutex mutex_;
+  std::deque<Segment> unsynced_;   // older than the current one, oldest first
+  std::vector<uint64_t> on_disk_;  // numbers of all segments, ascending
+  Status poison_;
+};
+
+Status AppendWal::Poisoned() {
+  std::lock_guard lock(mutex_);
+  return poison_;
+}
+
+Status AppendWal::Poison(Status cause) {
+  std::lock_guard lock(mutex_);
+  if (poison_.ok()) {
+    poison_ = Status::Aborted(env_.directory + ": the log failed before and takes nothing until " +
+                              "the store is reopened: " + cause.ToString());
+  }
+  return cause;
+}
+
+WalSegmentHeader AppendWal::LeaveCurrent() {
+  if (file_ == nullptr) return continuation_;
+  if (position_.synced_offset < position_.offset) {
+    std::lock_guard lock(mutex_);
+    unsynced_.push_back({position_.log_number, std::move(file_)});
+  }
+  return {.previous_log = position_.log_number,
+          .previous_end = position_.offset,
+          .previous_synced = position_.synced_offset};
+}
+
+Task<Status> AppendWal::StartSegment(uint64_t log_number) {
+  LSMLAB_CO_TRY(Poisoned());
+  LSMLAB_ASSERT(log_number > position_.log_number);
+  Result<std::unique_ptr<IoFile>> opened =
+      co_await OpenFile(*env_.io, IoSite::kWal, OpenMode::kCreate, PathOf(log_number));
+  if (!opened.ok()) co_return opened.status();
+  {
+    std::lock_guard lock(mutex_);
+    on_disk_.push_back(log_number);
+  }
+  if (opened.value()->alignment() != 1) {
+    co_return Poison(Status::NotSupported("wal append: needs buffered files, not direct ones"));
+  }
+  encoder_.Begin(Identity(log_number), 0);
+  encoder_.AppendSegmentHeader(LeaveCurrent());
+  file_ = std::move(opened).value();
+  position_ = WalPosition();
+  position_.log_number = log_number;
+  LSMLAB_CO_TRY(co_await Write(encoder_.bytes()));
+  Status synced = co_await SyncDirectory(*env_.io, IoSite::kWal, env_.directory);
+  if (!synced.ok()) co_return Poison(std::move(synced));
+  co_return Status();
+}
+
+Task<Status> AppendWal::Write(Slice bytes) {
+  Status written = co_await WriteAt(*env_.io, IoSite::kWal, *file_, position_.offset, bytes.data(),
+                                    bytes.size());
+  if (!written.ok()) co_return Poison(std::move(written));
+  position_.offset += bytes.size();
+  bytes_written_.fetch_add(bytes.size(), std::memory_order_relaxed);
+  co_return Status();
+}
+
+Task<Status> AppendWal::Append(Slice records, bool durable) {
+  LSMLAB_CO_TRY(Poisoned());
+  LSMLAB_ASSERT(file_ != nullptr);
+  if (records.size() > kSegmentBytesMax - kWalFragmentHeaderBytes - position_.offset) {
+    co_return Status::InvalidArgument(file_->path() + ": segment would grow above 2 GiB; start " +
+                                      "a new one");
+  }
+  LSMLAB_CO_TRY(co_await Write(records));
+  if (!durable) co_return Status();
+  co_return co_await Sync();
+}
+
+Task<Status> AppendWal::SyncFile(IoFile& file) {
+  Status synced = co_await DataSync(*env_.io, IoSite::kWal, file);
+  if (!synced.ok()) co_return Poison(std::move(synced));
+  syncs_.fetch_add(1, std::memory_order_relaxed);
+  co_return Status();
+}
+
+std::shared_ptr<IoFile> AppendWal::OldestUnsynced() {
+  std::lock_guard lock(mutex_);
+  return unsynced_.empty() ? nullptr : unsynced_.front().file;
+}
+
+Task<Status> AppendWal::SyncOlder() {
+  while (true) {
+    std::shared_ptr<IoFile> file = OldestUnsynced();
+    if (file == nullptr) co_return Status();
+    LSMLAB_CO_TRY(co_await SyncFile(*file));
+    std::lock_guard lock(mutex_);
+    std::erase_if(unsynced_, [&file](const Segment& s) { return s.file == file; });
+  }
+}
+
+Task<Status> AppendWal::Sync() {
+  LSMLAB_CO_TRY(Poisoned());
+  LSMLAB_CO_TRY(co_await SyncOlder());
+  if (file_ == nullptr || position_.synced_offset == position_.offset) co_return Status();
+  LSMLAB_CO_TRY(co_await SyncFile(*file_));
+  position_.synced_offset = position_.offset;
+  co_return Status();
+}
+
+Task<Status> AppendWal::Release(uint64_t log_number) {
+  std::vector<uint64_t> released;
+  {
+    std::lock_guard lock(mutex_);
+    if (!poison_.ok()) co_return poison_;
+    const auto end = std::lower_bound(on_disk_.begin(), on_disk_.end(), log_number);
+    released.assign(on_disk_.begin(), end);
+    on_disk_.erase(on_disk_.begin(), end);
+    std::erase_if(unsynced_, [log_number](const Segment& s) { return s.number < log_number; });
+  }
+  // Oldest first, and not synced: what a crash brings back lies below the catalog's log number.
+  for (const uint64_t number : released) {
+    Status unlinked = co_await UnlinkFile(*env_.io, IoSite::kWal, PathOf(number));
+    if (!unlinked.ok() && !unlinked.IsNotFound()) co_return unlinked;
+  }
+  co_return Status();
+}
+
+Task<Status> AppendWal::SyncAndRead(uint64_t number, WalChain& chain) {
+  const std::string path = PathOf(number);
+  {
+    Result<std::unique_ptr<IoFile>> opened =
+        co_await OpenFile(*env_.io, IoSite::kRecovery, OpenMode::kRead, path);
+    if (!opened.ok()) co_return opened.status();
+    LSMLAB_CO_TRY(co_await DataSync(*env_.io, IoSite::kRecovery, *opened.value()));
+  }
+  Result<std::string> bytes =
+      co_await ReadFile(*env_.io, IoSite::kRecovery, path, kSegmentBytesMax);
+  if (!bytes.ok()) co_return bytes.status();
+  co_return chain.Add(number, path, bytes.value());
+}
+
+Task<Status> AppendWal::Recover(uint64_t min_log_number, WalReplayer& replayer,
+                                WalReplayStats* stats, uint64_t* largest_log_number) {
+  LSMLAB_ASSERT(file_ == nullptr);
+  *stats = WalReplayStats();
+  *largest_log_number = 0;
+  LSMLAB_CO_TRY(co_await SyncDirectory(*env_.io, IoSite::kRecovery, env_.directory));
+  Result<std::vector<DirEntry>> listed =
+      co_await ListDirectory(*env_.io, IoSite::kRecovery, env_.directory);
+  if (!listed.ok()) co_return listed.status();
+  std::vector<uint64_t> numbers;
+  for (const DirEntry& entry : listed.value()) {
+    const std::optional<uint64_t> number = ParseNumberedFileName("", ".log", entry.name);
+    if (number) numbers.push_back(*number);
+  }
+  std::sort(numbers.begin(), numbers.end());
+  if (!numbers.empty()) *largest_log_number = numbers.back();
+  {
+    std::lock_guard lock(mutex_);
+    on_disk_ = numbers;
+  }
+  std::erase_if(numbers, [min_log_number](uint64_t n) { return n < min_log_number; });
+  WalChain chain(Identity(0), min_log_number, numbers, replayer, stats);
+  for (const uint64_t number : numbers) LSMLAB_CO_TRY(co_await SyncAndRead(number, chain));
+  continuation_ = chain.Continuation();
+  position_.log_number = *largest_log_number;
+  co_return Status();
+}
+
+Task<Status> AppendWal::Close() {
+  LSMLAB_CO_TRY(co_await Sync());
+  if (file_ == nullptr) co_return Status();
+  encoder_.Begin(Identity(position_.log_number), position_.synced_offset);
+  encoder_.AppendEndMark();
+  LSMLAB_CO_TRY(co_await Write(encoder_.bytes()));
+  LSMLAB_CO_TRY(co_await Sync());
+  file_.reset();
+  co_return Status();
+}
+
+std::unique_ptr<Wal> MakeAppendWal(const SettingBag&, const WalEnvironment& environment) {
+  return std::make_unique<AppendWal>(environment);
+}
+
+}  // namespace
+
+const WalVariant kAppendWal = {
+    .name = "append",
+    .summary = "one growing file per memtable, one write per group, fdatasync when durable",
+    .settings = {},
+    .make = MakeAppendWal,
+};
+
+}  // namespace lsmlab
