@@ -22,8 +22,8 @@ __m512i BitsOf(uint64_t hash) noexcept {
   const __m256i product =
       _mm256_mullo_epi32(_mm256_set1_epi32(static_cast<int>(hash)),
                          _mm256_load_si256(reinterpret_cast<const __m256i*>(kMultipliers)));
-  const __m512i shift = _mm512_cvtepu32_epi64(_mm256_srli_epi32(product, 26));
-  return _mm512_sllv_epi64(_mm512_set1_epi64(1), shift);
+  const __m512i shift = _mm512_maskz_cvtepu32_epi64(0xff, _mm256_srli_epi32(product, 26));
+  return _mm512_maskz_sllv_epi64(0xff, _mm512_set1_epi64(1), shift);
 }
 #else
 uint64_t LaneBit(uint64_t hash, int lane) noexcept {

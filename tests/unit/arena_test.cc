@@ -1,0 +1,82 @@
+#include "engine/base/arena.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "engine/base/random.h"
+
+namespace lsmlab {
+namespace {
+
+TEST(Arena, PiecesAreAlignedApartAndCounted) {
+  Arena arena;
+  EXPECT_EQ(arena.used_bytes(), 0u);
+  EXPECT_EQ(arena.mapped_bytes(), 0u);
+  Random random(1);
+  std::vector<std::pair<char*, size_t>> pieces;
+  size_t asked = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    // Mostly small; some around the size of a chunk, and above it.
+    size_t bytes = random.Below(300);
+    if (i % 2000 == 0) bytes = Arena::kChunkBytes - 2 + random.Below(4);
+    if (i % 5000 == 1) bytes = Arena::kChunkBytes + random.Below(2 * Arena::kChunkBytes);
+    const size_t alignment = size_t{1} << random.Below(13);
+    char* piece = arena.Allocate(bytes, alignment);
+    ASSERT_EQ(reinterpret_cast<uintptr_t>(piece) % alignment, 0u);
+    std::memset(piece, i & 0xff, bytes);
+    pieces.emplace_back(piece, bytes);
+    asked += bytes;
+    ASSERT_GE(arena.used_bytes(), asked);
+    ASSERT_GE(arena.mapped_bytes(), arena.used_bytes());
+  }
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    for (size_t at = 0; at < pieces[i].second; ++at) {
+      ASSERT_EQ(static_cast<unsigned char>(pieces[i].first[at]), i & 0xff);
+    }
+  }
+}
+
+TEST(Arena, ALargePieceLeavesTheChunkInUse) {
+  Arena arena;
+  char* first = arena.Allocate(8);
+  arena.Allocate(3 * Arena::kChunkBytes);
+  EXPECT_EQ(arena.Allocate(8), first + 8);
+  EXPECT_EQ(arena.mapped_bytes(), 4 * Arena::kChunkBytes);
+}
+
+TEST(Arena, ChargesWhatIsHeldElsewhere) {
+  Arena arena;
+  arena.Charge(1000);
+  arena.Allocate(24);
+  EXPECT_EQ(arena.used_bytes(), 1024u);
+}
+
+TEST(Arena, ChunksComeBackFromThePool) {
+  char* chunk;
+  {
+    Arena arena;
+    chunk = arena.Allocate(1);
+  }
+  Arena again;
+  EXPECT_EQ(again.Allocate(1), chunk);
+}
+
+TEST(Arena, ArenasOfDifferentThreadsShareThePool) {
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 3; ++t) {
+    threads.emplace_back([t] {
+      for (int i = 0; i < 50; ++i) {
+        Arena arena;
+        for (int n = 0; n < 5; ++n) std::memset(arena.Allocate(1 << 20), t, 4096);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+}  // namespace
+}  // namespace lsmlab

@@ -1,0 +1,139 @@
+#include "engine/base/epoch.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+namespace lsmlab {
+namespace {
+
+std::atomic<int> alive{0};
+
+struct Counted {
+  Counted() { ++alive; }
+  ~Counted() {
+    value = -1;
+    --alive;
+  }
+  int value = 7;
+};
+
+TEST(Epoch, FreesAtOnceWhatNobodyCanReach) {
+  EpochDelete(new Counted);
+  EXPECT_EQ(EpochCollect(), 0u);
+  EXPECT_EQ(alive, 0);
+}
+
+TEST(Epoch, AGuardKeepsWhatWasReachableWhenItBegan) {
+  auto* object = new Counted;
+  {
+    ReadGuard outer;
+    EXPECT_EQ(ReadGuard::Depth(), 1u);
+    {
+      ReadGuard inner;
+      EXPECT_EQ(ReadGuard::Depth(), 2u);
+    }
+    EpochDelete(object);
+    EXPECT_EQ(EpochCollect(), 1u);
+    EXPECT_EQ(object->value, 7);
+  }
+  EXPECT_EQ(ReadGuard::Depth(), 0u);
+  EXPECT_EQ(EpochCollect(), 0u);
+  EXPECT_EQ(alive, 0);
+}
+
+TEST(Epoch, ALaterGuardDoesNotHoldUp) {
+  std::atomic<int> step{0};
+  EpochDelete(new Counted);
+  std::thread reader([&] {
+    ReadGuard guard;
+    step = 1;
+    while (step != 2) std::this_thread::yield();
+  });
+  while (step != 1) std::this_thread::yield();
+  EXPECT_EQ(EpochCollect(), 0u);
+  step = 2;
+  reader.join();
+  EXPECT_EQ(alive, 0);
+}
+
+TEST(Epoch, CollectsBySelfAfterEnoughRetired) {
+  for (int i = 0; i < 1000; ++i) EpochDelete(new Counted);
+  EXPECT_LT(alive, 100);
+  EpochDrain();
+  EXPECT_EQ(alive, 0);
+}
+
+// Each object retires the next: an owner that lets its children go.
+struct Chain {
+  explicit Chain(int n) : rest(n) { ++alive; }
+  ~Chain() {
+    --alive;
+    if (rest > 0) EpochDelete(new Chain(rest - 1));
+  }
+  int rest;
+};
+
+TEST(Epoch, DrainFreesWhatDeletersRetire) {
+  EpochDelete(new Chain(100));
+  EpochDrain();
+  EXPECT_EQ(alive, 0);
+}
+
+TEST(Epoch, DrainWaitsForDeletersOfOtherThreads) {
+  static std::atomic<bool> entered{false};
+  static std::atomic<bool> leave{false};
+  static std::atomic<bool> finished{false};
+  static int object;
+  std::thread collector([] {
+    EpochRetire(&object, [](void*) {
+      entered = true;
+      while (!leave) std::this_thread::yield();
+      finished = true;
+    });
+    EpochCollect();
+  });
+  while (!entered) std::this_thread::yield();
+  std::thread releaser([] { leave = true; });
+  EpochDrain();
+  EXPECT_TRUE(finished);
+  releaser.join();
+  collector.join();
+}
+
+TEST(Epoch, ReadersNeverSeeAFreedObject) {
+  std::atomic<Counted*> shared{new Counted};
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> readers;
+  for (int t = 0; t < 2; ++t) {
+    readers.emplace_back([&] {
+      while (!stop.load(std::memory_order_relaxed)) {
+        ReadGuard guard;
+        ASSERT_EQ(shared.load(std::memory_order_acquire)->value, 7);
+      }
+    });
+  }
+  std::thread other_writer([] {
+    for (int i = 0; i < 5000; ++i) EpochDelete(new Counted);
+  });
+  for (int i = 0; i < 5000; ++i) {
+    EpochDelete(shared.exchange(new Counted, std::memory_order_acq_rel));
+  }
+  stop = true;
+  for (std::thread& reader : readers) reader.join();
+  other_writer.join();
+  EpochDelete(shared.load());
+  EpochDrain();
+  EXPECT_EQ(alive, 0);
+}
+
+TEST(Epoch, SlotsReturnWhenThreadsEnd) {
+  for (int i = 0; i < 600; ++i) {
+    std::thread([] { ReadGuard guard; }).join();
+  }
+}
+
+}  // namespace
+}  // namespace lsmlab
