@@ -1,0 +1,339 @@
+#include <algorithm>
+#include <map>
+
+#include "engine/base/checksum.h"
+#include "engine/format/file_name.h"
+#include "engine/format/wal_record.h"
+#include "variants/catalog/catalogs.h"
+#include "variants/catalog/current_file.h"
+
+namespace lsmlab {
+namespace {
+
+// A manifest is a log segment (engine/format/wal_record.h) of version edits under its own identity;
+// its first edits are a snapshot of the state. Each edit is synced, and followed by a mark that
+// tells so and is not synced itself: damage to the last acknowledged edit is then told from a torn
+// one as soon as the mark has reached the disk by itself.
+constexpr uint64_t kDomain = 0x74736566696e614d;  // apart from logs with the same numbers
+constexpr size_t kManifestBytesMax = size_t{1} << 30;
+constexpr size_t kSnapshotEditTables = 4096;  // per edit: below its size limit with any keys
+constexpr std::string_view kPrefix = "MANIFEST-";
+
+constexpr SettingSpec kSettings[] = {
+    {.name = "edit_log_size",
+     .type = SettingType::kBytes,
+     .default_value = "4MiB",
+     .min = 1024,
+     .max = 256.0 * (1 << 20),
+     .choices = {},
+     .summary = "bytes of edits after which a new manifest begins with a snapshot"},
+};
+
+class ManifestCatalog final : public Catalog {
+ public:
+  ManifestCatalog(const CatalogEnvironment& environment, uint64_t edit_log_size)
+      : env_(environment), edit_log_size_(edit_log_size) {}
+
+  Task<Result<CatalogState>> Open(bool create, bool read_only) override;
+  uint64_t BeginJob(std::span<const uint64_t>, JobKind) override { return ++last_job_; }
+  std::string TableMark(uint64_t, uint32_t, bool) override { return {}; }
+  Task<Status> Commit(uint64_t job, const VersionEdit& edit) override;
+  bool OwnsFile(std::string_view name) const override;
+  uint64_t bytes_written() const noexcept override { return bytes_written_; }
+  Task<Status> Close() override;
+
+ private:
+  std::string PathOf(uint64_t manifest) const {
+    return env_.directory + "/" + NumberedFileName(kPrefix, manifest, "");
+  }
+  WalIdentity Identity(uint64_t manifest) const {
+    return {
+        .store_id = MixSeed(env_.store_id, kDomain), .shard = env_.shard, .log_number = manifest};
+  }
+  Status Poison(Status cause);
+  Task<Status> Survey(bool* has_current, bool* has_data);
+  Task<Status> Load(bool read_only);
+  Status ReadEdits(const std::string& path, Slice bytes, uint64_t snapshot_bytes);
+  void EncodeSnapshot();
+  void EncodeEdit(const VersionEdit& edit);
+  // Starts the next manifest with a snapshot of the state and makes it the one that counts.
+  Task<Status> RollOver();
+  Task<Status> RemoveOthers();
+  Task<Status> WriteEncoded();
+  Task<Status> SyncManifest();
+
+  const CatalogEnvironment env_;
+  const uint64_t edit_log_size_;
+  CatalogState state_;
+  std::unique_ptr<IoFile> file_;
+  uint64_t manifest_ = 0;          // that counts
+  uint64_t largest_manifest_ = 0;  // seen or made
+  uint64_t offset_ = 0, synced_ = 0, snapshot_end_ = 0;
+  uint64_t next_edit_ = 1;
+  uint64_t last_job_ = 0;
+  uint64_t bytes_written_ = 0;
+  std::vector<std::string> others_;  // manifests that do not count
+  WalRecordEncoder encoder_;
+  std::string edit_bytes_;
+  bool read_only_ = false;
+  Status poison_;
+};
+
+Status ManifestCatalog::Poison(Status cause) {
+  if (poison_.ok()) {
+    poison_ = Status::Aborted(env_.directory + ": the catalog failed before and takes nothing " +
+                              "until the store is reopened: " + cause.ToString());
+  }
+  return cause;
+}
+
+Task<Result<CatalogState>> ManifestCatalog::Open(bool create, bool read_only) {
+  read_only_ = read_only;
+  if (!read_only) {
+    LSMLAB_CO_TRY(co_await SyncDirectory(*env_.io, IoSite::kRecovery, env_.directory));
+  }
+  bool has_current = false, has_data = false;
+  LSMLAB_CO_TRY(co_await Survey(&has_current, &has_data));
+  if (has_current) {
+    LSMLAB_CO_TRY(co_await Load(read_only));
+  } else if (has_data) {
+    co_return Status::Corruption(env_.directory +
+                                 ": expected the file CURRENT beside tables and logs, found none");
+  } else if (!create || read_only) {
+    co_return Status::NotFound(env_.directory + ": holds no catalog");
+  }
+  if (read_only) co_return CatalogState(state_);
+  // A new manifest at every open: nothing is ever appended behind a torn record.
+  Status rolled = co_await RollOver();
+  if (!rolled.ok()) co_return Poison(std::move(rolled));
+  co_return CatalogState(state_);
+}
+
+Task<Status> ManifestCatalog::Survey(bool* has_current, bool* has_data) {
+  Result<std::vector<DirEntry>> listed =
+      co_await ListDirectory(*env_.io, IoSite::kRecovery, env_.directory);
+  if (!listed.ok()) co_return listed.status();
+  for (const DirEntry& entry : listed.value()) {
+    if (entry.name == kCurrentName) *has_current = true;
+    if (ParseNumberedFileName("", ".sst", entry.name) ||
+        ParseNumberedFileName("", ".log", entry.name)) {
+      *has_data = true;
+    }
+    if (const std::optional<uint64_t> manifest = ParseNumberedFileName(kPrefix, "", entry.name)) {
+      largest_manifest_ = std::max(largest_manifest_, *manifest);
+      others_.push_back(entry.name);
+    }
+  }
+  co_return Status();
+}
+
+Task<Status> ManifestCatalog::Load(bool read_only) {
+  std::string current = env_.directory + "/";
+  current.append(kCurrentName);
+  Result<std::string> pointer = co_await ReadFile(*env_.io, IoSite::kRecovery, current, 4096);
+  if (!pointer.ok()) co_return pointer.status();
+  Result<Current> named = DecodeCurrent(env_.store_id, env_.shard, pointer.value(), current);
+  if (!named.ok()) co_return named.status();
+  manifest_ = named->manifest;
+  const std::string path = PathOf(manifest_);
+  if (!read_only) {
+    Result<std::unique_ptr<IoFile>> opened =
+        co_await OpenFile(*env_.io, IoSite::kRecovery, OpenMode::kRead, path);
+    if (opened.status().IsNotFound()) {
+      co_return Status::Corruption(path + ": named by CURRENT, expected a file, found none");
+    }
+    if (!opened.ok()) co_return opened.status();
+    LSMLAB_CO_TRY(co_await DataSync(*env_.io, IoSite::kRecovery, *opened.value()));
+  }
+  Result<std::string> bytes =
+      co_await ReadFile(*env_.io, IoSite::kRecovery, path, kManifestBytesMax);
+  if (bytes.status().IsNotFound()) {
+    co_return Status::Corruption(path + ": named by CURRENT, expected a file, found none");
+  }
+  if (!bytes.ok()) co_return bytes.status();
+  co_return ReadEdits(path, bytes.value(), named->snapshot_bytes);
+}
+
+Status ManifestCatalog::ReadEdits(const std::string& path, Slice bytes, uint64_t snapshot_bytes) {
+  using Outcome = WalRecordReader::Outcome;
+  WalRecordReader reader(Identity(manifest_), bytes);
+  bool closed = false;
+  uint64_t expected = 1;
+  for (Outcome outcome = reader.Next();; outcome = reader.Next()) {
+    const std::string at = path + " offset " + std::to_string(reader.offset()) + ": ";
+    if (outcome == Outcome::kSegmentHeader) continue;
+    if (outcome == Outcome::kEnd) break;
+    if (outcome == Outcome::kEndMark) {
+      closed = true;
+      continue;
+    }
+    if (outcome == Outcome::kDamaged) {
+      if (closed || reader.intact_end() < snapshot_bytes) {
+        return Status::Corruption(at + reader.detail());
+      }
+      const uint64_t synced = reader.FindSyncBehindDamage();
+      if (synced == 0) break;
+      return Status::Corruption(at + reader.detail() + "; edits were durable up to " +
+                                std::to_string(synced));
+    }
+    if (reader.dense_number() != expected) {
+      return Status::Corruption(at + "expected edit " + std::to_string(expected) + ", found " +
+                                std::to_string(reader.dense_number()) + " before this offset");
+    }
+    ++expected;
+    VersionEdit edit;
+    Status applied = DecodeVersionEdit(reader.payload(), &edit);
+    if (applied.ok()) applied = ApplyEdit(edit, &state_);
+    if (!applied.ok()) return Status::Corruption(at + std::string(applied.message()));
+  }
+  if (reader.intact_end() >= snapshot_bytes) return {};
+  return Status::Corruption(path + " offset " + std::to_string(reader.offset()) +
+                            ": expected a snapshot of " + std::to_string(snapshot_bytes) +
+                            " bytes, found the end");
+}
+
+void ManifestCatalog::EncodeEdit(const VersionEdit& edit) {
+  edit_bytes_.clear();
+  EncodeVersionEdit(edit, edit_bytes_);
+  encoder_.BeginRecord(0, next_edit_++);
+  encoder_.buffer().append(edit_bytes_);
+  encoder_.EndRecord();
+}
+
+// The state as edits: the numbers first, then the tables by tree.
+void ManifestCatalog::EncodeSnapshot() {
+  VersionEdit head;
+  head.log_number = state_.log_number;
+  head.last_sequence = state_.last_sequence;
+  head.next_file = state_.next_file;
+  head.policy_state = state_.policy_state;
+  EncodeEdit(head);
+  std::map<uint32_t, VersionEdit> edits;
+  size_t key_bytes = 0;
+  for (const TableEntry& table : state_.tables) {
+    VersionEdit& edit = edits[table.tree];
+    edit.tree = table.tree;
+    edit.added.push_back(table);
+    key_bytes += table.smallest_key.size() + table.largest_key.size();
+    if (edit.added.size() >= kSnapshotEditTables || key_bytes >= kMaxEditBytes / 2) {
+      EncodeEdit(edit);
+      edit.added.clear();
+      key_bytes = 0;
+    }
+  }
+  for (const auto& [tree, edit] : edits) {
+    if (!edit.added.empty()) EncodeEdit(edit);
+  }
+}
+
+Task<Status> ManifestCatalog::RollOver() {
+  const uint64_t previous = manifest_;
+  const uint64_t next = ++largest_manifest_;
+  Result<std::unique_ptr<IoFile>> opened =
+      co_await OpenFile(*env_.io, IoSite::kCatalog, OpenMode::kCreate, PathOf(next));
+  if (!opened.ok()) co_return opened.status();
+  if (opened.value()->alignment() != 1) {
+    co_return Status::NotSupported("catalog manifest: needs buffered files, not direct ones");
+  }
+  file_ = std::move(opened).value();
+  offset_ = synced_ = 0;
+  next_edit_ = 1;
+  encoder_.Begin(Identity(next), 0);
+  encoder_.AppendSegmentHeader(WalSegmentHeader());
+  EncodeSnapshot();
+  LSMLAB_CO_TRY(co_await WriteEncoded());
+  LSMLAB_CO_TRY(co_await SyncManifest());
+  LSMLAB_CO_TRY(co_await SyncDirectory(*env_.io, IoSite::kCatalog, env_.directory));
+  Current current;
+  current.manifest = next;
+  current.snapshot_bytes = synced_;
+  LSMLAB_CO_TRY(co_await ReplaceCurrent(*env_.io, env_.directory,
+                                        EncodeCurrent(env_.store_id, env_.shard, current)));
+  manifest_ = next;
+  snapshot_end_ = offset_;
+  if (previous != 0) others_.push_back(NumberedFileName(kPrefix, previous, ""));
+  co_return co_await RemoveOthers();
+}
+
+// CURRENT no longer names them, and that is durable.
+Task<Status> ManifestCatalog::RemoveOthers() {
+  for (const std::string& name : others_) {
+    Status removed = co_await UnlinkFile(*env_.io, IoSite::kCatalog, env_.directory + "/" + name);
+    if (!removed.ok() && !removed.IsNotFound()) co_return removed;
+  }
+  others_.clear();
+  co_return Status();
+}
+
+Task<Status> ManifestCatalog::WriteEncoded() {
+  const Slice bytes = encoder_.bytes();
+  LSMLAB_CO_TRY(
+      co_await WriteAt(*env_.io, IoSite::kCatalog, *file_, offset_, bytes.data(), bytes.size()));
+  offset_ += bytes.size();
+  bytes_written_ += bytes.size();
+  co_return Status();
+}
+
+// Syncs and tells so in a mark behind.
+Task<Status> ManifestCatalog::SyncManifest() {
+  LSMLAB_CO_TRY(co_await DataSync(*env_.io, IoSite::kCatalog, *file_));
+  synced_ = offset_;
+  encoder_.Begin(Identity(largest_manifest_), synced_);
+  encoder_.AppendSyncMark();
+  co_return co_await WriteEncoded();
+}
+
+Task<Status> ManifestCatalog::Commit(uint64_t, const VersionEdit& edit) {
+  LSMLAB_CO_TRY(Status(poison_));
+  if (file_ == nullptr) co_return Status::Aborted(env_.directory + ": the catalog is not open");
+  Status valid = CheckEdit(edit, state_);
+  if (!valid.ok()) co_return Poison(std::move(valid));
+  if (offset_ - snapshot_end_ >= edit_log_size_) {
+    Status rolled = co_await RollOver();
+    if (!rolled.ok()) co_return Poison(std::move(rolled));
+  }
+  encoder_.Begin(Identity(manifest_), synced_);
+  EncodeEdit(edit);
+  if (edit_bytes_.size() > kMaxEditBytes) {
+    co_return Poison(Status::InvalidArgument("catalog: an edit of " +
+                                             std::to_string(edit_bytes_.size()) +
+                                             " bytes, allowed are at most 16 MiB"));
+  }
+  Status durable = co_await WriteEncoded();
+  if (durable.ok()) durable = co_await SyncManifest();
+  if (!durable.ok()) co_return Poison(std::move(durable));
+  co_return ApplyEdit(edit, &state_);
+}
+
+bool ManifestCatalog::OwnsFile(std::string_view name) const {
+  if (name == kCurrentName) return true;
+  return manifest_ != 0 && name == NumberedFileName(kPrefix, manifest_, "");
+}
+
+Task<Status> ManifestCatalog::Close() {
+  LSMLAB_CO_TRY(Status(poison_));
+  if (file_ == nullptr) co_return Status();
+  encoder_.Begin(Identity(manifest_), synced_);
+  encoder_.AppendEndMark();
+  Status closed = co_await WriteEncoded();
+  if (closed.ok()) closed = co_await DataSync(*env_.io, IoSite::kCatalog, *file_);
+  file_.reset();
+  if (!closed.ok()) co_return Poison(std::move(closed));
+  co_return Status();
+}
+
+std::unique_ptr<Catalog> MakeManifest(const SettingBag& bag,
+                                      const CatalogEnvironment& environment) {
+  return std::make_unique<ManifestCatalog>(environment, bag.Bytes("edit_log_size"));
+}
+
+}  // namespace
+
+const CatalogVariant kManifestCatalog = {
+    .name = "manifest",
+    .summary = "a log of version edits, rolled over to a snapshot",
+    .settings = kSettings,
+    .make = MakeManifest,
+};
+
+}  // namespace lsmlab
