@@ -1,0 +1,10 @@
+#pragma once
+
+#include "engine/parts/partitioner.h"
+
+namespace lsmlab {
+
+// One shard holds everything.
+extern const PartitionerVariant kSinglePartitioner;
+
+}  // namespace lsmlab
