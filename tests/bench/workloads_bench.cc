@@ -51,7 +51,7 @@ BENCHMARK_CAPTURE(RunPhase, d, "d", {});
 BENCHMARK_CAPTURE(RunPhase, e, "e", {});
 BENCHMARK_CAPTURE(RunPhase, f, "f", {});
 BENCHMARK_CAPTURE(RunPhase, c_uniform, "c", {{"requestdistribution", "uniform"}});
-BENCHMARK_CAPTURE(RunPhase, c_zipfian_half, "c", {{"lsmlab.zipfianconstant", "0.7"}});
+BENCHMARK_CAPTURE(RunPhase, c_exponent_0_7, "c", {{"lsmlab.zipfianconstant", "0.7"}});
 BENCHMARK_CAPTURE(RunPhase, c_binary16, "c", {{"lsmlab.keyformat", "binary16"}});
 BENCHMARK(HistogramRecord);
 

@@ -87,6 +87,8 @@ TEST(Settings, MistakesNamePlaceValueAndWhatIsAllowed) {
   EXPECT_EQ(ErrorOf("requestdistribution=zipf"),
             "invalid argument: f:1: requestdistribution = \"zipf\"; allowed: uniform, zipfian, "
             "latest, hotspot, exponential, sequential");
+  EXPECT_EQ(ErrorOf("scanproportion=-0.1"),
+            "invalid argument: f:1: scanproportion = \"-0.1\"; allowed: a number from 0 to 1e+09");
   EXPECT_EQ(ErrorOf("writeallfields=yes"),
             "invalid argument: f:1: writeallfields = \"yes\"; allowed: true or false");
   for (const char* bad : {"recordcount=-1",
