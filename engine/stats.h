@@ -20,7 +20,7 @@ struct StoreStats {
   uint64_t compaction_bytes_read = 0, compaction_bytes_written = 0;
   uint64_t catalog_bytes = 0, value_gc_bytes = 0;
   uint64_t slowdowns = 0, slowdown_ns = 0, stalls = 0, stall_ns = 0;
-  uint64_t stall_memtable_ns = 0, stall_l0_ns = 0, stall_debt_ns = 0;  // stall_ns by cause
+  uint64_t stall_memtable_ns = 0, stall_l0_ns = 0;  // stall_ns by cause
   // Reads.
   uint64_t gets = 0, gets_found = 0, memtable_hits = 0;
   uint64_t seeks = 0, nexts = 0;

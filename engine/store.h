@@ -27,8 +27,9 @@ struct StoreOptions {
   Composition composition;
   bool create_if_missing = true;
   bool error_if_exists = false;
-  bool read_only = false;      // opens without changing anything on disk; writes are refused
-  std::shared_ptr<Io> io;      // overrides composition.io when set (tests, several stores)
+  bool read_only = false;  // opens without changing anything on disk; writes are refused
+  std::shared_ptr<Io> io;  // overrides composition.io when set (tests, several stores)
+  uint64_t seed = 0;       // of store and table ids; 0: from the operating system
 };
 
 // Keeps the state of the store at one moment readable. Destroy it before the store.
@@ -103,9 +104,11 @@ class Store {
   // Reads. NotFound when the key does not exist.
   virtual Status Get(Slice key, std::string* value, const ReadOptions& options = {}) = 0;
   virtual Status Get(Slice key, PinnedValue* value, const ReadOptions& options = {}) = 0;
-  virtual ValueOrTask<Status> GetAsync(Slice key, std::string* value, const ReadOptions& options) = 0;
+  virtual ValueOrTask<Status> GetAsync(Slice key, std::string* value,
+                                       const ReadOptions& options) = 0;
   // One status per key; all at the same moment.
-  virtual std::vector<Status> MultiGet(std::span<const Slice> keys, std::vector<std::string>* values,
+  virtual std::vector<Status> MultiGet(std::span<const Slice> keys,
+                                       std::vector<std::string>* values,
                                        const ReadOptions& options = {}) = 0;
   virtual std::unique_ptr<Iterator> NewIterator(const ReadOptions& options = {}) = 0;
   virtual std::unique_ptr<Snapshot> NewSnapshot() = 0;

@@ -59,6 +59,11 @@ class LookupFold {
     }
     return FeedOther(tag, value, pin);
   }
+  // The block that the values fed next lie in: lets the reader keep a value without copying it.
+  // Optional; null: not in a block.
+  void NoteBlock(Block* block) noexcept { block_ = block; }
+  Block* block() const noexcept { return block_; }
+
   // A newer range delete at `sequence` covers the key: older versions are gone.
   void CoverBy(Sequence sequence) noexcept {
     if (sequence <= snapshot_ && sequence > range_delete_) range_delete_ = sequence;
@@ -87,6 +92,7 @@ class LookupFold {
   State state_ = State::kSearching;
   EntryKind kind_ = EntryKind::kInvalid;
   Slice value_;
+  Block* block_ = nullptr;
   BlockRef pin_;
   std::vector<std::string> operands_;
   Status status_;

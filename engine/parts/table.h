@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -69,7 +70,7 @@ struct TableEnvironment {
   std::vector<std::shared_ptr<const Codec>> codec_per_level;  // null: none; last entry repeats
   std::vector<uint8_t> codec_id_per_level;                // level l: entry min(l, size-1); a table of the
                                                           // last level takes the last entry
-  const Codec* (*codec_by_id)(uint8_t id) = nullptr;      // for reading; null: unknown id
+  std::function<const Codec*(uint8_t id)> codec_by_id;    // for reading; null: unknown id
   const FilterVariant* (*filter_by_name)(std::string_view) = nullptr;
 };
 

@@ -1,0 +1,198 @@
+#include <algorithm>
+#include <deque>
+
+#include "engine/format/version_fold.h"
+#include "engine/tree/merging_iterator.h"
+#include "engine/tree/run_iterator.h"
+#include "engine/tree/table_output.h"
+#include "engine/tree/tree.h"
+
+// Compaction: carries out one plan of the policy.
+namespace lsmlab {
+namespace {
+
+constexpr uint32_t kYieldEvery = 256;
+
+bool IsInput(const CompactionPlan& plan, uint64_t file) {
+  return std::find(plan.inputs.begin(), plan.inputs.end(), file) != plan.inputs.end();
+}
+
+// The inputs as runs, in the order of the version. Index by run keeps ordered tables together.
+std::deque<Run> InputRuns(const CompactionPlan& plan, const Version& version) {
+  std::deque<Run> runs;
+  for (const std::vector<Run>& level : version.levels()) {
+    for (const Run& run : level) {
+      Run chosen;
+      chosen.number = run.number;
+      for (TableHandle* table : run.tables) {
+        if (IsInput(plan, table->entry().file)) chosen.tables.push_back(table);
+      }
+      if (chosen.tables.empty()) continue;
+      chosen.BuildIndex();
+      runs.push_back(std::move(chosen));
+    }
+  }
+  return runs;
+}
+
+// Everything that may hold older versions of keys in the inputs and is not an input itself.
+class OlderData {
+ public:
+  OlderData(const CompactionPlan& plan, const Version& version) {
+    for (size_t level = plan.output_level; level < version.levels().size(); ++level) {
+      for (const Run& run : version.levels()[level]) {
+        Run others;
+        for (TableHandle* table : run.tables) {
+          if (!IsInput(plan, table->entry().file)) others.tables.push_back(table);
+        }
+        if (others.tables.empty()) continue;
+        others.BuildIndex();
+        runs_.push_back(std::move(others));
+      }
+    }
+  }
+  bool MayHold(Slice key) const noexcept {
+    for (const Run& run : runs_) {
+      if (run.TableFor(key) != nullptr) return true;
+    }
+    return false;
+  }
+
+ private:
+  std::vector<Run> runs_;
+};
+
+}  // namespace
+
+// Owns one reference to `version`, whose tables it reads. Clears the marks of its inputs.
+Task<void> Tree::CompactionTask(CompactionPlan plan, Version* version) {
+  StoreEvent event;
+  event.start_ns = NowNanos();
+  event.shard = env_.shard;
+  event.cause = std::string(plan.cause);
+  Status status = co_await RunPlan(plan, version, &event);
+  event.end_ns = NowNanos();
+  {
+    std::lock_guard guard(mutex_);
+    MarkInputs(plan, *version, false);
+    --compactions_running_;
+  }
+  version->Unref();
+  if (status.ok()) {
+    env_.events->Add(std::move(event));
+  } else if (status.code() != StatusCode::kAborted) {
+    SetBackgroundError(std::move(status));
+  }
+  EpochCollect();
+  co_await UnlinkDoomed();
+  EndJob();
+}
+
+Task<Status> Tree::RunPlan(const CompactionPlan& plan, Version* version, StoreEvent* event) {
+  const bool move = plan.kind == CompactionPlan::Kind::kMove;
+  event->kind = move ? StoreEvent::Kind::kMove : StoreEvent::Kind::kCompaction;
+  event->output_level = plan.output_level;
+  event->input_level = plan.output_level;
+  const uint64_t job = catalog_->BeginJob(
+      plan.inputs, move ? Catalog::JobKind::kMove : Catalog::JobKind::kCompaction);
+  VersionEdit edit;
+  if (!plan.next_state.empty()) edit.policy_state = plan.next_state;
+  for (const PlacedTable& placed : version->tables()) {
+    const TableEntry& entry = placed.table->entry();
+    if (!IsInput(plan, entry.file)) continue;
+    event->input_level = std::min(event->input_level, placed.level);
+    event->bytes_in += entry.bytes;
+    edit.removed.push_back(RemovedTable{entry.file});
+    if (move) {
+      TableEntry moved = entry;
+      moved.level = plan.output_level;
+      moved.run = plan.output_run;
+      edit.added.push_back(std::move(moved));
+    }
+  }
+  if (plan.kind == CompactionPlan::Kind::kMerge) {
+    LSMLAB_CO_TRY(co_await Merge(plan, version, job, &edit, &event->bytes_out));
+    CounterCells& counters = env_.counters->Local();
+    counters.Add(Counter::kCompactions, 1);
+    counters.Add(Counter::kCompactionBytesRead, event->bytes_in);
+    counters.Add(Counter::kCompactionBytesWritten, event->bytes_out);
+    co_return Status();
+  }
+  env_.counters->Add(Counter::kTrivialMoves, move ? 1 : 0);
+  std::vector<TableHandle*> none;
+  co_return co_await CommitEdit(job, std::move(edit), std::move(none), nullptr);
+}
+
+Task<Status> Tree::Merge(const CompactionPlan& plan, Version* version, uint64_t job,
+                         VersionEdit* edit, uint64_t* bytes_out) {
+  std::deque<Run> runs = InputRuns(plan, *version);
+  const OlderData older(plan, *version);
+  Table::IteratorOptions read;
+  read.fill_cache = false;
+  read.site = IoSite::kCompactionRead;
+  TableBuildContext context;
+  context.level = plan.output_level;
+  context.reason = TableBuildContext::Reason::kCompaction;
+  context.now_ns = NowNanos();
+  context.last_level = true;
+  const TreeShape shape = version->Shape();
+  for (size_t level = 0; level < shape.levels.size(); ++level) {
+    context.level_bytes.push_back(shape.levels[level].bytes);
+    if (level > plan.output_level && shape.levels[level].bytes > 0) context.last_level = false;
+  }
+  uint64_t input_bytes = 0;
+  uint64_t input_entries = 0;
+  std::vector<std::unique_ptr<InternalIterator>> sources;
+  for (const Run& run : runs) {
+    sources.push_back(NewRunIterator(run, read));
+    for (const TableHandle* table : run.tables) {
+      input_bytes += table->entry().bytes;
+      input_entries += table->entry().entries;
+      const int64_t age = table->entry().oldest_tombstone_ns;
+      if (age != 0 && (context.oldest_tombstone_ns == 0 || age < context.oldest_tombstone_ns)) {
+        context.oldest_tombstone_ns = age;
+      }
+    }
+  }
+  // Keys of one output: its share of the inputs.
+  if (input_bytes > 0) {
+    context.expected_keys =
+        std::min<uint64_t>(input_entries, input_entries * plan.output_file_bytes / input_bytes + 1);
+  }
+  TableOutput output(*this, std::move(context), IoSite::kCompactionWrite, job);
+  std::vector<Sequence> snapshots = env_.snapshots->All();
+  VersionFold fold(std::move(snapshots));
+  auto merged = NewMergingIterator(std::move(sources));
+  std::string last_key;
+  uint32_t since_yield = 0;
+  Status status = co_await merged->SeekToFirst();
+  while (status.ok() && merged->valid()) {
+    const Slice key = merged->key();
+    const bool tombstone = TagKind(merged->tag()) == EntryKind::kDelete;
+    if (fold.Keep(key, merged->tag(), tombstone && !older.MayHold(key))) {
+      // Versions of one key never straddle two tables of a run.
+      if (output.open() && output.open_bytes() >= plan.output_file_bytes && key != last_key) {
+        LSMLAB_CO_TRY(co_await output.FinishTable(plan.output_run));
+      }
+      if (!output.open()) LSMLAB_CO_TRY(co_await output.Begin());
+      LSMLAB_CO_TRY(output.Add(key, merged->tag(), merged->value()));
+      if (output.open_bytes() >= plan.output_file_bytes) last_key.assign(key);
+      if (output.NeedsFlush()) LSMLAB_CO_TRY(co_await output.FlushPieces());
+    }
+    if (++since_yield == kYieldEvery) {
+      since_yield = 0;
+      co_await Yield(*env_.executor, Priority::kCompaction);
+      std::lock_guard guard(mutex_);
+      if (closing_) co_return Status::Aborted("the store is closing");
+    }
+    status = co_await merged->Next();
+  }
+  if (!status.ok()) co_return status;
+  if (output.open()) LSMLAB_CO_TRY(co_await output.FinishTable(plan.output_run));
+  LSMLAB_CO_TRY(co_await output.SyncNames());
+  edit->added = output.entries();
+  *bytes_out = output.bytes();
+  co_return co_await CommitEdit(job, std::move(*edit), output.TakeTables(), nullptr);
+}
+
+}  // namespace lsmlab

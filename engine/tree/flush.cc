@@ -1,0 +1,119 @@
+#include "engine/format/version_fold.h"
+#include "engine/tree/table_output.h"
+#include "engine/tree/tree.h"
+
+// Flush: a sealed memtable becomes one table of level 0.
+namespace lsmlab {
+namespace {
+
+// Entries between two yield points of background work.
+constexpr uint32_t kYieldEvery = 256;
+
+}  // namespace
+
+Task<void> Tree::FlushTask() {
+  while (true) {
+    MemtableHandle* oldest = nullptr;
+    {
+      std::lock_guard guard(mutex_);
+      if (!sealed_.empty() && !closing_) oldest = sealed_.back();
+      if (oldest == nullptr) flush_running_ = false;
+    }
+    if (oldest == nullptr) break;
+    Status status = co_await FlushOne(oldest);
+    co_await UnlinkDoomed();
+    if (!status.ok()) {
+      {
+        std::lock_guard guard(mutex_);
+        flush_running_ = false;
+      }
+      SetBackgroundError(std::move(status));
+      co_return;
+    }
+    EndJob();
+  }
+  background_event_.Notify();
+}
+
+Task<Status> Tree::FlushOne(MemtableHandle* handle) {
+  StoreEvent event;
+  event.kind = StoreEvent::Kind::kFlush;
+  event.start_ns = NowNanos();
+  event.shard = env_.shard;
+  event.bytes_in = handle->arena().used_bytes();
+  const uint64_t job = catalog_->BeginJob({}, Catalog::JobKind::kFlush);
+  handle->memtable().Seal();
+
+  TableBuildContext context;
+  context.now_ns = event.start_ns;
+  context.expected_keys = handle->memtable().entries();
+  context.reason = TableBuildContext::Reason::kFlush;
+  {
+    std::lock_guard guard(mutex_);
+    context.last_level = version_->tables().empty();
+    for (const LevelShape& level : version_->Shape().levels) {
+      context.level_bytes.push_back(level.bytes);
+    }
+  }
+  const bool nothing_below = context.last_level;
+  TableOutput output(*this, std::move(context), IoSite::kFlush, job);
+  std::unique_ptr<ValueStore::Writer> values;
+  std::vector<Sequence> snapshots = env_.snapshots->All();
+  VersionFold fold(std::move(snapshots));
+  auto entries = handle->memtable().NewIterator();
+  Status status = co_await entries->SeekToFirst();
+  uint32_t since_yield = 0;
+  while (status.ok() && entries->valid()) {
+    if (fold.Keep(entries->key(), entries->tag(), nothing_below)) {
+      if (!output.open()) LSMLAB_CO_TRY(co_await output.Begin());
+      if (TagKind(entries->tag()) == EntryKind::kPut &&
+          values_->Separates(entries->value().size())) {
+        if (values == nullptr) {
+          auto made =
+              co_await values_->NewWriter(next_file_.fetch_add(1, std::memory_order_relaxed));
+          if (!made.ok()) co_return made.status();
+          values = std::move(made).value();
+        }
+        std::string reference;
+        LSMLAB_CO_TRY(co_await values->Add(entries->key(), entries->value(), &reference));
+        const Tag tag = MakeTag(TagSequence(entries->tag()), EntryKind::kPutInValueFile);
+        LSMLAB_CO_TRY(output.Add(entries->key(), tag, reference));
+      } else {
+        LSMLAB_CO_TRY(output.Add(entries->key(), entries->tag(), entries->value()));
+      }
+      if (output.NeedsFlush()) LSMLAB_CO_TRY(co_await output.FlushPieces());
+    }
+    if (++since_yield == kYieldEvery) {
+      since_yield = 0;
+      co_await Yield(*env_.executor, Priority::kFlush);
+    }
+    status = co_await entries->Next();
+  }
+  if (!status.ok()) co_return status;
+  if (values != nullptr) LSMLAB_CO_TRY(co_await values->Finish());
+  // Runs of level 0 are numbered by the log segment: memtables are flushed in that order.
+  if (output.open())
+    LSMLAB_CO_TRY(co_await output.FinishTable(static_cast<uint32_t>(handle->log_number())));
+  LSMLAB_CO_TRY(co_await output.SyncNames());
+
+  VersionEdit edit;
+  {
+    std::lock_guard guard(mutex_);
+    // The oldest log still needed is that of the next memtable.
+    edit.log_number =
+        sealed_.size() > 1 ? sealed_[sealed_.size() - 2]->log_number() : memtable_->log_number();
+  }
+  edit.added = output.entries();
+  event.bytes_out = output.bytes();
+  const uint64_t log_number = *edit.log_number;
+  LSMLAB_CO_TRY(co_await CommitEdit(job, std::move(edit), output.TakeTables(), handle));
+  LSMLAB_CO_TRY(co_await wal_->Release(log_number));
+  CounterCells& counters = env_.counters->Local();
+  counters.Add(Counter::kFlushes, 1);
+  counters.Add(Counter::kFlushBytes, event.bytes_out);
+  event.end_ns = NowNanos();
+  env_.events->Add(std::move(event));
+  co_return Status();
+}
+
+}  // namespace lsmlab

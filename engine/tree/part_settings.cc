@@ -1,0 +1,41 @@
+#include "engine/composition.h"
+
+namespace lsmlab::part_settings {
+namespace {
+
+constexpr SettingSpec kMemtableRows[] = {
+    {"size", SettingType::kBytes, "64MiB", 65536, 4294967296.0, "",
+     "bytes of entries at which a memtable is sealed and flushed"},
+    {"max_waiting", SettingType::kInteger, "2", 1, 64, "",
+     "sealed memtables that may wait for their flush; with one more full, writers stop"},
+};
+
+constexpr SettingSpec kWalRows[] = {
+    {"sync", SettingType::kChoice, "none", 0, 0, "none|interval|group|every",
+     "when a write is acknowledged: none = the kernel has the record (survives kill -9), interval "
+     "= "
+     "as none and a sync every wal.interval, group = after its group's sync, every = one sync per "
+     "write"},
+    {"interval", SettingType::kDuration, "100ms", 1e6, 3.6e12, "",
+     "time between syncs with sync = interval"},
+};
+
+constexpr SettingSpec kFilterRows[] = {
+    {"bits_per_key", SettingType::kRealList, "10", 1, 64, "",
+     "filter bits per distinct key, per LSM level; the last entry repeats"},
+};
+
+constexpr SettingSpec kCodecRows[] = {
+    {"per_level", SettingType::kChoiceList, "", 0, 0, "none|lz4|zstd",
+     "codec of each LSM level; the last entry repeats and is that of the last level's tables; "
+     "empty: the variant on every level"},
+};
+
+}  // namespace
+
+const std::span<const SettingSpec> kMemtable{kMemtableRows};
+const std::span<const SettingSpec> kWal{kWalRows};
+const std::span<const SettingSpec> kFilter{kFilterRows};
+const std::span<const SettingSpec> kCodec{kCodecRows};
+
+}  // namespace lsmlab::part_settings

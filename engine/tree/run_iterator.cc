@@ -1,0 +1,127 @@
+#include "engine/tree/run_iterator.h"
+
+namespace lsmlab {
+namespace {
+
+class RunIterator final : public InternalIterator {
+ public:
+  RunIterator(const Run& run, const Table::IteratorOptions& options)
+      : run_(run), options_(options) {}
+
+  void PrepareSeek(Slice key) noexcept override {
+    const size_t i = run_.Find(key);
+    if (i >= run_.tables.size()) return;
+    Open(i);
+    table_->PrepareSeek(key);
+  }
+  ValueOrTask<Status> Seek(Slice key, Tag tag) override {
+    const size_t i = run_.Find(key);
+    if (i >= run_.tables.size()) return End();
+    Open(i);
+    ValueOrTask<Status> result = table_->Seek(key, tag);
+    // The entry may lie behind the table's last one only by its tag.
+    if (!result.ready()) return FinishForward(result.TakeTask());
+    return Settle(result.Take(), /*forward=*/true);
+  }
+  ValueOrTask<Status> SeekBefore(Slice key, Tag tag) override {
+    size_t i = run_.Find(key);
+    if (i >= run_.tables.size()) i = run_.tables.size() - 1;
+    Open(i);
+    ValueOrTask<Status> result = table_->SeekBefore(key, tag);
+    if (!result.ready()) return FinishBackward(result.TakeTask());
+    return Settle(result.Take(), /*forward=*/false);
+  }
+  ValueOrTask<Status> SeekToFirst() override {
+    Open(0);
+    ValueOrTask<Status> result = table_->SeekToFirst();
+    if (!result.ready()) return FinishForward(result.TakeTask());
+    return Settle(result.Take(), /*forward=*/true);
+  }
+  ValueOrTask<Status> SeekToLast() override {
+    Open(run_.tables.size() - 1);
+    ValueOrTask<Status> result = table_->SeekToLast();
+    if (!result.ready()) return FinishBackward(result.TakeTask());
+    return Settle(result.Take(), /*forward=*/false);
+  }
+  ValueOrTask<Status> Next() override {
+    ValueOrTask<Status> result = table_->Next();
+    if (result.ready() && table_->valid()) [[likely]] {
+      entry_ = table_->entry();
+      return result;
+    }
+    if (!result.ready()) return FinishForward(result.TakeTask());
+    return Settle(result.Take(), /*forward=*/true);
+  }
+  ValueOrTask<Status> Prev() override {
+    ValueOrTask<Status> result = table_->Prev();
+    if (!result.ready()) return FinishBackward(result.TakeTask());
+    return Settle(result.Take(), /*forward=*/false);
+  }
+
+ private:
+  void Open(size_t i) {
+    if (table_ != nullptr && index_ == i) return;
+    table_ = run_.tables[i]->table().NewIterator(options_);
+    index_ = i;
+  }
+  ValueOrTask<Status> End() {
+    valid_ = false;
+    return Status();
+  }
+  Status TakeEntry() {
+    entry_ = table_->entry();
+    valid_ = true;
+    return Status();
+  }
+  // The table's iterator has moved: take its entry, or go on in the neighbouring table.
+  ValueOrTask<Status> Settle(Status status, bool forward) {
+    if (!status.ok()) {
+      valid_ = false;
+      return status;
+    }
+    if (table_->valid()) return TakeEntry();
+    if (forward ? index_ + 1 >= run_.tables.size() : index_ == 0) return End();
+    return EnterNeighbour(forward);
+  }
+  Task<Status> EnterNeighbour(bool forward) {
+    while (true) {
+      valid_ = false;
+      if (forward ? index_ + 1 >= run_.tables.size() : index_ == 0) co_return Status();
+      Open(forward ? index_ + 1 : index_ - 1);
+      Status status;
+      if (forward) {
+        status = co_await table_->SeekToFirst();
+      } else {
+        status = co_await table_->SeekToLast();
+      }
+      if (!status.ok()) co_return status;
+      if (table_->valid()) co_return TakeEntry();
+    }
+  }
+  Task<Status> FinishForward(Task<Status> move) { return Finish(std::move(move), true); }
+  Task<Status> FinishBackward(Task<Status> move) { return Finish(std::move(move), false); }
+  Task<Status> Finish(Task<Status> move, bool forward) {
+    Status status = co_await move;
+    if (!status.ok()) {
+      valid_ = false;
+      co_return status;
+    }
+    if (table_->valid()) co_return TakeEntry();
+    co_return co_await EnterNeighbour(forward);
+  }
+
+  const Run& run_;
+  const Table::IteratorOptions options_;
+  std::unique_ptr<InternalIterator> table_;
+  size_t index_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<InternalIterator> NewRunIterator(const Run& run,
+                                                 const Table::IteratorOptions& options) {
+  if (run.tables.size() == 1) return run.tables[0]->table().NewIterator(options);
+  return std::make_unique<RunIterator>(run, options);
+}
+
+}  // namespace lsmlab

@@ -1,0 +1,258 @@
+#include "engine/tree/store_impl.h"
+
+#include "engine/tree/store_iterator.h"
+
+namespace lsmlab {
+namespace {
+
+class StoreSnapshot final : public Snapshot {
+ public:
+  StoreSnapshot(StoreImpl& store, Sequence sequence) : store_(store), sequence_(sequence) {}
+  ~StoreSnapshot() override { store_.ReleaseSnapshot(sequence_); }
+  Sequence sequence() const noexcept override { return sequence_; }
+
+ private:
+  StoreImpl& store_;
+  const Sequence sequence_;
+};
+
+Sequence SequenceOf(const ReadOptions& options) {
+  return options.snapshot == nullptr ? kMaxSequence : options.snapshot->sequence();
+}
+
+}  // namespace
+
+PinnedValue::PinnedValue(PinnedValue&& o) noexcept { *this = std::move(o); }
+
+PinnedValue& PinnedValue::operator=(PinnedValue&& o) noexcept {
+  if (this == &o) return *this;
+  Reset();
+  const bool copied = o.value_.data() == o.copy_.data();
+  copy_ = std::move(o.copy_);
+  value_ = copied ? Slice(copy_) : o.value_;
+  block_ = std::move(o.block_);
+  view_ = std::exchange(o.view_, nullptr);
+  o.value_ = Slice();
+  return *this;
+}
+
+PinnedValue::~PinnedValue() { Reset(); }
+
+void PinnedValue::Reset() noexcept {
+  value_ = Slice();
+  block_ = BlockRef();
+  if (view_ != nullptr) static_cast<TreeView*>(std::exchange(view_, nullptr))->Unref();
+}
+
+Status StoreImpl::CheckWrite(Slice key, Slice value) const {
+  if (options_.read_only) return Status::InvalidArgument(options_.path + ": opened read-only");
+  if (key.size() > kMaxKeyBytes) {
+    return Status::InvalidArgument("key of " + std::to_string(key.size()) +
+                                   " bytes, at most 65535 are allowed");
+  }
+  if (value.size() > kMaxValueBytes) {
+    return Status::InvalidArgument("value of " + std::to_string(value.size()) +
+                                   " bytes, at most 67108864 are allowed");
+  }
+  return Status();
+}
+
+Task<Status> StoreImpl::WriteOne(Tree& tree, EntryKind kind, Slice key, Slice value) {
+  Writer writer;
+  writer.kind = kind;
+  writer.key = key;
+  writer.value = value;
+  writer.count = 1;
+  co_return co_await tree.Write(&writer);
+}
+
+Status StoreImpl::Put(Slice key, Slice value) {
+  LSMLAB_TRY(CheckWrite(key, value));
+  return Run(WriteOne(ShardFor(key), EntryKind::kPut, key, value));
+}
+
+Status StoreImpl::Delete(Slice key) {
+  LSMLAB_TRY(CheckWrite(key, Slice()));
+  return Run(WriteOne(ShardFor(key), EntryKind::kDelete, key, Slice()));
+}
+
+Status StoreImpl::Write(const WriteBatch& batch) { return Run(WriteAsync(batch)); }
+
+Task<Status> StoreImpl::WriteAsync(const WriteBatch& batch) {
+  if (batch.bytes() > kMaxBatchBytes) {
+    co_return Status::InvalidArgument("batch of " + std::to_string(batch.bytes()) +
+                                      " bytes, at most 67108864 are allowed");
+  }
+  OperationReader reader(batch.payload());
+  Operation operation;
+  Tree* tree = nullptr;
+  while (reader.Next(&operation)) {
+    LSMLAB_CO_TRY(CheckWrite(operation.key, operation.value));
+    Tree* shard = &ShardFor(operation.key);
+    if (tree != nullptr && shard != tree) {
+      co_return Status::NotSupported(
+          "a batch over several shards would not be atomic; write one "
+          "batch per shard");
+    }
+    tree = shard;
+  }
+  LSMLAB_CO_TRY(reader.status());
+  if (tree == nullptr) co_return Status();
+  Writer writer;
+  writer.payload = batch.payload();
+  writer.count = batch.count();
+  co_return co_await tree->Write(&writer);
+}
+
+Status StoreImpl::Get(Slice key, std::string* value, const ReadOptions& options) {
+  return Run(GetAsync(key, value, options));
+}
+
+Status StoreImpl::Get(Slice key, PinnedValue* value, const ReadOptions& options) {
+  ReadTarget target;
+  target.pinned = value;
+  return Run(ShardFor(key).Get(key, target, SequenceOf(options)));
+}
+
+ValueOrTask<Status> StoreImpl::GetAsync(Slice key, std::string* value, const ReadOptions& options) {
+  ReadTarget target;
+  target.text = value;
+  return ShardFor(key).Get(key, target, SequenceOf(options));
+}
+
+std::vector<Status> StoreImpl::MultiGet(std::span<const Slice> keys,
+                                        std::vector<std::string>* values,
+                                        const ReadOptions& options) {
+  std::vector<Status> statuses(keys.size());
+  values->resize(keys.size());
+  Sequence sequence = SequenceOf(options);
+  if (trees_.size() == 1) {
+    Status ignored = Run(trees_[0]->MultiGet(keys, *values, statuses, sequence));
+    (void)ignored;  // every failure is in its key's status
+    return statuses;
+  }
+  const bool own = sequence == kMaxSequence;
+  if (own) sequence = TakeSnapshot();
+  for (size_t i = 0; i < keys.size(); ++i) {
+    ReadTarget target;
+    target.text = &(*values)[i];
+    statuses[i] = Run(ShardFor(keys[i]).Get(keys[i], target, sequence));
+  }
+  if (own) snapshots_.Release(sequence);
+  return statuses;
+}
+
+Sequence StoreImpl::TakeSnapshot() {
+  if (trees_.size() == 1) {
+    return snapshots_.Take([this] { return trees_[0]->published(); });
+  }
+  const Sequence sequence =
+      snapshots_.Take([this] { return sequence_.load(std::memory_order_acquire); });
+  // Groups that drew a number up to this one may still be on their way in some shard: an empty
+  // write goes through each queue behind them.
+  for (auto& tree : trees_) {
+    Writer barrier;
+    Status ignored = Run(tree->Write(&barrier));
+    (void)ignored;  // a failed shard has no group on its way
+  }
+  return sequence;
+}
+
+std::unique_ptr<Snapshot> StoreImpl::NewSnapshot() {
+  return std::make_unique<StoreSnapshot>(*this, TakeSnapshot());
+}
+
+std::unique_ptr<Iterator> StoreImpl::NewIterator(const ReadOptions& options) {
+  Sequence sequence = SequenceOf(options);
+  Sequence release = kMaxSequence;
+  if (sequence == kMaxSequence && trees_.size() > 1) sequence = release = TakeSnapshot();
+  std::vector<std::pair<Tree*, std::unique_ptr<TreeIterator>>> shards;
+  for (auto& tree : trees_) {
+    shards.emplace_back(tree.get(), tree->NewIterator(sequence, options));
+  }
+  return NewStoreIterator(*this, std::move(shards), release);
+}
+
+Status StoreImpl::Flush() {
+  for (auto& tree : trees_) LSMLAB_TRY(Run(tree->Flush()));
+  return Status();
+}
+
+Status StoreImpl::CompactRange(Slice begin, Slice end) {
+  for (auto& tree : trees_) LSMLAB_TRY(Run(tree->CompactRange(begin, end)));
+  return Status();
+}
+
+Status StoreImpl::Drain() {
+  for (auto& tree : trees_) LSMLAB_TRY(Run(tree->Drain()));
+  return Status();
+}
+
+Status StoreImpl::Verify() {
+  for (auto& tree : trees_) LSMLAB_TRY(Run(tree->Verify()));
+  return Status();
+}
+
+Status StoreImpl::SyncLog() {
+  for (auto& tree : trees_) {
+    Writer writer;
+    writer.sync_log = true;
+    LSMLAB_TRY(Run(tree->Write(&writer)));
+  }
+  return Status();
+}
+
+StoreStats StoreImpl::Stats() const {
+  StoreStats stats;
+  const std::pair<Counter, uint64_t*> rows[] = {
+      {Counter::kBatches, &stats.batches},
+      {Counter::kOperationsWritten, &stats.operations_written},
+      {Counter::kUserBytesWritten, &stats.user_bytes_written},
+      {Counter::kGroups, &stats.groups},
+      {Counter::kFlushes, &stats.flushes},
+      {Counter::kFlushBytes, &stats.flush_bytes},
+      {Counter::kCompactions, &stats.compactions},
+      {Counter::kTrivialMoves, &stats.trivial_moves},
+      {Counter::kCompactionBytesRead, &stats.compaction_bytes_read},
+      {Counter::kCompactionBytesWritten, &stats.compaction_bytes_written},
+      {Counter::kSlowdowns, &stats.slowdowns},
+      {Counter::kSlowdownNanos, &stats.slowdown_ns},
+      {Counter::kStalls, &stats.stalls},
+      {Counter::kStallNanos, &stats.stall_ns},
+      {Counter::kStallMemtableNanos, &stats.stall_memtable_ns},
+      {Counter::kStallL0Nanos, &stats.stall_l0_ns},
+      {Counter::kGets, &stats.gets},
+      {Counter::kGetsFound, &stats.gets_found},
+      {Counter::kMemtableHits, &stats.memtable_hits},
+      {Counter::kSeeks, &stats.seeks},
+      {Counter::kNexts, &stats.nexts},
+      {Counter::kFilterProbes, &stats.filter_probes},
+      {Counter::kFilterNegatives, &stats.filter_negatives},
+      {Counter::kFilterFalsePositives, &stats.filter_false_positives},
+      {Counter::kCacheHits, &stats.cache_hits},
+      {Counter::kCacheMisses, &stats.cache_misses},
+  };
+  for (const auto& [counter, value] : rows) *value = counters_.Sum(counter);
+  for (const auto& tree : trees_) tree->AddStats(&stats);
+  const CacheCounters cache = cache_->Counters();
+  stats.cache_inserts = cache.inserts;
+  stats.cache_evictions = cache.evictions;
+  stats.cache_bytes = cache.charge_bytes;
+  stats.cache_capacity_bytes = cache_->capacity_bytes();
+  const IoCounters blocks = io_->Counters(IoSite::kBlockRead);
+  stats.block_reads = blocks.reads;
+  stats.block_read_bytes = blocks.read_bytes;
+  const IoCounters all = io_->Counters();
+  stats.fsyncs = all.syncs;
+  stats.device_read_bytes = all.read_bytes;
+  stats.device_write_bytes = all.write_bytes;
+  return stats;
+}
+
+std::vector<TreeShape> StoreImpl::Shapes() const {
+  std::vector<TreeShape> shapes;
+  for (const auto& tree : trees_) shapes.push_back(tree->Shape());
+  return shapes;
+}
+
+}  // namespace lsmlab

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/store.h"
+#include "engine/tree/identity.h"
+#include "engine/tree/tree.h"
+
+namespace lsmlab {
+
+// The store: shards behind a partitioner, what they share, and the synchronous face over their
+// tasks. Opening is in store_open.cc.
+class StoreImpl final : public Store {
+ public:
+  explicit StoreImpl(StoreOptions options);
+  ~StoreImpl() override;
+
+  Task<Status> OpenStore();
+
+  Status Put(Slice key, Slice value) override;
+  Status Delete(Slice key) override;
+  Status Write(const WriteBatch& batch) override;
+  Task<Status> WriteAsync(const WriteBatch& batch) override;
+  Status Get(Slice key, std::string* value, const ReadOptions& options) override;
+  Status Get(Slice key, PinnedValue* value, const ReadOptions& options) override;
+  ValueOrTask<Status> GetAsync(Slice key, std::string* value, const ReadOptions& options) override;
+  std::vector<Status> MultiGet(std::span<const Slice> keys, std::vector<std::string>* values,
+                               const ReadOptions& options) override;
+  std::unique_ptr<Iterator> NewIterator(const ReadOptions& options) override;
+  std::unique_ptr<Snapshot> NewSnapshot() override;
+  Status Flush() override;
+  Status CompactRange(Slice begin, Slice end) override;
+  Status Drain() override;
+  Status Verify() override;
+  Status SyncLog() override;
+  StoreStats Stats() const override;
+  std::vector<TreeShape> Shapes() const override;
+  std::vector<StoreEvent> TakeEvents() override { return events_.Take(); }
+  Executor& executor() override { return *executor_; }
+  Io& io() override { return *io_; }
+  Status Close() override;
+
+  // Runs a task of the store on the calling thread, then lets owed background work take a step.
+  template <typename T>
+  T Run(Task<T> task) {
+    T result = RunSync(*executor_, *io_, std::move(task));
+    executor_->Breathe(*io_);
+    return result;
+  }
+  template <typename T>
+  T Run(ValueOrTask<T> result) {
+    return RunSync(*executor_, *io_, std::move(result));
+  }
+  Counters& counters() noexcept { return counters_; }
+  void ReleaseSnapshot(Sequence sequence) { snapshots_.Release(sequence); }
+
+ private:
+  // store_open.cc
+  Task<Status> Lock();
+  Task<Status> ReadOrCreateIdentity(StoreIdentity* identity);
+  Task<Status> WriteIdentity(const StoreIdentity& identity);
+  Task<bool> Exists(std::string path);
+  Task<Status> OpenShards(const StoreIdentity& identity);
+  std::string PathOf(std::string_view name) const {
+    return options_.path + "/" + std::string(name);
+  }
+
+  Tree& ShardFor(Slice key) noexcept { return *trees_[partitioner_->ShardOf(key)]; }
+  Status CheckWrite(Slice key, Slice value) const;
+  Task<Status> WriteOne(Tree& tree, EntryKind kind, Slice key, Slice value);
+  // A number at which every shard shows all it will ever show; registered in snapshots_.
+  Sequence TakeSnapshot();
+
+  StoreOptions options_;
+  std::shared_ptr<Io> io_;
+  std::unique_ptr<Executor> executor_;
+  std::unique_ptr<BlockCache> cache_;
+  std::unique_ptr<Partitioner> partitioner_;
+  std::unique_ptr<IoFile> lock_;
+  Counters counters_;
+  EventLog events_;
+  SnapshotList snapshots_;
+  std::atomic<Sequence> sequence_{0};
+  std::vector<std::unique_ptr<Tree>> trees_;
+  bool open_ = false;
+};
+
+}  // namespace lsmlab

@@ -1,0 +1,113 @@
+#include "engine/tree/store_iterator.h"
+
+namespace lsmlab {
+namespace {
+
+class StoreIterator final : public Iterator {
+ public:
+  StoreIterator(StoreImpl& store,
+                std::vector<std::pair<Tree*, std::unique_ptr<TreeIterator>>> shards,
+                Sequence release)
+      : store_(store), shards_(std::move(shards)), release_(release) {}
+  ~StoreIterator() override {
+    if (release_ != kMaxSequence) store_.ReleaseSnapshot(release_);
+  }
+
+  bool valid() const noexcept override { return current_ != nullptr && current_->valid(); }
+  Slice key() const noexcept override { return current_->key(); }
+
+  Status Seek(Slice target) override {
+    store_.counters().Add(Counter::kSeeks, 1);
+    if (shards_.size() > 1) {
+      for (auto& [tree, walk] : shards_) walk->PrepareSeek(target);
+    }
+    return Position([&](TreeIterator& walk) { return walk.Seek(target); }, true);
+  }
+  Status SeekForPrev(Slice target) override {
+    store_.counters().Add(Counter::kSeeks, 1);
+    return Position([&](TreeIterator& walk) { return walk.SeekForPrev(target); }, false);
+  }
+  Status SeekToFirst() override {
+    return Position([](TreeIterator& walk) { return walk.SeekToFirst(); }, true);
+  }
+  Status SeekToLast() override {
+    return Position([](TreeIterator& walk) { return walk.SeekToLast(); }, false);
+  }
+  Status Next() override { return Step(true); }
+  Status Prev() override { return Step(false); }
+
+  Result<Slice> Value() override {
+    if (current_->kind() != EntryKind::kPutInValueFile) return current_->value();
+    Result<BlockRef> value = store_.Run(tree_->ReadValue(current_->value()));
+    if (!value.ok()) return value.status();
+    value_ = std::move(value).value();
+    return value_->bytes();
+  }
+
+ private:
+  template <typename Move>
+  Status Position(Move&& move, bool forward) {
+    forward_ = forward;
+    current_ = nullptr;
+    for (auto& [tree, walk] : shards_) LSMLAB_TRY(store_.Run(move(*walk)));
+    Choose();
+    return Status();
+  }
+  Status Step(bool forward) {
+    store_.counters().Add(Counter::kNexts, 1);
+    if (forward != forward_ && shards_.size() > 1) return Turn(forward);
+    Status status = store_.Run(forward ? current_->Next() : current_->Prev());
+    if (!status.ok()) {
+      current_ = nullptr;
+      return status;
+    }
+    forward_ = forward;
+    if (shards_.size() > 1) Choose();
+    return Status();
+  }
+  // Keys live in exactly one shard: the other walks go to the far side of the current key.
+  Status Turn(bool forward) {
+    const std::string key(current_->key());
+    TreeIterator* turning = current_;
+    forward_ = forward;
+    current_ = nullptr;
+    for (auto& [tree, walk] : shards_) {
+      if (walk.get() == turning) {
+        LSMLAB_TRY(store_.Run(forward ? walk->Next() : walk->Prev()));
+      } else {
+        LSMLAB_TRY(store_.Run(forward ? walk->Seek(key) : walk->SeekForPrev(key)));
+      }
+    }
+    Choose();
+    return Status();
+  }
+  void Choose() noexcept {
+    current_ = nullptr;
+    for (auto& [tree, walk] : shards_) {
+      if (!walk->valid()) continue;
+      if (current_ == nullptr ||
+          (forward_ ? walk->key() < current_->key() : walk->key() > current_->key())) {
+        current_ = walk.get();
+        tree_ = tree;
+      }
+    }
+  }
+
+  StoreImpl& store_;
+  std::vector<std::pair<Tree*, std::unique_ptr<TreeIterator>>> shards_;
+  const Sequence release_;
+  TreeIterator* current_ = nullptr;
+  Tree* tree_ = nullptr;
+  bool forward_ = true;
+  BlockRef value_;
+};
+
+}  // namespace
+
+std::unique_ptr<Iterator> NewStoreIterator(
+    StoreImpl& store, std::vector<std::pair<Tree*, std::unique_ptr<TreeIterator>>> shards,
+    Sequence release) {
+  return std::make_unique<StoreIterator>(store, std::move(shards), release);
+}
+
+}  // namespace lsmlab

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "engine/store.h"
+#include "engine/tree/store_impl.h"
+#include "engine/tree/tree_iterator.h"
+
+namespace lsmlab {
+
+// The user's iterator: one walk per shard, merged. `release` (kMaxSequence: none) is a snapshot
+// number to give back at the end.
+std::unique_ptr<Iterator> NewStoreIterator(
+    StoreImpl& store, std::vector<std::pair<Tree*, std::unique_ptr<TreeIterator>>> shards,
+    Sequence release);
+
+}  // namespace lsmlab

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/format/version_edit.h"
+#include "engine/tree/tree.h"
+
+namespace lsmlab {
+
+// The tables that one job writes: opens a file when the first entry comes, cuts it when asked,
+// finishes (data and footer durable), and reopens each for reading. The directory entry and the
+// commit are the job's. One user at a time.
+class TableOutput {
+ public:
+  TableOutput(Tree& tree, TableBuildContext context, IoSite site, uint64_t job)
+      : tree_(tree), context_(std::move(context)), site_(site), job_(job) {}
+  // Files of a job that was given up are doomed.
+  ~TableOutput();
+
+  bool open() const noexcept { return builder_ != nullptr; }
+  uint64_t open_bytes() const noexcept { return builder_->EstimatedFileBytes(); }
+  // The hot path of a job: copies the entry into the open table.
+  Status Add(Slice key, Tag tag, Slice value) { return builder_->Add(key, tag, value); }
+  bool NeedsFlush() const noexcept { return writer_->NeedsFlush(); }
+  Task<Status> Begin();
+  Task<Status> FlushPieces() { return writer_->Flush(); }
+  Task<Status> FinishTable(uint32_t run);
+  // Syncs the directory, so that the finished files may be committed.
+  Task<Status> SyncNames();
+
+  const std::vector<TableEntry>& entries() const noexcept { return entries_; }
+  // The open tables, references handed over.
+  std::vector<TableHandle*> TakeTables() { return std::move(tables_); }
+  uint64_t bytes() const noexcept { return bytes_; }
+
+ private:
+  Tree& tree_;
+  TableBuildContext context_;
+  const IoSite site_;
+  const uint64_t job_;
+  uint64_t file_ = 0;
+  std::string path_;
+  std::unique_ptr<FileWriter> writer_;
+  std::unique_ptr<TableBuilder> builder_;
+  std::vector<TableEntry> entries_;
+  std::vector<TableHandle*> tables_;
+  uint64_t bytes_ = 0;
+};
+
+}  // namespace lsmlab

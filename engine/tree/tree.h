@@ -1,0 +1,195 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/async/sync.h"
+#include "engine/base/clock.h"
+#include "engine/base/random.h"
+#include "engine/composition.h"
+#include "engine/format/wal_record.h"
+#include "engine/store.h"
+#include "engine/tree/counters.h"
+#include "engine/tree/event_log.h"
+#include "engine/tree/snapshot_list.h"
+#include "engine/tree/tree_iterator.h"
+#include "engine/tree/version.h"
+#include "engine/tree/view.h"
+#include "engine/tree/write_queue.h"
+
+namespace lsmlab {
+
+// What the shards of a store share. Outlives every tree.
+struct TreeEnvironment {
+  const Composition* composition = nullptr;
+  Io* io = nullptr;
+  Executor* executor = nullptr;
+  BlockCache* cache = nullptr;
+  Counters* counters = nullptr;
+  EventLog* events = nullptr;
+  SnapshotList* snapshots = nullptr;
+  std::atomic<Sequence>* sequence = nullptr;  // last number given out, store-wide
+  std::string directory;                      // of this shard
+  uint64_t store_id = 0;
+  uint32_t shard = 0;
+  uint64_t seed = 0;  // of table ids
+  bool read_only = false;
+};
+
+// Where a point read puts its value: exactly one is set.
+struct ReadTarget {
+  std::string* text = nullptr;
+  PinnedValue* pinned = nullptr;
+};
+
+// One LSM tree with its log and catalog: a shard. Write path (tree_write.cc), read path
+// (tree_read.cc), recovery (tree_open.cc), background work (tree_background.cc, flush.cc,
+// compaction.cc).
+//
+// Thread safety: reads from any thread, never waiting for writers; writes from any thread, grouped
+// by the write queue, whose leader is the one writer; background jobs change the set of tables
+// under `commit_lock_`. `mutex_` guards the pointers that make up the current view and the job
+// lists; it is a leaf lock, never held across a suspension or I/O.
+class Tree {
+ public:
+  explicit Tree(TreeEnvironment environment);
+  // REQUIRES: closed, or never opened; no reader.
+  ~Tree();
+
+  // Reads catalog and log, flushes what the log held, sweeps orphans. `create`: make a new one.
+  Task<Status> Open(bool create);
+  // Ends background work, syncs the log and writes its end mark.
+  Task<Status> Close();
+
+  // `writer` lives until the task ends.
+  Task<Status> Write(Writer* writer);
+
+  // See Store::Get. `snapshot` kMaxSequence: now. The key outlives the returned task.
+  ValueOrTask<Status> Get(Slice key, ReadTarget target, Sequence snapshot);
+  // All at one moment; statuses[i] and values[i] belong to keys[i]. REQUIRES: spans of equal size.
+  Task<Status> MultiGet(std::span<const Slice> keys, std::span<std::string> values,
+                        std::span<Status> statuses, Sequence snapshot);
+  std::unique_ptr<TreeIterator> NewIterator(Sequence snapshot, const ReadOptions& options);
+  // The value behind a reference that a TreeIterator showed.
+  Task<Result<BlockRef>> ReadValue(Slice reference) { return values_->Read(reference); }
+
+  Sequence published() const noexcept { return published_.load(std::memory_order_acquire); }
+
+  Task<Status> Flush();
+  Task<Status> CompactRange(Slice begin, Slice end);
+  Task<Status> Drain();
+  Task<Status> Verify();
+
+  void AddStats(StoreStats* stats) const;
+  TreeShape Shape() const;
+
+ private:
+  // tree_open.cc
+  Task<Status> OpenTables(const CatalogState& state);
+  Task<Status> RecoverLog(const CatalogState& state);
+  Task<Status> FlushRecovered(MemtableHandle* recovered, uint64_t log_number);
+  Task<Status> Sweep();
+  void SetUpTableEnvironment();
+  std::string PathOf(std::string_view name) const;
+  Task<Result<TableHandle*>> OpenTable(TableEntry entry);
+
+  // tree_write.cc
+  Task<Status> LeadGroup(Writer* leader);
+  Task<Status> MakeRoom(size_t bytes);
+  Task<Status> Stall();
+  Task<Status> LogGroup(Sequence first, uint32_t operations);
+  Task<Status> SyncIfDue(bool requested);
+  Task<Status> RotateMemtable();
+  Status ApplyGroup(Sequence first);
+  Status ApplyWriter(const Writer& writer, Sequence* next);
+  int64_t SlowdownNanos(size_t bytes);
+
+  // tree_read.cc
+  bool TryGetInView(const TreeView& view, const LookupKey& lookup, LookupFold& fold,
+                    const ReadGuard& guard) noexcept;
+  Status Deliver(const LookupFold& fold, TreeView* view, ReadTarget target);
+  Task<Status> GetSlow(Slice key, ReadTarget target, Sequence snapshot, ViewRef view);
+  void AddReadCounters(const TableReadCounters& counters) noexcept;
+  ViewRef CurrentView();
+
+  // tree_background.cc
+  void MaybeSchedule();
+  void InstallViewLocked();
+  void UpdatePressureLocked();
+  TreeShape ShapeLocked() const;
+  void EndJob();
+  void SetBackgroundError(Status status);
+  Status background_error() const;
+  Task<Status> CommitEdit(uint64_t job, VersionEdit edit, std::vector<TableHandle*> added,
+                          MemtableHandle* flushed);
+  Task<void> UnlinkDoomed();
+
+  // flush.cc, compaction.cc
+  Task<void> FlushTask();
+  Task<Status> FlushOne(MemtableHandle* handle);
+  Task<Result<std::optional<TableEntry>>> WriteMemtable(MemtableHandle* handle, uint64_t job);
+  Task<void> CompactionTask(CompactionPlan plan, Version* version);
+  Task<Status> RunPlan(const CompactionPlan& plan, Version* version, StoreEvent* event);
+  Task<Status> Merge(const CompactionPlan& plan, Version* version, uint64_t job, VersionEdit* edit,
+                     uint64_t* bytes_out);
+  void MarkInputs(const CompactionPlan& plan, const Version& version, bool on);
+
+  friend class TableOutput;
+
+  TreeEnvironment env_;
+  TableEnvironment table_env_;
+  std::vector<std::shared_ptr<const Codec>> codecs_;    // for writing, per level
+  std::vector<std::unique_ptr<const Codec>> decoders_;  // for reading, by id
+  std::unique_ptr<CompactionPolicy> policy_;
+  std::unique_ptr<Wal> wal_;
+  std::unique_ptr<Catalog> catalog_;
+  std::unique_ptr<ValueStore> values_;
+  std::shared_ptr<DoomedFiles> doomed_ = std::make_shared<DoomedFiles>();
+
+  // Settings, read once.
+  size_t memtable_bytes_ = 0;
+  size_t sealed_max_ = 0;
+  enum class SyncMode : uint8_t { kNone, kInterval, kGroup, kEvery } sync_mode_ = SyncMode::kNone;
+  int64_t sync_interval_ns_ = 0;
+  uint32_t levels_ = 0;
+  int compactions_max_ = 1;
+
+  // The leader's (one at a time).
+  WriteQueue queue_;
+  std::vector<Writer*> group_;
+  WalRecordEncoder encoder_;
+  uint64_t dense_number_ = 0;
+  int64_t last_sync_ns_ = 0;
+  bool unsynced_ = false;
+  int64_t slowdown_debt_ns_ = 0;
+
+  std::atomic<Sequence> published_{0};
+  std::atomic<TreeView*> view_{nullptr};
+  std::atomic<double> pressure_{0};
+  std::atomic<uint64_t> next_file_{1};
+  std::atomic<bool> has_error_{false};
+
+  mutable std::mutex mutex_;
+  // Guarded by mutex_:
+  MemtableHandle* memtable_ = nullptr;
+  std::vector<MemtableHandle*> sealed_;  // newest first
+  Version* version_ = nullptr;
+  std::string policy_state_;
+  std::vector<RunningJobShape> jobs_;
+  bool flush_running_ = false;
+  int compactions_running_ = 0;
+  int manual_ = 0;  // CompactRange calls that hold automatic compaction back
+  bool closing_ = false;
+  Status background_error_;
+  Random ids_;
+
+  AsyncMutex commit_lock_;
+  AsyncEvent background_event_;  // after every job and commit
+};
+
+}  // namespace lsmlab

@@ -1,0 +1,275 @@
+#include <algorithm>
+
+#include "engine/tree/tree.h"
+
+// Which jobs run, what the current view is, and how the results of jobs become visible.
+namespace lsmlab {
+
+void Tree::InstallViewLocked() {
+  auto* fresh = new TreeView(memtable_, sealed_, version_);
+  TreeView* old = view_.exchange(fresh, std::memory_order_acq_rel);
+  if (old != nullptr) {
+    EpochRetire(old, [](void* view) { static_cast<TreeView*>(view)->Unref(); });
+  }
+}
+
+TreeShape Tree::ShapeLocked() const {
+  TreeShape shape = version_->Shape();
+  shape.jobs = jobs_;
+  for (const MemtableHandle* handle : sealed_) {
+    shape.waiting_memtable_bytes += handle->arena().used_bytes();
+  }
+  policy_->SetTargets(shape);
+  return shape;
+}
+
+TreeShape Tree::Shape() const {
+  std::lock_guard guard(mutex_);
+  return ShapeLocked();
+}
+
+void Tree::UpdatePressureLocked() {
+  pressure_.store(policy_->Pressure(ShapeLocked()), std::memory_order_relaxed);
+}
+
+// Starts whatever may run now. Any thread; cheap when there is nothing to do.
+void Tree::MaybeSchedule() {
+  bool start_flush = false;
+  std::vector<std::pair<CompactionPlan, Version*>> plans;
+  {
+    std::lock_guard guard(mutex_);
+    if (closing_ || env_.read_only) return;
+    if (!background_error_.ok()) {
+      if (background_error_.code() != StatusCode::kNoSpace) return;
+      background_error_ = Status();
+      has_error_.store(false, std::memory_order_release);
+    }
+    if (!flush_running_ && !sealed_.empty()) start_flush = flush_running_ = true;
+    while (manual_ == 0 && compactions_running_ < compactions_max_) {
+      auto plan = policy_->Pick(ShapeLocked(), policy_state_, NowNanos());
+      if (!plan.has_value()) break;
+      ++compactions_running_;
+      MarkInputs(*plan, *version_, true);
+      version_->Ref();
+      plans.emplace_back(std::move(*plan), version_);
+    }
+  }
+  if (start_flush) env_.executor->Spawn(Priority::kFlush, FlushTask(), *env_.io);
+  for (auto& [plan, version] : plans) {
+    env_.executor->Spawn(Priority::kCompaction, CompactionTask(std::move(plan), version), *env_.io);
+  }
+}
+
+void Tree::MarkInputs(const CompactionPlan& plan, const Version& version, bool on) {
+  RunningJobShape job;
+  job.output_level = plan.output_level;
+  job.input_level = plan.output_level;
+  for (const PlacedTable& placed : version.tables()) {
+    const uint64_t file = placed.table->entry().file;
+    if (std::find(plan.inputs.begin(), plan.inputs.end(), file) == plan.inputs.end()) continue;
+    LSMLAB_ASSERT(placed.table->being_compacted != on);
+    placed.table->being_compacted = on;
+    job.input_level = std::min(job.input_level, placed.level);
+    job.input_bytes += placed.table->entry().bytes;
+  }
+  if (on) {
+    jobs_.push_back(job);
+    return;
+  }
+  auto same = [&job](const RunningJobShape& j) {
+    return j.input_level == job.input_level && j.output_level == job.output_level &&
+           j.input_bytes == job.input_bytes;
+  };
+  auto found = std::find_if(jobs_.begin(), jobs_.end(), same);
+  if (found != jobs_.end()) jobs_.erase(found);
+}
+
+void Tree::SetBackgroundError(Status status) {
+  {
+    std::lock_guard guard(mutex_);
+    if (background_error_.ok()) background_error_ = status;
+    has_error_.store(true, std::memory_order_release);
+  }
+  StoreEvent event;
+  event.kind = StoreEvent::Kind::kError;
+  event.start_ns = event.end_ns = NowNanos();
+  event.shard = env_.shard;
+  event.cause = status.ToString();
+  env_.events->Add(std::move(event));
+  background_event_.Notify();
+}
+
+Status Tree::background_error() const {
+  std::lock_guard guard(mutex_);
+  return background_error_;
+}
+
+// Makes a job's result durable and visible: catalog first, then the view. `added` are open tables
+// (references taken over); `flushed` the memtable that the edit replaces, or null.
+Task<Status> Tree::CommitEdit(uint64_t job, VersionEdit edit, std::vector<TableHandle*> added,
+                              MemtableHandle* flushed) {
+  while (!co_await commit_lock_.Lock()) {
+  }
+  edit.next_file = next_file_.load(std::memory_order_relaxed);
+  edit.last_sequence = published();
+  Status status = co_await catalog_->Commit(job, edit);
+  if (status.ok()) {
+    std::lock_guard guard(mutex_);
+    std::vector<PlacedTable> tables;
+    for (const PlacedTable& placed : version_->tables()) {
+      const uint64_t file = placed.table->entry().file;
+      const bool removed = std::any_of(edit.removed.begin(), edit.removed.end(),
+                                       [file](const RemovedTable& r) { return r.file == file; });
+      const auto again = std::find_if(edit.added.begin(), edit.added.end(),
+                                      [file](const TableEntry& e) { return e.file == file; });
+      if (again != edit.added.end()) {
+        tables.push_back({placed.table, again->level, again->run});
+      } else if (removed) {
+        placed.table->obsolete.store(true, std::memory_order_release);
+      } else {
+        tables.push_back(placed);
+      }
+    }
+    for (TableHandle* handle : added) {
+      tables.push_back({handle, handle->entry().level, handle->entry().run});
+    }
+    auto* fresh = new Version(std::move(tables), levels_);
+    Version* old = std::exchange(version_, fresh);
+    if (edit.policy_state.has_value()) policy_state_ = *edit.policy_state;
+    if (flushed != nullptr) {
+      LSMLAB_ASSERT(sealed_.back() == flushed);
+      sealed_.pop_back();
+    }
+    InstallViewLocked();
+    old->Unref();
+  }
+  commit_lock_.Unlock();
+  for (TableHandle* handle : added) {
+    if (!status.ok()) handle->obsolete.store(true, std::memory_order_release);
+    handle->Unref();
+  }
+  if (status.ok() && flushed != nullptr) flushed->Unref();
+  co_return status;
+}
+
+// After a job: new pressure, next jobs, waiters.
+void Tree::EndJob() {
+  {
+    std::lock_guard guard(mutex_);
+    UpdatePressureLocked();
+  }
+  EpochCollect();
+  MaybeSchedule();
+  background_event_.Notify();
+}
+
+Task<void> Tree::UnlinkDoomed() {
+  std::vector<std::string> paths = doomed_->Take();
+  for (std::string& path : paths) {
+    // A file that cannot be removed now is an orphan at the next open.
+    Status ignored = co_await UnlinkFile(*env_.io, IoSite::kSweep, std::move(path));
+    (void)ignored;
+  }
+}
+
+Task<Status> Tree::Flush() {
+  Writer writer;
+  writer.rotate = true;
+  LSMLAB_CO_TRY(co_await Write(&writer));
+  while (true) {
+    const uint64_t ticket = background_event_.Ticket();
+    Status error = background_error();
+    if (!error.ok()) co_return error;
+    {
+      std::lock_guard guard(mutex_);
+      if (sealed_.empty()) break;
+    }
+    MaybeSchedule();
+    co_await background_event_.Wait(ticket);
+  }
+  co_return Status();
+}
+
+Task<Status> Tree::Drain() {
+  LSMLAB_CO_TRY(co_await Flush());
+  while (true) {
+    const uint64_t ticket = background_event_.Ticket();
+    MaybeSchedule();
+    Status error = background_error();
+    if (!error.ok()) co_return error;
+    {
+      std::lock_guard guard(mutex_);
+      if (compactions_running_ == 0 && !flush_running_ && sealed_.empty()) break;
+    }
+    co_await background_event_.Wait(ticket);
+  }
+  co_return Status();
+}
+
+Task<Status> Tree::CompactRange(Slice begin, Slice end) {
+  LSMLAB_CO_TRY(co_await Flush());
+  {
+    std::lock_guard guard(mutex_);
+    ++manual_;
+  }
+  Status status;
+  while (status.ok()) {
+    const uint64_t ticket = background_event_.Ticket();
+    std::optional<CompactionPlan> plan;
+    Version* version = nullptr;
+    bool wait = false;
+    {
+      std::lock_guard guard(mutex_);
+      status = background_error_;
+      wait = compactions_running_ > 0;
+      if (!wait && status.ok()) plan = policy_->PickRange(ShapeLocked(), begin, end);
+      if (plan.has_value()) {
+        ++compactions_running_;
+        MarkInputs(*plan, *version_, true);
+        version = version_;
+        version->Ref();
+      }
+    }
+    if (wait) {
+      co_await background_event_.Wait(ticket);
+    } else if (!plan.has_value()) {
+      break;
+    } else {
+      Task<void> job = CompactionTask(std::move(*plan), version);
+      co_await job;
+    }
+  }
+  {
+    std::lock_guard guard(mutex_);
+    --manual_;
+  }
+  MaybeSchedule();
+  co_return status;
+}
+
+Task<Status> Tree::Verify() {
+  ViewRef view = CurrentView();
+  for (const PlacedTable& placed : view->version()->tables()) {
+    LSMLAB_CO_TRY(co_await placed.table->table().Verify());
+  }
+  co_return Status();
+}
+
+void Tree::AddStats(StoreStats* stats) const {
+  stats->wal_bytes += wal_->bytes_written();
+  stats->wal_syncs += wal_->syncs();
+  stats->catalog_bytes += catalog_->bytes_written();
+  std::lock_guard guard(mutex_);
+  for (const PlacedTable& placed : version_->tables()) {
+    stats->table_bytes += placed.table->entry().bytes;
+    stats->pinned_bytes += placed.table->table().pinned_bytes();
+    stats->live_entries_estimate += placed.table->entry().entries;
+    ++stats->tables;
+  }
+  stats->memtable_bytes += memtable_->arena().used_bytes();
+  for (const MemtableHandle* handle : sealed_) {
+    stats->memtable_bytes += handle->arena().used_bytes();
+  }
+}
+
+}  // namespace lsmlab

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <memory>
+
+#include "engine/parts/internal_iterator.h"
+#include "engine/store.h"
+#include "engine/tree/view.h"
+
+namespace lsmlab {
+
+// The newest version of each key that a snapshot can see, without deleted keys, within bounds: the
+// walk of one shard. `valid()`, `key()`, `value()` as an InternalIterator; the tag tells whether
+// the value is a reference. One user at a time; holds its view.
+class TreeIterator {
+ public:
+  TreeIterator(ViewRef view, std::unique_ptr<InternalIterator> merged, Sequence snapshot,
+               Slice lower, Slice upper)
+      : view_(std::move(view)),
+        merged_(std::move(merged)),
+        snapshot_(snapshot),
+        lower_(lower),
+        upper_(upper) {}
+
+  bool valid() const noexcept { return valid_; }
+  Slice key() const noexcept { return forward_ ? merged_->key() : Slice(key_); }
+  Slice value() const noexcept { return forward_ ? merged_->value() : Slice(value_); }
+  EntryKind kind() const noexcept { return forward_ ? TagKind(merged_->tag()) : kind_; }
+
+  void PrepareSeek(Slice target) noexcept { merged_->PrepareSeek(target); }
+  ValueOrTask<Status> Seek(Slice target);
+  ValueOrTask<Status> SeekForPrev(Slice target);
+  ValueOrTask<Status> SeekToFirst();
+  ValueOrTask<Status> SeekToLast();
+  ValueOrTask<Status> Next();
+  ValueOrTask<Status> Prev();
+
+ private:
+  // Forward: from merged_'s entry to the first one to show. `skip_key`: whether versions of key_
+  // are passed over.
+  ValueOrTask<Status> FindForward(bool skip_key);
+  Task<Status> FindForwardSlow(Task<Status> step, bool skip_key);
+  // One look at the current entry: true when it is to be shown, false to step on.
+  bool LookForward(bool& skip_key);
+  Status Show();
+  Task<Status> FindBackward(Task<Status> positioned);
+  Task<Status> FindBackwardFrom();
+  Task<Status> PrevFromForward();
+  Task<Status> NextFromBackward();
+
+  ViewRef view_;
+  std::unique_ptr<InternalIterator> merged_;
+  const Sequence snapshot_;
+  const Slice lower_, upper_;
+  bool valid_ = false;
+  bool forward_ = true;
+  // Forward: the key whose older versions are skipped. Backward: the entry shown, copied, because
+  // merged_ then stands before it.
+  std::string key_;
+  std::string value_;
+  EntryKind kind_ = EntryKind::kInvalid;
+};
+
+}  // namespace lsmlab

@@ -1,0 +1,279 @@
+#include <algorithm>
+
+#include "engine/format/file_name.h"
+#include "engine/tree/tree.h"
+
+// Opening, recovery, closing of one shard.
+namespace lsmlab {
+namespace {
+
+// Names tables in block caches: unique in the process, also over several stores.
+std::atomic<uint64_t> next_cache_file{1};
+
+// Puts replayed records into a memtable.
+class MemtableReplayer final : public WalReplayer {
+ public:
+  explicit MemtableReplayer(Memtable& memtable) : memtable_(memtable) {}
+  Status Replay(uint64_t, Sequence first_sequence, uint64_t dense_number, Slice payload) override {
+    Sequence next = first_sequence;
+    OperationReader reader(payload);
+    Operation operation;
+    while (reader.Next(&operation)) {
+      memtable_.Add(operation.key, MakeTag(next++, operation.kind), operation.value);
+    }
+    LSMLAB_TRY(reader.status());
+    if (next > first_sequence) last_sequence_ = std::max(last_sequence_, next - 1);
+    dense_number_ = dense_number;
+    return Status();
+  }
+  Sequence last_sequence() const noexcept { return last_sequence_; }
+  uint64_t dense_number() const noexcept { return dense_number_; }
+
+ private:
+  Memtable& memtable_;
+  Sequence last_sequence_ = 0;
+  uint64_t dense_number_ = 0;
+};
+
+}  // namespace
+
+Tree::Tree(TreeEnvironment environment) : env_(std::move(environment)), ids_(env_.seed) {
+  const Composition& c = *env_.composition;
+  memtable_bytes_ = c.memtable.settings.Bytes("size");
+  sealed_max_ = static_cast<size_t>(c.memtable.settings.Integer("max_waiting"));
+  const std::string& sync = c.wal.settings.Choice("sync");
+  sync_mode_ = sync == "none"       ? SyncMode::kNone
+               : sync == "interval" ? SyncMode::kInterval
+               : sync == "group"    ? SyncMode::kGroup
+                                    : SyncMode::kEvery;
+  sync_interval_ns_ = c.wal.settings.Nanos("interval");
+  policy_ = c.compaction.variant->make(c.compaction.settings);
+  levels_ = policy_->levels();
+  // One thread stays free for flushes, where there is more than one.
+  compactions_max_ = std::max(1, env_.executor->background_threads() - 1);
+  SetUpTableEnvironment();
+}
+
+Tree::~Tree() {
+  TreeView* view = view_.exchange(nullptr, std::memory_order_acq_rel);
+  if (view != nullptr) view->Unref();
+  if (memtable_ != nullptr) memtable_->Unref();
+  for (MemtableHandle* handle : sealed_) handle->Unref();
+  if (version_ != nullptr) version_->Unref();
+}
+
+void Tree::SetUpTableEnvironment() {
+  const Composition& c = *env_.composition;
+  table_env_.io = env_.io;
+  table_env_.cache = env_.cache;
+  table_env_.settings = c.table.settings;
+  table_env_.filter = c.filter.variant;
+  table_env_.filter_settings = c.filter.settings;
+  table_env_.filter_bits_per_level = c.filter.settings.RealList("bits_per_key");
+  table_env_.filter_by_name = c.filter_by_name;
+  std::vector<std::string> names = c.codec.settings.ChoiceList("per_level");
+  if (names.empty()) names.emplace_back(c.codec.variant->name);
+  for (const std::string& name : names) {
+    const CodecVariant* variant = c.codec_by_name(name);
+    LSMLAB_ASSERT(variant != nullptr);
+    // A level's codec takes the settings of the chosen variant where they are its own.
+    const SettingBag settings =
+        variant == c.codec.variant ? c.codec.settings : DefaultSettings(variant->settings);
+    codecs_.push_back(std::shared_ptr<const Codec>(variant->make(settings)));
+    table_env_.codec_id_per_level.push_back(variant->id);
+  }
+  table_env_.codec_per_level = codecs_;
+  decoders_.resize(256);
+  for (int id = 1; id < 256; ++id) {
+    const CodecVariant* variant = c.codec_by_id(static_cast<uint8_t>(id));
+    if (variant != nullptr) decoders_[id] = variant->make(DefaultSettings(variant->settings));
+  }
+  table_env_.codec_by_id = [this](uint8_t id) -> const Codec* { return decoders_[id].get(); };
+}
+
+std::string Tree::PathOf(std::string_view name) const {
+  return std::string(env_.directory).append("/").append(name);
+}
+
+Task<Result<TableHandle*>> Tree::OpenTable(TableEntry entry) {
+  std::string path = PathOf(NumberedFileName("", entry.file, ".sst"));
+  auto file = co_await OpenFile(*env_.io, IoSite::kTableOpen, OpenMode::kRead, path);
+  if (!file.ok()) {
+    if (!file.status().IsNotFound()) co_return file.status();
+    co_return Status::Corruption(path + ": the catalog names this table, but it is missing");
+  }
+  const uint64_t cache_file = next_cache_file.fetch_add(1, std::memory_order_relaxed);
+  auto table = co_await env_.composition->table.variant->open(table_env_, std::move(file).value(),
+                                                              cache_file, entry.id);
+  if (!table.ok()) co_return table.status();
+  co_return new TableHandle(std::move(entry), std::move(table).value(), std::move(path), doomed_);
+}
+
+Task<Status> Tree::Open(bool create) {
+  const Composition& c = *env_.composition;
+  WalEnvironment wal;
+  wal.io = env_.io;
+  wal.directory = env_.directory;
+  wal.shard = env_.shard;
+  wal.store_id = env_.store_id;
+  wal_ = c.wal.variant->make(c.wal.settings, wal);
+  CatalogEnvironment catalog;
+  catalog.io = env_.io;
+  catalog.directory = env_.directory;
+  catalog.shard = env_.shard;
+  catalog.store_id = env_.store_id;
+  catalog_ = c.catalog.variant->make(c.catalog.settings, catalog);
+  ValueStoreEnvironment values;
+  values.io = env_.io;
+  values.directory = env_.directory;
+  values_ = c.values.variant->make(c.values.settings, values);
+
+  auto state = co_await catalog_->Open(create, env_.read_only);
+  if (!state.ok()) co_return state.status();
+  policy_state_ = state->policy_state;
+  next_file_.store(state->next_file, std::memory_order_relaxed);
+  auto listing = co_await ListDirectory(*env_.io, IoSite::kRecovery, env_.directory);
+  if (!listing.ok()) co_return listing.status();
+  // Numbers that a crash kept out of the catalog are never used again.
+  uint64_t next = state->next_file;
+  for (const DirEntry& entry : listing.value()) {
+    const auto table = ParseNumberedFileName("", ".sst", entry.name);
+    const auto log = ParseNumberedFileName("", ".log", entry.name);
+    if (table.has_value()) next = std::max(next, *table + 1);
+    if (log.has_value()) next = std::max(next, *log + 1);
+  }
+  next_file_.store(next, std::memory_order_relaxed);
+  LSMLAB_CO_TRY(co_await OpenTables(state.value()));
+  LSMLAB_CO_TRY(co_await RecoverLog(state.value()));
+  if (!env_.read_only) LSMLAB_CO_TRY(co_await Sweep());
+  {
+    std::lock_guard guard(mutex_);
+    UpdatePressureLocked();
+  }
+  MaybeSchedule();
+  co_return Status();
+}
+
+Task<Status> Tree::OpenTables(const CatalogState& state) {
+  std::vector<PlacedTable> tables;
+  Status status;
+  for (const TableEntry& entry : state.tables) {
+    if (entry.level >= levels_) {
+      status = Status::InvalidArgument(PathOf(NumberedFileName("", entry.file, ".sst")) +
+                                       " is on level " + std::to_string(entry.level) +
+                                       ", but compaction.max_levels is " + std::to_string(levels_) +
+                                       "; open the store with at least " +
+                                       std::to_string(entry.level + 1));
+    }
+    if (!status.ok()) break;
+    auto opened = co_await OpenTable(entry);
+    if (opened.ok()) {
+      tables.push_back({opened.value(), entry.level, entry.run});
+    } else {
+      status = opened.status();
+    }
+  }
+  if (status.ok()) version_ = new Version(tables, levels_);
+  for (const PlacedTable& placed : tables) placed.table->Unref();
+  co_return status;
+}
+
+// Replays the log into a memtable, writes it out as tables, and starts a new segment: nothing that
+// is acknowledged later depends on a log whose end was found by guessing.
+Task<Status> Tree::RecoverLog(const CatalogState& state) {
+  auto* recovered = new MemtableHandle(env_.composition->memtable, 0);
+  memtable_ = recovered;
+  MemtableReplayer replayer(recovered->memtable());
+  WalReplayStats stats;
+  uint64_t largest_log = 0;
+  LSMLAB_CO_TRY(co_await wal_->Recover(state.log_number, replayer, &stats, &largest_log));
+  dense_number_ = replayer.dense_number();
+  const Sequence last = std::max(state.last_sequence, replayer.last_sequence());
+  published_.store(last, std::memory_order_release);
+  Sequence known = env_.sequence->load(std::memory_order_relaxed);
+  while (known < last && !env_.sequence->compare_exchange_weak(known, last)) {
+  }
+  if (env_.read_only) {
+    std::lock_guard guard(mutex_);
+    InstallViewLocked();
+    co_return Status();
+  }
+  uint64_t log_number = next_file_.load(std::memory_order_relaxed);
+  log_number = std::max(log_number, largest_log + 1);
+  next_file_.store(log_number + 1, std::memory_order_relaxed);
+  LSMLAB_CO_TRY(co_await wal_->StartSegment(log_number));
+  co_return co_await FlushRecovered(recovered, log_number);
+}
+
+Task<Status> Tree::FlushRecovered(MemtableHandle* recovered, uint64_t log_number) {
+  {
+    std::lock_guard guard(mutex_);
+    memtable_ = new MemtableHandle(env_.composition->memtable, log_number);
+    if (recovered->memtable().entries() > 0) {
+      sealed_.push_back(recovered);
+      // Until the loop below has written it out no job may take it.
+      flush_running_ = true;
+    }
+    InstallViewLocked();
+  }
+  if (!flush_running_) {
+    recovered->Unref();
+    VersionEdit edit;
+    edit.log_number = log_number;
+    const uint64_t job = catalog_->BeginJob({}, Catalog::JobKind::kOther);
+    std::vector<TableHandle*> none;
+    LSMLAB_CO_TRY(co_await CommitEdit(job, std::move(edit), std::move(none), nullptr));
+    co_return co_await wal_->Release(log_number);
+  }
+  Status status = co_await FlushOne(recovered);
+  std::lock_guard guard(mutex_);
+  flush_running_ = false;
+  co_return status;
+}
+
+// Removes what a crash left behind: only names of our own patterns, only what the catalog does not
+// know.
+Task<Status> Tree::Sweep() {
+  auto listing = co_await ListDirectory(*env_.io, IoSite::kSweep, env_.directory);
+  if (!listing.ok()) co_return listing.status();
+  std::vector<std::string> orphans;
+  {
+    std::lock_guard guard(mutex_);
+    for (const DirEntry& entry : listing.value()) {
+      const auto number = ParseNumberedFileName("", ".sst", entry.name);
+      if (!number.has_value() || entry.is_directory) continue;
+      const bool live = std::any_of(
+          version_->tables().begin(), version_->tables().end(),
+          [&](const PlacedTable& placed) { return placed.table->entry().file == *number; });
+      if (!live) orphans.push_back(PathOf(entry.name));
+    }
+  }
+  for (std::string& orphan : orphans) {
+    LSMLAB_CO_TRY(co_await UnlinkFile(*env_.io, IoSite::kSweep, std::move(orphan)));
+  }
+  co_return Status();
+}
+
+Task<Status> Tree::Close() {
+  if (version_ == nullptr) co_return Status();
+  {
+    std::lock_guard guard(mutex_);
+    closing_ = true;
+  }
+  while (true) {
+    const uint64_t ticket = background_event_.Ticket();
+    {
+      std::lock_guard guard(mutex_);
+      if (compactions_running_ == 0 && !flush_running_) break;
+    }
+    co_await background_event_.Wait(ticket);
+  }
+  if (env_.read_only) co_return Status();
+  Status status = background_error();
+  if (status.ok() || status.code() == StatusCode::kNoSpace) status = co_await wal_->Close();
+  Status catalog = co_await catalog_->Close();
+  if (status.ok()) status = std::move(catalog);
+  co_return status;
+}
+
+}  // namespace lsmlab

@@ -1,0 +1,173 @@
+#include "engine/tree/merging_iterator.h"
+#include "engine/tree/run_iterator.h"
+#include "engine/tree/tree.h"
+
+// The read path. A read that finds everything in memory takes no lock, allocates nothing (but the
+// caller's value) and enters no coroutine; one that must load a block starts over as a task with
+// counted references.
+namespace lsmlab {
+namespace {
+
+// MultiGet prepares this many keys together: enough independent cache misses in flight.
+constexpr size_t kMultiGetStage = 16;
+
+}  // namespace
+
+bool Tree::TryGetInView(const TreeView& view, const LookupKey& lookup, LookupFold& fold,
+                        const ReadGuard& guard) noexcept {
+  CounterCells& counters = env_.counters->Local();
+  view.memtable()->memtable().Get(lookup, fold);
+  for (size_t i = 0; !fold.done() && i < view.sealed().size(); ++i) {
+    view.sealed()[i]->memtable().Get(lookup, fold);
+  }
+  if (fold.done()) {
+    counters.Add(Counter::kMemtableHits, 1);
+    return true;
+  }
+  TableReadCounters read;
+  const bool complete = view.version()->TryGet(lookup, fold, guard, read);
+  AddReadCounters(read);
+  return complete;
+}
+
+void Tree::AddReadCounters(const TableReadCounters& read) noexcept {
+  CounterCells& counters = env_.counters->Local();
+  counters.Add(Counter::kFilterProbes, read.filter_probes);
+  counters.Add(Counter::kFilterNegatives, read.filter_negatives);
+  counters.Add(Counter::kFilterFalsePositives, read.filter_false_positives);
+  counters.Add(Counter::kCacheHits, read.cache_hits);
+  counters.Add(Counter::kCacheMisses, read.cache_misses);
+}
+
+ValueOrTask<Status> Tree::Get(Slice key, ReadTarget target, Sequence snapshot) {
+  env_.counters->Add(Counter::kGets, 1);
+  ViewRef pinned;
+  {
+    ReadGuard guard;
+    // The view first: what it holds was published before, so the sequence read after it covers it.
+    TreeView* view = view_.load(std::memory_order_acquire);
+    const Sequence sequence = snapshot == kMaxSequence ? published() : snapshot;
+    const LookupKey lookup(key, sequence);
+    LookupFold fold(sequence);
+    if (TryGetInView(*view, lookup, fold, guard) && fold.kind() != EntryKind::kPutInValueFile) {
+      return Deliver(fold, view, target);
+    }
+    pinned = ViewRef::Share(view);
+    snapshot = sequence;
+  }
+  return GetSlow(key, target, snapshot, std::move(pinned));
+}
+
+// Hands the answer over. REQUIRES: a guard or reference under which the fold was fed.
+Status Tree::Deliver(const LookupFold& fold, TreeView* view, ReadTarget target) {
+  switch (fold.state()) {
+    case LookupFold::State::kFailed:
+      return fold.status();
+    case LookupFold::State::kFound:
+      break;
+    default:
+      return Status::NotFound();
+  }
+  env_.counters->Add(Counter::kGetsFound, 1);
+  if (target.text != nullptr) {
+    target.text->assign(fold.value());
+    return Status();
+  }
+  PinnedValue& pinned = *target.pinned;
+  pinned.Reset();
+  if (fold.pin()) {
+    pinned.block_ = fold.pin();
+  } else if (fold.block() != nullptr) {
+    pinned.block_ = BlockRef::Share(fold.block());
+  } else {
+    view->Ref();
+    pinned.view_ = view;
+  }
+  pinned.value_ = fold.value();
+  return Status();
+}
+
+Task<Status> Tree::GetSlow(Slice key, ReadTarget target, Sequence snapshot, ViewRef view) {
+  LookupKey lookup(key, snapshot);
+  LookupFold fold(snapshot);
+  view->memtable()->memtable().Get(lookup, fold);
+  for (size_t i = 0; !fold.done() && i < view->sealed().size(); ++i) {
+    view->sealed()[i]->memtable().Get(lookup, fold);
+  }
+  if (!fold.done()) {
+    TableReadCounters read;
+    Status status = co_await view->version()->Get(lookup, fold, read);
+    AddReadCounters(read);
+    if (!status.ok()) co_return status;
+  }
+  if (fold.state() == LookupFold::State::kFound && fold.kind() == EntryKind::kPutInValueFile) {
+    Result<BlockRef> value = co_await values_->Read(fold.value());
+    if (!value.ok()) co_return value.status();
+    LookupFold resolved(snapshot);
+    const BlockRef block = std::move(value).value();
+    resolved.Feed(MakeTag(snapshot, EntryKind::kPut), block->bytes(), &block);
+    co_return Deliver(resolved, view.get(), target);
+  }
+  co_return Deliver(fold, view.get(), target);
+}
+
+Task<Status> Tree::MultiGet(std::span<const Slice> keys, std::span<std::string> values,
+                            std::span<Status> statuses, Sequence snapshot) {
+  ViewRef view = CurrentView();
+  if (snapshot == kMaxSequence) snapshot = published();
+  env_.counters->Add(Counter::kGets, keys.size());
+  std::vector<size_t> missing;
+  for (size_t begin = 0; begin < keys.size(); begin += kMultiGetStage) {
+    const size_t end = std::min(keys.size(), begin + kMultiGetStage);
+    std::vector<LookupKey> lookups;
+    lookups.reserve(kMultiGetStage);
+    ReadGuard guard;
+    for (size_t i = begin; i < end; ++i) {
+      const LookupKey& lookup = lookups.emplace_back(keys[i], snapshot);
+      view->memtable()->memtable().PrefetchGet(lookup);
+      view->version()->PrefetchGet(lookup);
+    }
+    for (size_t i = begin; i < end; ++i) {
+      LookupFold fold(snapshot);
+      if (TryGetInView(*view.get(), lookups[i - begin], fold, guard) &&
+          fold.kind() != EntryKind::kPutInValueFile) {
+        ReadTarget target;
+        target.text = &values[i];
+        statuses[i] = Deliver(fold, view.get(), target);
+      } else {
+        missing.push_back(i);
+      }
+    }
+  }
+  for (const size_t i : missing) {
+    ReadTarget target;
+    target.text = &values[i];
+    statuses[i] = co_await GetSlow(keys[i], target, snapshot, ViewRef::Share(view.get()));
+  }
+  co_return Status();
+}
+
+ViewRef Tree::CurrentView() {
+  ReadGuard guard;
+  return ViewRef::Share(view_.load(std::memory_order_acquire));
+}
+
+std::unique_ptr<TreeIterator> Tree::NewIterator(Sequence snapshot, const ReadOptions& options) {
+  ViewRef view = CurrentView();
+  if (snapshot == kMaxSequence) snapshot = published();
+  Table::IteratorOptions table_options;
+  table_options.fill_cache = options.fill_cache;
+  std::vector<std::unique_ptr<InternalIterator>> sources;
+  sources.push_back(view->memtable()->memtable().NewIterator());
+  for (MemtableHandle* sealed : view->sealed()) {
+    sources.push_back(sealed->memtable().NewIterator());
+  }
+  for (const std::vector<Run>& runs : view->version()->levels()) {
+    for (const Run& run : runs) sources.push_back(NewRunIterator(run, table_options));
+  }
+  auto merged = NewMergingIterator(std::move(sources));
+  return std::make_unique<TreeIterator>(std::move(view), std::move(merged), snapshot,
+                                        options.lower_bound, options.upper_bound);
+}
+
+}  // namespace lsmlab

@@ -1,0 +1,234 @@
+#include <algorithm>
+#include <cmath>
+
+#include "engine/tree/tree.h"
+
+// The write path: writers join the queue, its leader logs and applies a whole group.
+// Order: log, sync, memtable, publish, acknowledge.
+namespace lsmlab {
+namespace {
+
+// A group's size bounds how long its first member waits for the last one's bytes.
+constexpr size_t kGroupBytesMax = 1u << 20;
+// Where pacing begins (pressure 1) and just before writers stop (pressure 2), bytes per second.
+constexpr double kPacedRateMax = 512.0 * (1 << 20);
+constexpr double kPacedRateMin = 4.0 * (1 << 20);
+// Delays below this are saved up: sleeping has a grain of tens of microseconds.
+constexpr int64_t kSlowdownGrainNanos = 1'000'000;
+
+}  // namespace
+
+Task<Status> Tree::Write(Writer* writer) {
+  if (!queue_.Join(writer)) {
+    co_await queue_.Wait(writer);
+    if (writer->state.load(std::memory_order_acquire) == Writer::kDone) {
+      co_return std::move(writer->status);
+    }
+  }
+  Status status = co_await LeadGroup(writer);
+  group_.clear();
+  co_return status;
+}
+
+// Runs as the only leader. Leaves the result in every member's status and hands over.
+Task<Status> Tree::LeadGroup(Writer* leader) {
+  Status status = co_await MakeRoom(leader->bytes());
+  const size_t group_bytes = sync_mode_ == SyncMode::kEvery ? 0 : kGroupBytesMax;
+  queue_.Gather(leader, group_bytes, &group_);
+  uint32_t operations = 0;
+  size_t bytes = 0;
+  bool sync_log = false;
+  bool rotate = false;
+  for (const Writer* w : group_) {
+    operations += w->count;
+    bytes += w->payload.size() + w->key.size() + w->value.size();
+    sync_log |= w->sync_log;
+    rotate |= w->rotate;
+  }
+  if (status.ok() && operations > 0) {
+    const Sequence first = env_.sequence->fetch_add(operations, std::memory_order_acq_rel) + 1;
+    status = co_await LogGroup(first, operations);
+    if (status.ok()) status = ApplyGroup(first);
+    if (status.ok()) {
+      published_.store(first + operations - 1, std::memory_order_release);
+      CounterCells& counters = env_.counters->Local();
+      counters.Add(Counter::kBatches, group_.size());
+      counters.Add(Counter::kOperationsWritten, operations);
+      counters.Add(Counter::kUserBytesWritten, bytes);
+      counters.Add(Counter::kGroups, 1);
+    } else {
+      // The log may hold part of the group: nothing can be acknowledged after it until reopen.
+      SetBackgroundError(status);
+    }
+  }
+  if (status.ok()) status = co_await SyncIfDue(sync_log);
+  if (status.ok() && rotate && memtable_->memtable().entries() > 0) {
+    status = co_await RotateMemtable();
+  }
+  for (Writer* w : group_) {
+    if (w != leader) w->status = status;
+    if (w->count == 0) w->sequence = published_.load(std::memory_order_relaxed);
+  }
+  std::vector<Writer*> group;
+  group.swap(group_);
+  queue_.Finish(leader, group);
+  co_return status;
+}
+
+Task<Status> Tree::LogGroup(Sequence first, uint32_t operations) {
+  if (!wal_->keeps_records()) co_return Status();
+  const WalPosition position = wal_->position();
+  const WalIdentity identity{env_.store_id, env_.shard, position.log_number};
+  encoder_.Begin(identity, position.synced_offset);
+  encoder_.BeginRecord(first, ++dense_number_);
+  for (const Writer* w : group_) {
+    if (w->count == 0) continue;
+    if (!w->payload.empty()) {
+      encoder_.buffer().append(w->payload);
+    } else {
+      EncodeOperation(encoder_.buffer(), w->kind, 0, w->key, w->value);
+    }
+  }
+  encoder_.EndRecord();
+  const bool durable = sync_mode_ == SyncMode::kGroup || sync_mode_ == SyncMode::kEvery;
+  if (!durable) unsynced_ = true;
+  co_return co_await wal_->Append(encoder_.bytes(), durable);
+}
+
+// With sync = interval: the first group after the interval syncs for all before it; a timer is not
+// needed while writes come, and Close and SyncLog cover the last ones.
+Task<Status> Tree::SyncIfDue(bool requested) {
+  if (!unsynced_ || !wal_->keeps_records()) co_return Status();
+  if (!requested) {
+    if (sync_mode_ != SyncMode::kInterval) co_return Status();
+    if (NowNanos() - last_sync_ns_ < sync_interval_ns_) co_return Status();
+  }
+  Status status = co_await wal_->Sync();
+  if (!status.ok()) {
+    SetBackgroundError(status);
+    co_return status;
+  }
+  unsynced_ = false;
+  last_sync_ns_ = NowNanos();
+  co_return Status();
+}
+
+Status Tree::ApplyGroup(Sequence first) {
+  Sequence next = first;
+  for (const Writer* w : group_) LSMLAB_TRY(ApplyWriter(*w, &next));
+  return Status();
+}
+
+Status Tree::ApplyWriter(const Writer& writer, Sequence* next) {
+  Memtable& memtable = memtable_->memtable();
+  if (writer.payload.empty()) {
+    if (writer.count != 0) memtable.Add(writer.key, MakeTag((*next)++, writer.kind), writer.value);
+    return Status();
+  }
+  OperationReader reader(writer.payload);
+  Operation operation;
+  while (reader.Next(&operation)) {
+    memtable.Add(operation.key, MakeTag((*next)++, operation.kind), operation.value);
+  }
+  return reader.status();
+}
+
+// Before a group: pace, rotate a full memtable, stop while too much is owed.
+Task<Status> Tree::MakeRoom(size_t bytes) {
+  if (has_error_.load(std::memory_order_acquire)) {
+    Status status = background_error();
+    // A full disk may have room again: flushes try anew, this write is still refused.
+    if (status.code() == StatusCode::kNoSpace) MaybeSchedule();
+    if (!status.ok()) co_return status;
+  }
+  const int64_t delay = SlowdownNanos(bytes);
+  if (delay > 0) {
+    const int64_t start = NowNanos();
+    co_await Yield(*env_.executor, Priority::kForeground, delay);
+    CounterCells& counters = env_.counters->Local();
+    counters.Add(Counter::kSlowdowns, 1);
+    counters.Add(Counter::kSlowdownNanos, static_cast<uint64_t>(NowNanos() - start));
+  }
+  if (memtable_->arena().used_bytes() < memtable_bytes_) co_return Status();
+  if (memtable_->memtable().entries() == 0) co_return Status();
+  LSMLAB_CO_TRY(co_await Stall());
+  co_return co_await RotateMemtable();
+}
+
+// Waits until a sealed memtable may be added and the tree owes less than the stop limit.
+Task<Status> Tree::Stall() {
+  int64_t start = 0;
+  Counter cause = Counter::kStallMemtableNanos;
+  const char* cause_name = "memtables waiting for flush";
+  while (true) {
+    const uint64_t ticket = background_event_.Ticket();
+    Status error = background_error();
+    if (!error.ok()) co_return error;
+    bool memtables_full;
+    {
+      std::lock_guard guard(mutex_);
+      memtables_full = sealed_.size() >= sealed_max_;
+    }
+    const bool debt = pressure_.load(std::memory_order_relaxed) >= 2;
+    if (!memtables_full && !debt) break;
+    if (start == 0) {
+      start = NowNanos();
+      if (!memtables_full) {
+        cause = Counter::kStallL0Nanos;
+        cause_name = "compaction owed";
+      }
+    }
+    MaybeSchedule();
+    co_await background_event_.Wait(ticket);
+  }
+  if (start == 0) co_return Status();
+  StoreEvent event;
+  event.kind = StoreEvent::Kind::kStall;
+  event.start_ns = start;
+  event.end_ns = NowNanos();
+  event.shard = env_.shard;
+  event.cause = cause_name;
+  CounterCells& counters = env_.counters->Local();
+  const auto waited = static_cast<uint64_t>(event.end_ns - event.start_ns);
+  counters.Add(Counter::kStalls, 1);
+  counters.Add(Counter::kStallNanos, waited);
+  counters.Add(cause, waited);
+  env_.events->Add(std::move(event));
+  co_return Status();
+}
+
+// How long this write is to be held back now. Grows from nothing at pressure 1, geometrically, to
+// the slowest rate just before writers would have to stop.
+int64_t Tree::SlowdownNanos(size_t bytes) {
+  const double pressure = pressure_.load(std::memory_order_relaxed);
+  if (pressure <= 1) {
+    slowdown_debt_ns_ = 0;
+    return 0;
+  }
+  const double rate =
+      kPacedRateMax * std::pow(kPacedRateMin / kPacedRateMax, std::min(pressure - 1, 1.0));
+  slowdown_debt_ns_ += static_cast<int64_t>(static_cast<double>(bytes) / rate * 1e9);
+  if (slowdown_debt_ns_ < kSlowdownGrainNanos) return 0;
+  return std::exchange(slowdown_debt_ns_, 0);
+}
+
+// Seals the memtable and starts a new one with a new log segment. REQUIRES: leader.
+Task<Status> Tree::RotateMemtable() {
+  const uint64_t log_number = next_file_.fetch_add(1, std::memory_order_relaxed);
+  Status status = co_await wal_->StartSegment(log_number);
+  if (!status.ok()) {
+    SetBackgroundError(status);
+    co_return status;
+  }
+  auto* fresh = new MemtableHandle(env_.composition->memtable, log_number);
+  {
+    std::lock_guard guard(mutex_);
+    sealed_.insert(sealed_.begin(), memtable_);
+    memtable_ = fresh;
+    InstallViewLocked();
+  }
+  MaybeSchedule();
+  co_return Status();
+}
+
+}  // namespace lsmlab

@@ -1,0 +1,84 @@
+#include "engine/tree/write_queue.h"
+
+namespace lsmlab {
+namespace {
+
+// About 15 microseconds of waiting before the thread sleeps.
+constexpr int kSpinRounds = 600;
+
+}  // namespace
+
+bool WriteQueue::Join(Writer* writer) noexcept {
+  // The link is complete before the writer can be seen.
+  Writer* newest = newest_.load(std::memory_order_relaxed);
+  do {
+    writer->older = newest;
+  } while (!newest_.compare_exchange_weak(newest, writer, std::memory_order_acq_rel,
+                                          std::memory_order_relaxed));
+  if (newest != nullptr) return false;
+  writer->state.store(Writer::kLeader, std::memory_order_relaxed);
+  return true;
+}
+
+bool WriteQueue::WaitAwaiter::await_ready() const noexcept {
+  const auto moved_on = [this] {
+    const uint32_t state = writer_->state.load(std::memory_order_acquire);
+    return state == Writer::kLeader || state == Writer::kDone;
+  };
+  if (moved_on()) return true;
+  if (!RunLoop::Current().may_spin()) return false;
+  for (int round = 0; round < kSpinRounds; ++round) {
+    CpuRelax();
+    if (moved_on()) return true;
+  }
+  return false;
+}
+
+bool WriteQueue::WaitAwaiter::await_suspend(std::coroutine_handle<> h) noexcept {
+  writer_->node.handle = h;
+  writer_->node.home = &RunLoop::Current();
+  uint32_t expected = Writer::kWaiting;
+  return writer_->state.compare_exchange_strong(expected, Writer::kParked,
+                                                std::memory_order_acq_rel);
+}
+
+void WriteQueue::SetState(Writer* writer, uint32_t state) noexcept {
+  // A writer that was not parked may be gone right after the exchange.
+  if (writer->state.exchange(state, std::memory_order_acq_rel) == Writer::kParked) {
+    writer->node.home->Post(&writer->node);
+  }
+}
+
+void WriteQueue::LinkNewer(Writer* newest) noexcept {
+  for (Writer* w = newest; w->older != nullptr && w->older->newer == nullptr; w = w->older) {
+    w->older->newer = w;
+  }
+}
+
+void WriteQueue::Gather(Writer* leader, size_t max_bytes, std::vector<Writer*>* group) {
+  Writer* newest = newest_.load(std::memory_order_acquire);
+  LinkNewer(newest);
+  size_t bytes = 0;
+  for (Writer* w = leader;; w = w->newer) {
+    if (w != leader && bytes + w->bytes() > max_bytes) break;
+    bytes += w->bytes();
+    group->push_back(w);
+    if (w == newest || w->rotate) break;
+  }
+}
+
+void WriteQueue::Finish(Writer* leader, const std::vector<Writer*>& group) noexcept {
+  Writer* last = group.back();
+  Writer* newest = last;
+  if (!newest_.compare_exchange_strong(newest, nullptr, std::memory_order_acq_rel)) {
+    LinkNewer(newest);
+    Writer* next = last->newer;
+    next->older = nullptr;
+    SetState(next, Writer::kLeader);
+  }
+  for (Writer* w : group) {
+    if (w != leader) SetState(w, Writer::kDone);
+  }
+}
+
+}  // namespace lsmlab
