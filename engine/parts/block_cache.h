@@ -54,6 +54,11 @@ class BlockCache {
 // its last reference. Frames are drawn from size classes; see block_frames.cc. The caller fills
 // `data` and `size` before sharing it.
 Block* AllocateBlock(size_t size);
+// Where the data of every block from AllocateBlock starts, from the Block: a reader may prefetch it
+// before the Block itself has arrived.
+inline constexpr size_t kBlockDataOffset = 64;
+// Bytes of block frames in use now, over all caches and readers. For tests and statistics.
+uint64_t BlockFrameBytes() noexcept;
 inline char* MutableData(Block* block) noexcept { return const_cast<char*>(block->data); }
 
 struct CacheVariant {

@@ -17,6 +17,8 @@ namespace lsmlab {
 class Codec {  // Stateless towards callers; safe from any thread.
  public:
   virtual ~Codec() = default;
+  // The variant's name, for table properties.
+  virtual std::string_view name() const noexcept = 0;
   // Appends the compressed form to `out` and returns true; returns false, with `out` unchanged,
   // when it would not save at least 1/8 of the size (the block is then stored raw).
   virtual bool Compress(Slice raw, std::string& out) const = 0;

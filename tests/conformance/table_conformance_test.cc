@@ -1,0 +1,416 @@
+// What every table must do (engine/parts/table.h), against a std::map, over block layouts, filters,
+// codecs, caches and file alignments, with blocks so small that versions of a key straddle them.
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "engine/base/random.h"
+#include "tests/support/table_fixture.h"
+
+namespace lsmlab::test {
+namespace {
+
+TableParts Parts(std::string layout, const FilterVariant& filter, const CodecVariant& codec,
+                 const CacheVariant& cache, uint64_t block_bytes, size_t alignment) {
+  TableParts parts;
+  parts.layout = std::move(layout);
+  parts.filter = &filter;
+  parts.codec = &codec;
+  parts.cache = &cache;
+  parts.block_bytes = block_bytes;
+  parts.alignment = alignment;
+  return parts;
+}
+
+std::vector<TableParts> AllParts() {
+  std::vector<TableParts> all;
+  int turn = 0;
+  for (const char* layout : {"restarts", "slotted"}) {
+    for (const FilterVariant* filter : {&kNoFilter, &kBloomFilter, &kBlockedBloomFilter}) {
+      for (const CodecVariant* codec : {&kNoCodec, &kLz4Codec, &kZstdCodec}) {
+        for (const CacheVariant* cache : {&kNoCache, &kLruCache, &kSwizzledCache}) {
+          const uint64_t blocks[] = {64, 130, 512, 4096, 200'000};
+          all.push_back(
+              Parts(layout, *filter, *codec, *cache, blocks[turn % 5], turn % 3 == 0 ? 4096 : 1));
+          ++turn;
+        }
+      }
+    }
+  }
+  return all;
+}
+
+std::string PartsName(const testing::TestParamInfo<TableParts>& info) {
+  const TableParts& p = info.param;
+  std::string name = p.layout + "_" + std::string(p.filter->name) + "_" +
+                     std::string(p.codec->name) + "_" + std::string(p.cache->name) + "_" +
+                     std::to_string(p.block_bytes) + "_" + std::to_string(p.alignment);
+  for (char& c : name) c = c == '-' ? '_' : c;
+  return name;
+}
+
+class TableConformance : public testing::TestWithParam<TableParts> {
+ protected:
+  TableConformance() : home_(GetParam()) {}
+
+  void Open(const EntryMap& model) {
+    model_ = model;
+    properties_ = home_.Build("t", model_);
+    auto table = home_.Open("t");
+    ASSERT_TRUE(table.ok()) << table.status().ToString();
+    table_ = std::move(table).value();
+  }
+
+  // The newest version at the snapshot by the model: found, deleted or not there.
+  std::string ModelGet(const std::string& key, Sequence snapshot) const {
+    auto at = model_.lower_bound(EntryKey(key, SnapshotTag(snapshot)));
+    if (at == model_.end() || at->first.first != key) return "absent";
+    return TagKind(at->first.second) == EntryKind::kDelete ? "deleted" : "value " + at->second;
+  }
+  static std::string Outcome(const LookupFold& fold) {
+    switch (fold.state()) {
+      case LookupFold::State::kSearching:
+        return "absent";
+      case LookupFold::State::kFound:
+        return "value " + std::string(fold.value());
+      case LookupFold::State::kDeleted:
+        return "deleted";
+      case LookupFold::State::kFailed:
+        return fold.status().ToString();
+    }
+    return "";
+  }
+  void CheckGet(const std::string& key, Sequence snapshot) {
+    const LookupKey lookup(key, snapshot);
+    TableReadCounters counters;
+    {
+      LookupFold fold(snapshot);
+      const Status status = Finish(table_->Get(lookup, fold, counters));
+      ASSERT_TRUE(status.ok()) << status.ToString();
+      ASSERT_EQ(Outcome(fold), ModelGet(key, snapshot));
+    }
+    const ReadGuard guard;
+    LookupFold fold(snapshot);
+    if (table_->TryGet(lookup, fold, guard, counters)) {
+      ASSERT_EQ(Outcome(fold), ModelGet(key, snapshot));
+    } else {
+      // Only a cache that keeps nothing may have lost the blocks just loaded.
+      ASSERT_EQ(home_.cache().capacity_bytes(), 0u);
+    }
+  }
+  void CheckAt(const InternalIterator& it, EntryMap::const_iterator expected) {
+    ASSERT_EQ(it.valid(), expected != model_.end());
+    if (!it.valid()) return;
+    ASSERT_EQ(it.key(), expected->first.first);
+    ASSERT_EQ(it.tag(), expected->first.second);
+    ASSERT_EQ(it.value(), expected->second);
+  }
+  EntryMap::const_iterator Before(EntryMap::const_iterator at) const {
+    return at == model_.begin() ? model_.end() : std::prev(at);
+  }
+  void CheckSeek(InternalIterator& it, const std::string& key, Tag tag) {
+    const auto at = model_.lower_bound(EntryKey(key, tag));
+    it.PrepareSeek(key);
+    TableHome::Must(Finish(it.Seek(key, tag)));
+    ASSERT_NO_FATAL_FAILURE(CheckAt(it, at));
+    if (it.valid()) {
+      TableHome::Must(Finish(it.Next()));
+      ASSERT_NO_FATAL_FAILURE(CheckAt(it, std::next(at)));
+    }
+    TableHome::Must(Finish(it.SeekBefore(key, tag)));
+    const auto before = Before(at);
+    ASSERT_NO_FATAL_FAILURE(CheckAt(it, before));
+    if (it.valid()) {
+      TableHome::Must(Finish(it.Prev()));
+      ASSERT_NO_FATAL_FAILURE(CheckAt(it, Before(before)));
+    }
+  }
+  void CheckWalks(InternalIterator& it) {
+    TableHome::Must(Finish(it.SeekToFirst()));
+    for (auto at = model_.cbegin(); at != model_.cend(); ++at) {
+      ASSERT_NO_FATAL_FAILURE(CheckAt(it, at));
+      TableHome::Must(Finish(it.Next()));
+    }
+    ASSERT_FALSE(it.valid());
+    TableHome::Must(Finish(it.SeekToLast()));
+    for (auto at = model_.cend(); at != model_.cbegin();) {
+      ASSERT_NO_FATAL_FAILURE(CheckAt(it, --at));
+      TableHome::Must(Finish(it.Prev()));
+    }
+    ASSERT_FALSE(it.valid());
+  }
+  void CheckEverything() {
+    for (const bool fill_cache : {true, false}) {
+      Table::IteratorOptions options;
+      options.fill_cache = fill_cache;
+      auto it = table_->NewIterator(options);
+      ASSERT_NO_FATAL_FAILURE(CheckWalks(*it));
+      for (const auto& [key, value] : model_) {
+        ASSERT_NO_FATAL_FAILURE(CheckSeek(*it, key.first, key.second));
+        ASSERT_NO_FATAL_FAILURE(CheckSeek(*it, key.first, kMaxTag));
+        ASSERT_NO_FATAL_FAILURE(CheckSeek(*it, key.first, 0));
+        ASSERT_NO_FATAL_FAILURE(CheckSeek(*it, key.first + '\0', kMaxTag));
+      }
+      ASSERT_NO_FATAL_FAILURE(CheckSeek(*it, "", kMaxTag));
+      ASSERT_NO_FATAL_FAILURE(CheckSeek(*it, "\xff\xff\xff", kMaxTag));
+    }
+    for (const auto& [key, value] : model_) {
+      const Sequence sequence = TagSequence(key.second);
+      ASSERT_NO_FATAL_FAILURE(CheckGet(key.first, sequence));
+      ASSERT_NO_FATAL_FAILURE(CheckGet(key.first, kMaxSequence));
+      ASSERT_NO_FATAL_FAILURE(CheckGet(key.first, sequence - 1));
+      ASSERT_NO_FATAL_FAILURE(CheckGet(key.first + "x", kMaxSequence));
+      if (!key.first.empty()) {
+        ASSERT_NO_FATAL_FAILURE(CheckGet(key.first.substr(0, key.first.size() - 1), kMaxSequence));
+      }
+    }
+    const Status verified = Finish(table_->Verify());
+    ASSERT_TRUE(verified.ok()) << verified.ToString();
+  }
+
+  TableHome home_;
+  EntryMap model_;
+  TableProperties properties_;
+  std::unique_ptr<Table> table_;
+};
+
+EntryMap RandomEntries(uint64_t seed, int count, std::string prefix, uint64_t keys) {
+  Random random(seed);
+  EntryMap entries;
+  Sequence sequence = 0;
+  for (int i = 0; i < count; ++i) {
+    const auto kind = random.OneIn(5) ? EntryKind::kDelete : EntryKind::kPut;
+    std::string value(kind == EntryKind::kDelete ? 0 : random.Below(60), 'a' + i % 26);
+    entries.emplace(
+        EntryKey(prefix + std::to_string(random.Below(keys)), MakeTag(++sequence, kind)),
+        std::move(value));
+  }
+  return entries;
+}
+
+TEST_P(TableConformance, ManyVersionsStraddleBlocks) {
+  Open(RandomEntries(1, 400, "user", 40));
+  CheckEverything();
+}
+
+TEST_P(TableConformance, SparseKeysWithALongCommonPrefix) {
+  Open(RandomEntries(2, 300, std::string(300, 'p'), 100'000));
+  CheckEverything();
+}
+
+TEST_P(TableConformance, BinaryKeysOfAllLengths) {
+  Random random(3);
+  EntryMap entries;
+  for (int i = 0; i < 300; ++i) {
+    std::string key(random.Below(7), '\0');
+    for (char& c : key) c = random.OneIn(2) ? '\0' : static_cast<char>(random.Below(3) * 127);
+    entries.emplace(EntryKey(key, MakeTag(1 + random.Below(5), EntryKind::kPut)),
+                    std::to_string(i));
+  }
+  Open(entries);
+  CheckEverything();
+}
+
+TEST_P(TableConformance, OneKeyWithThousandsOfVersions) {
+  EntryMap entries;
+  entries.emplace(EntryKey("a", MakeTag(1, EntryKind::kPut)), "first");
+  for (Sequence s = 1; s <= 2000; ++s) {
+    entries.emplace(EntryKey("key", MakeTag(s, EntryKind::kPut)), std::to_string(s));
+  }
+  entries.emplace(EntryKey("z", MakeTag(1, EntryKind::kPut)), "last");
+  Open(entries);
+  for (Sequence s = 1; s <= 2000; s += 13) ASSERT_NO_FATAL_FAILURE(CheckGet("key", s));
+  ASSERT_NO_FATAL_FAILURE(CheckGet("key", 0));
+  auto it = table_->NewIterator({});
+  ASSERT_NO_FATAL_FAILURE(CheckWalks(*it));
+}
+
+TEST_P(TableConformance, MergeOperandsAreFedFromOneBlockToTheNext) {
+  EntryMap entries;
+  for (Sequence s = 2; s <= 60; ++s) {
+    entries.emplace(EntryKey("sum", MakeTag(s, EntryKind::kMerge)), std::to_string(s));
+  }
+  entries.emplace(EntryKey("sum", MakeTag(1, EntryKind::kPut)), "base");
+  Open(entries);
+  const LookupKey lookup("sum", 50);
+  LookupFold fold(50);
+  TableReadCounters counters;
+  TableHome::Must(Finish(table_->Get(lookup, fold, counters)));
+  EXPECT_EQ(Outcome(fold), "value base");
+  EXPECT_EQ(fold.operands().size(), 49u);
+  EXPECT_EQ(fold.operands().front(), "50");
+  EXPECT_EQ(fold.operands().back(), "2");
+}
+
+TEST_P(TableConformance, LargeKeysAndValues) {
+  EntryMap entries;
+  Random random(4);
+  for (int i = 0; i < 6; ++i) {
+    std::string key(i % 2 == 0 ? kMaxKeyBytes : 100, 'k');
+    key.back() = static_cast<char>('a' + i);
+    std::string value(i % 3 == 0 ? 1u << 20 : 40'000, '\0');
+    for (char& c : value) c = static_cast<char>(random.Below(16));
+    entries.emplace(EntryKey(key, MakeTag(7, EntryKind::kPut)), value);
+    entries.emplace(EntryKey("small" + std::to_string(i), MakeTag(9, EntryKind::kPut)), "v");
+  }
+  Open(entries);
+  CheckEverything();
+}
+
+TEST_P(TableConformance, AnEmptyTable) {
+  Open({});
+  EXPECT_EQ(table_->properties().entries, 0u);
+  auto it = table_->NewIterator({});
+  TableHome::Must(Finish(it->SeekToFirst()));
+  EXPECT_FALSE(it->valid());
+  TableHome::Must(Finish(it->SeekToLast()));
+  EXPECT_FALSE(it->valid());
+  ASSERT_NO_FATAL_FAILURE(CheckSeek(*it, "k", 5));
+  ASSERT_NO_FATAL_FAILURE(CheckGet("k", 5));
+  EXPECT_TRUE(Finish(table_->Verify()).ok());
+}
+
+TEST_P(TableConformance, PropertiesSayWhatIsInside) {
+  Open(RandomEntries(5, 500, "user", 100));
+  const TableProperties& p = table_->properties();
+  EXPECT_EQ(p.id, TableHome::kId);
+  EXPECT_EQ(p.entries, model_.size());
+  EXPECT_EQ(p.smallest_key, model_.begin()->first.first);
+  EXPECT_EQ(p.largest_tag, model_.rbegin()->first.second);
+  EXPECT_EQ(p.block_layout, GetParam().layout);
+  EXPECT_EQ(p.filter_variant, GetParam().filter->name);
+  EXPECT_EQ(p.codec, GetParam().codec->name);
+  EXPECT_EQ(p.catalog_mark, "mark");
+  uint64_t tombstones = 0;
+  for (const auto& [key, value] : model_) {
+    tombstones += TagKind(key.second) == EntryKind::kDelete;
+  }
+  EXPECT_EQ(p.tombstones, tombstones);
+  EXPECT_EQ(p.data_blocks, properties_.data_blocks);
+  EXPECT_EQ(table_->file_bytes(), home_.io().Contents("t").size());
+  EXPECT_EQ(table_->file_bytes() % GetParam().alignment, 0u);
+}
+
+TEST_P(TableConformance, EntriesOutOfOrderAreRefused) {
+  home_.Build("u", [](TableBuilder& builder, FileWriter&) {
+    TableHome::Must(builder.Add("b", MakeTag(5, EntryKind::kPut), "v"));
+    EXPECT_FALSE(builder.Add("a", MakeTag(9, EntryKind::kPut), "v").ok());
+    EXPECT_FALSE(builder.Add("b", MakeTag(5, EntryKind::kPut), "v").ok());
+    EXPECT_FALSE(builder.Add("b", MakeTag(6, EntryKind::kPut), "v").ok());
+    EXPECT_FALSE(builder.Add("c", MakeTag(6, EntryKind::kInvalid), "v").ok());
+    EXPECT_FALSE(builder.Add(std::string(kMaxKeyBytes + 1, 'k'), 257, "v").ok());
+    TableHome::Must(builder.Add("b", MakeTag(4, EntryKind::kPut), "v"));
+    EXPECT_EQ(builder.entries(), 2u);
+  });
+}
+
+INSTANTIATE_TEST_SUITE_P(Parts, TableConformance, testing::ValuesIn(AllParts()), PartsName);
+
+// Reading through the cache.
+
+class TableCaching : public testing::TestWithParam<const CacheVariant*> {};
+
+TEST_P(TableCaching, TryGetFindsNothingUntilGetHasLoaded) {
+  TableParts parts;
+  parts.cache = GetParam();
+  parts.layout = "slotted";
+  TableHome home(parts);
+  home.Build("t", RandomEntries(6, 500, "user", 10'000));
+  auto table = std::move(home.Open("t")).value();
+  auto it = table->NewIterator({});
+  TableHome::Must(Finish(it->SeekToFirst()));
+  const std::string first(it->key());
+  it.reset();
+  table.reset();
+  table = std::move(home.Open("t")).value();  // under another number: nothing of it is cached
+
+  const LookupKey lookup(first, kMaxSequence);
+  TableReadCounters counters;
+  {
+    const ReadGuard guard;
+    LookupFold fold(kMaxSequence);
+    EXPECT_FALSE(table->TryGet(lookup, fold, guard, counters));
+    EXPECT_EQ(counters.filter_probes, 0u) << "counted by the Get that follows";
+  }
+  LookupFold fold(kMaxSequence);
+  TableHome::Must(Finish(table->Get(lookup, fold, counters)));
+  EXPECT_EQ(counters.cache_misses, 1u);
+  EXPECT_EQ(counters.filter_probes, 1u);
+  EXPECT_EQ(table->block_reads(), 1u);
+  EXPECT_TRUE(fold.done());
+  const ReadGuard guard;
+  LookupFold again(kMaxSequence);
+  EXPECT_EQ(table->TryGet(lookup, again, guard, counters), GetParam() != &kNoCache);
+  EXPECT_EQ(counters.cache_hits, GetParam() != &kNoCache ? 1u : 0u);
+}
+
+TEST_P(TableCaching, AnIteratorPastTheCacheReadsInLargePieces) {
+  TableParts parts;
+  parts.cache = GetParam();
+  parts.block_bytes = 4096;
+  TableHome home(parts);
+  home.Build("t", RandomEntries(7, 20'000, "user", 1'000'000));
+  auto table = std::move(home.Open("t")).value();
+  Table::IteratorOptions options;
+  options.fill_cache = false;
+  options.site = IoSite::kCompactionRead;
+  auto it = table->NewIterator(options);
+  size_t entries = 0;
+  for (TableHome::Must(Finish(it->SeekToFirst())); it->valid();
+       TableHome::Must(Finish(it->Next()))) {
+    ++entries;
+  }
+  EXPECT_EQ(entries, table->properties().entries);
+  const IoCounters counters = home.io().Counters(IoSite::kCompactionRead);
+  EXPECT_EQ(counters.read_bytes, table->properties().data_bytes);
+  EXPECT_LE(counters.reads, counters.read_bytes / (200u << 10) + 1);
+  EXPECT_EQ(home.cache().Counters().blocks, 0u);
+}
+
+TEST_P(TableCaching, AReadErrorIsReportedAndNotKept) {
+  TableParts parts;
+  parts.cache = GetParam();
+  TableHome home(parts);
+  home.Build("t", RandomEntries(8, 500, "user", 10'000));
+  auto table = std::move(home.Open("t")).value();
+  auto it = table->NewIterator({});
+  home.io().FailReads(Status::IoError("no"));
+  EXPECT_EQ(Finish(it->SeekToFirst()).code(), StatusCode::kIoError);
+  EXPECT_FALSE(it->valid());
+  home.io().FailReads(Status());
+  TableHome::Must(Finish(it->SeekToFirst()));
+  EXPECT_TRUE(it->valid());
+}
+
+TEST_P(TableCaching, ABlockOutlivesItsTableAndCacheEntry) {
+  TableParts parts;
+  parts.cache = GetParam();
+  parts.cache_bytes = 2048;
+  parts.shards = 1;
+  TableHome home(parts);
+  home.Build("t", RandomEntries(9, 500, "user", 10'000));
+  auto table = std::move(home.Open("t")).value();
+  auto it = table->NewIterator({});
+  TableHome::Must(Finish(it->SeekToFirst()));
+  LookupFold fold(kMaxSequence);
+  const std::string key(it->key());
+  TableReadCounters counters;
+  TableHome::Must(Finish(table->Get(LookupKey(key, kMaxSequence), fold, counters)));
+  for (int i = 0; i < 400; ++i) TableHome::Must(Finish(it->Next()));
+  const std::string value(fold.value());
+  it.reset();
+  table.reset();
+  EpochCollect();
+  EXPECT_EQ(fold.value(), value);
+  EXPECT_LE(home.cache().Counters().charge_bytes, 2048u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Caches, TableCaching,
+                         testing::Values(&kNoCache, &kLruCache, &kSwizzledCache),
+                         [](const auto& cache) { return std::string(cache.param->name); });
+
+}  // namespace
+}  // namespace lsmlab::test

@@ -1,0 +1,132 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "engine/base/epoch.h"
+#include "engine/parts/table.h"
+#include "tests/support/memory_io.h"
+#include "variants/cache/caches.h"
+#include "variants/codec/codecs.h"
+#include "variants/filter/filters.h"
+#include "variants/table/tables.h"
+
+// Tables in memory with chosen parts, for conformance tests and measurements.
+namespace lsmlab::test {
+
+using EntryKey = std::pair<std::string, Tag>;
+struct EntryLess {
+  bool operator()(const EntryKey& a, const EntryKey& b) const {
+    return CompareEntry(a.first, a.second, b.first, b.second) < 0;
+  }
+};
+using EntryMap = std::map<EntryKey, std::string, EntryLess>;
+
+struct TableParts {
+  std::string layout = "restarts";
+  const FilterVariant* filter = &kBloomFilter;
+  const CodecVariant* codec = &kNoCodec;
+  const CacheVariant* cache = &kLruCache;
+  uint64_t block_bytes = 256;
+  int64_t restart_interval = 4;
+  uint64_t cache_bytes = 8u << 20;
+  int64_t shards = 4;
+  double bits_per_key = 10;
+  size_t alignment = 1;
+};
+
+inline const Codec* CodecOf(uint8_t id) {
+  static const std::unique_ptr<Codec> lz4 = kLz4Codec.make(SettingBag());
+  static const std::unique_ptr<Codec> zstd = [] {
+    SettingBag bag;
+    bag.Set("level", int64_t{1});
+    return kZstdCodec.make(bag);
+  }();
+  return id == kLz4Codec.id ? lz4.get() : id == kZstdCodec.id ? zstd.get() : nullptr;
+}
+
+inline const FilterVariant* FilterOf(std::string_view name) {
+  for (const FilterVariant* filter : {&kNoFilter, &kBloomFilter, &kBlockedBloomFilter}) {
+    if (filter->name == name) return filter;
+  }
+  return nullptr;
+}
+
+class TableHome {
+ public:
+  explicit TableHome(const TableParts& parts) : io_(parts.alignment) {
+    SettingBag cache;
+    cache.Set("bytes", static_cast<int64_t>(parts.cache_bytes));
+    cache.Set("shards", parts.shards);
+    cache_ = parts.cache->make(cache);
+    environment_.io = &io_;
+    environment_.cache = cache_.get();
+    environment_.settings.Set("block.layout", parts.layout);
+    environment_.settings.Set("block.size", static_cast<int64_t>(parts.block_bytes));
+    environment_.settings.Set("block.restart_interval", parts.restart_interval);
+    environment_.settings.Set("index.search", std::string("btree"));
+    environment_.filter = parts.filter;
+    environment_.filter_bits_per_level = {parts.bits_per_key};
+    if (parts.codec->id != 0) {
+      environment_.codec_per_level = {
+          std::shared_ptr<const Codec>(CodecOf(parts.codec->id), [](const Codec*) {})};
+      environment_.codec_id_per_level = {parts.codec->id};
+    }
+    environment_.codec_by_id = CodecOf;
+    environment_.filter_by_name = FilterOf;
+  }
+  ~TableHome() { EpochDrain(); }
+
+  static constexpr TableId kId{0x1111222233334444, 0x5555666677778888};
+
+  // Writes entries given by `fill(builder)` to `path`.
+  template <typename Fill>
+  TableProperties Build(const std::string& path, Fill fill) {
+    auto file = Finish(OpenFile(io_, IoSite::kFlush, OpenMode::kCreate, path));
+    LSMLAB_ASSERT(file.ok());
+    FileWriter writer(io_, IoSite::kFlush, std::move(file).value());
+    TableBuildContext context;
+    context.id = kId;
+    context.catalog_mark = "mark";
+    auto builder = kFlatTable.make_builder(environment_, context, writer);
+    fill(*builder, writer);
+    TableProperties properties;
+    Must(builder->Finish(&properties));
+    Must(Finish(writer.Finish({})));
+    return properties;
+  }
+  TableProperties Build(const std::string& path, const EntryMap& entries) {
+    return Build(path, [&](TableBuilder& builder, FileWriter& writer) {
+      for (const auto& [key, value] : entries) {
+        Must(builder.Add(key.first, key.second, value));
+        if (writer.NeedsFlush()) Must(Finish(writer.Flush()));
+      }
+    });
+  }
+  Result<std::unique_ptr<Table>> Open(const std::string& path, TableId id = kId) {
+    auto file = Finish(OpenFile(io_, IoSite::kTableOpen, OpenMode::kRead, path));
+    LSMLAB_ASSERT(file.ok());
+    return Finish(kFlatTable.open(environment_, std::move(file).value(), ++file_number_, id));
+  }
+
+  MemoryIo& io() { return io_; }
+  BlockCache& cache() { return *cache_; }
+  TableEnvironment& environment() { return environment_; }
+
+  static void Must(const Status& status) {
+    if (!status.ok()) std::fprintf(stderr, "%s\n", status.ToString().c_str());
+    LSMLAB_ASSERT(status.ok());
+  }
+
+ private:
+  MemoryIo io_;
+  std::unique_ptr<BlockCache> cache_;
+  TableEnvironment environment_;
+  uint64_t file_number_ = 0;
+};
+
+}  // namespace lsmlab::test

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <vector>
+
+#include "engine/base/checksum.h"
+#include "engine/base/epoch.h"
+#include "engine/parts/block_cache.h"
+#include "engine/parts/settings.h"
+
+// What the caches with a budget share.
+namespace lsmlab::cache_internal {
+
+inline constexpr SettingSpec kCacheSettings[] = {
+    {"bytes", SettingType::kBytes, "8MiB", 0, 1e15, "",
+     "memory for blocks, counted as the frames that hold them"},
+    {"shards", SettingType::kInteger, "16", 1, 1024, "",
+     "parts with a lock of their own; fewer when each would get less than 512 KiB"},
+};
+
+inline size_t ShardCount(const SettingBag& bag) {
+  constexpr uint64_t kMinShardBytes = 512u << 10;
+  const auto wanted = static_cast<uint64_t>(bag.Integer("shards"));
+  return std::bit_floor(std::clamp<uint64_t>(bag.Bytes("bytes") / kMinShardBytes, 1, wanted));
+}
+
+inline uint64_t HashOf(const BlockId& id) noexcept { return MixSeed(id.file, id.offset); }
+
+// The cache's references to blocks that it has dropped. They are given back after the shard's lock
+// is released: retiring may run the deleters of other objects, and those may call the cache.
+class Dropped {
+ public:
+  Dropped() = default;
+  Dropped(const Dropped&) = delete;
+  ~Dropped() {
+    for (Block* block : blocks_) {
+      EpochRetire(block, [](void* b) { static_cast<Block*>(b)->Unref(); });
+    }
+  }
+  void Add(Block* block) { blocks_.push_back(block); }
+
+ private:
+  std::vector<Block*> blocks_;
+};
+
+// Whether only the cache refers to the block. Evicting another one would free no memory.
+inline bool IsIdle(const Block& block) noexcept {
+  return block.references.load(std::memory_order_relaxed) == 1;
+}
+
+}  // namespace lsmlab::cache_internal

@@ -1,0 +1,37 @@
+#include <atomic>
+#include <utility>
+
+#include "variants/cache/caches.h"
+
+namespace lsmlab {
+namespace {
+
+// Keeps nothing: every block is read again.
+class NoCache final : public BlockCache {
+ public:
+  Block* TryPin(BlockSlot&, const BlockId&, const ReadGuard&) noexcept final { return nullptr; }
+  bool swizzled_slots() const noexcept final { return false; }
+  BlockRef Insert(BlockSlot&, const BlockId&, BlockRef block) final {
+    misses_.fetch_add(1, std::memory_order_relaxed);
+    return block;
+  }
+  void Forget(std::span<BlockSlot>, uint64_t) noexcept final {}
+  CacheCounters Counters() const noexcept final {
+    CacheCounters counters;
+    counters.misses = misses_.load(std::memory_order_relaxed);
+    return counters;
+  }
+  uint64_t capacity_bytes() const noexcept final { return 0; }
+
+ private:
+  std::atomic<uint64_t> misses_{0};  // counted beside a device read, never by a hit
+};
+
+}  // namespace
+
+const CacheVariant kNoCache = {
+    "none", "no block stays in memory", {}, [](const SettingBag&) -> std::unique_ptr<BlockCache> {
+      return std::make_unique<NoCache>();
+    }};
+
+}  // namespace lsmlab

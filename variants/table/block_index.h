@@ -1,0 +1,123 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/base/slice.h"
+#include "engine/base/status.h"
+#include "engine/format/aligned_bytes.h"
+#include "engine/format/block_trailer.h"
+#include "engine/format/entry.h"
+#include "variants/table/head_search.h"
+
+// The index of a flat table: which data block holds the first entry at or after (key, tag). The
+// separator of a block is its last entry's key and tag, so versions of one key that spread over
+// blocks are told apart.
+//
+// In memory: a static B-tree over the 8-byte heads of the separators after the prefix that all of
+// them share, 16 heads (two lines) per node; the full separators settle ties. Without the common
+// prefix taken off, heads of "user..." keys would all tie.
+namespace lsmlab::table_internal {
+
+// On disk:
+//
+//   index := count varint, entry{count}
+//   entry := gap varint        bytes between the end of the block before and this one's start
+//            size varint       of the payload
+//            flags u8          bit 0: the next block starts with another version of the last key
+//            last key length varint, last key bytes, last tag u64
+class IndexWriter {
+ public:
+  // In file order.
+  void Add(const BlockHandle& handle, bool continues, Slice last_key, Tag last_tag);
+  uint64_t count() const noexcept { return count_; }
+  size_t bytes() const noexcept { return entries_.size() + 10; }
+  std::string Finish() const;
+
+ private:
+  std::string entries_;
+  uint64_t count_ = 0;
+  uint64_t end_ = 0;  // of the block before, with its trailer
+};
+
+// Thread safety: immutable after Open.
+class BlockIndex {
+ public:
+  // `smallest_key` is the table's first key. Hostile input: any bytes; the message says what was
+  // expected and found. ENSURES: all blocks lie before `data_end`, separators rise strictly.
+  static Result<BlockIndex> Open(Slice encoded, Slice smallest_key, uint64_t data_end);
+
+  uint32_t count() const noexcept { return count_; }
+  // The number of the first block whose last entry is at or after (key, tag); count() if none.
+  // `on_leaf(first)` is called before the last node is searched with the number of its first block:
+  // the place to prefetch what belongs to these 16 blocks.
+  template <typename OnLeaf>
+  uint32_t Find(Slice key, Tag tag, OnLeaf on_leaf) const noexcept;
+  uint32_t Find(Slice key, Tag tag) const noexcept {
+    return Find(key, tag, [](uint32_t) {});
+  }
+
+  BlockHandle handle(uint32_t i) const noexcept {
+    return {places_[i].offset, places_[i].size & ~kContinues};
+  }
+  bool continues(uint32_t i) const noexcept { return (places_[i].size & kContinues) != 0; }
+  Slice last_key(uint32_t i) const noexcept {
+    const uint64_t start = places_[i].key_start;
+    return Slice(keys_.data() + start, places_[i + 1].key_start - start);
+  }
+  Tag last_tag(uint32_t i) const noexcept { return places_[i].last_tag; }
+  // Bytes of memory it takes.
+  uint64_t memory_bytes() const noexcept;
+
+ private:
+  static constexpr uint32_t kContinues = 1u << 31;
+  static constexpr uint32_t kFanout = 16;
+  static constexpr int kMaxLevels = 9;
+
+  struct Place {
+    uint64_t offset;
+    uint64_t key_start;  // in keys_
+    Tag last_tag;
+    uint32_t size;  // of the payload, and the continues bit
+  };
+
+  void BuildHeads(Slice smallest_key);
+  uint32_t SettleTies(uint32_t i, uint64_t q, Slice key, Tag tag) const noexcept;
+
+  uint32_t count_ = 0;
+  int top_ = -1;                           // the root's level
+  uint64_t level_start_[kMaxLevels] = {};  // in heads; level 0 has one head per block
+  AlignedBytes heads_;
+  std::string prefix_;
+  std::string keys_;
+  std::vector<Place> places_;  // count_ + 1; the last one ends the keys
+};
+
+template <typename OnLeaf>
+uint32_t BlockIndex::Find(Slice key, Tag tag, OnLeaf on_leaf) const noexcept {
+  if (count_ == 0) return 0;
+  const size_t compared = prefix_.size() < key.size() ? prefix_.size() : key.size();
+  if (compared > 0) {
+    const int order = key.substr(0, compared).compare(Slice(prefix_.data(), compared));
+    if (order > 0) return count_;
+    if (order < 0) return 0;
+  }
+  if (key.size() < prefix_.size()) return 0;
+  const uint64_t q = HeadOf8(key, prefix_.size());
+  const uint64_t* heads = heads_.as<uint64_t>();
+  uint32_t i = 0;
+  for (int level = top_; level > 0; --level) {
+    const uint32_t node = kFanout * i;
+    i = node + static_cast<uint32_t>(CountBelow16x8(heads + level_start_[level] + node, q));
+  }
+  const uint32_t leaf = kFanout * i;
+  on_leaf(leaf);
+  i = leaf + static_cast<uint32_t>(CountBelow16x8(heads + leaf, q));
+  if (i >= count_) return count_;
+  return heads[i] == q ? SettleTies(i, q, key, tag) : i;
+}
+
+}  // namespace lsmlab::table_internal

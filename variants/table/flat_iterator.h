@@ -1,0 +1,161 @@
+#pragma once
+
+#include <cstdint>
+#include <utility>
+
+#include "engine/parts/internal_iterator.h"
+#include "engine/parts/table.h"
+#include "variants/table/flat_file.h"
+#include "variants/table/flat_window.h"
+
+namespace lsmlab::table_internal {
+
+// Iterator over a flat table. Inside a block it is the layout's cursor; between blocks it takes a
+// reference from the cache without waiting, and only what must be read becomes a Task.
+template <typename Layout>
+class FlatIterator final : public InternalIterator {
+ public:
+  FlatIterator(const FlatFile& file, const Table::IteratorOptions& options, size_t prefetch_lines)
+      : file_(file), options_(options), prefetch_lines_(prefetch_lines) {}
+
+  void PrepareSeek(Slice key) noexcept final {
+    if (!options_.fill_cache) return;
+    const uint32_t i = Find(key, kMaxTag);
+    if (i < file_.index().count()) file_.PrefetchBlock(i, prefetch_lines_);
+  }
+  ValueOrTask<Status> Seek(Slice key, Tag tag) final {
+    return Land(Find(key, tag), Goal{Goal::kSeek, key, tag});
+  }
+  ValueOrTask<Status> SeekBefore(Slice key, Tag tag) final {
+    const uint32_t i = Find(key, tag);
+    if (i == file_.index().count()) return Land(i - 1, Goal{Goal::kLast, {}, 0});
+    return Land(i, Goal{Goal::kBefore, key, tag});
+  }
+  ValueOrTask<Status> SeekToFirst() final { return Land(0, Goal{Goal::kFirst, {}, 0}); }
+  ValueOrTask<Status> SeekToLast() final {
+    return Land(file_.index().count() - 1, Goal{Goal::kLast, {}, 0});
+  }
+  ValueOrTask<Status> Next() final {
+    if (cursor_.Next(entry_)) [[likely]]
+      return Status();
+    return Land(at_ + 1, Goal{Goal::kFirst, {}, 0});
+  }
+  ValueOrTask<Status> Prev() final {
+    if (cursor_.Prev(entry_)) [[likely]]
+      return Status();
+    return Land(at_ - 1, Goal{Goal::kLast, {}, 0});
+  }
+
+ private:
+  // What to do in a block once it is entered.
+  struct Goal {
+    enum Kind : uint8_t { kFirst, kLast, kSeek, kBefore } kind;
+    Slice key;
+    Tag tag;
+    bool backward() const noexcept { return kind == kLast || kind == kBefore; }
+  };
+
+  uint32_t Find(Slice key, Tag tag) const noexcept {
+    return file_.index().Find(key, tag, [this](uint32_t first) { file_.PrefetchSlots(first); });
+  }
+
+  // Positions in block i, or in its neighbours when it has no such entry. Block numbers wrap below
+  // 0, which is then no block.
+  ValueOrTask<Status> Land(uint32_t i, Goal goal) {
+    valid_ = false;
+    while (i < file_.index().count()) {
+      if (!EnterCached(i)) return LandSlow(i, goal);
+      if (Position(goal)) return Status();
+      Step(i, goal);
+    }
+    return Status();
+  }
+  Task<Status> LandSlow(uint32_t i, Goal goal) {
+    while (i < file_.index().count()) {
+      if (!EnterCached(i)) {
+        Status status = co_await EnterLoaded(i, goal.backward());
+        if (!status.ok()) {
+          at_ = kNoBlock;
+          co_return status;
+        }
+      }
+      if (Position(goal)) break;
+      Step(i, goal);
+    }
+    co_return Status();
+  }
+  static void Step(uint32_t& i, Goal& goal) noexcept {
+    i += goal.backward() ? -1 : 1;
+    goal.kind = goal.backward() ? Goal::kLast : Goal::kFirst;
+  }
+  bool Position(const Goal& goal) {
+    switch (goal.kind) {
+      case Goal::kFirst:
+        valid_ = cursor_.First(entry_);
+        break;
+      case Goal::kLast:
+        valid_ = cursor_.Last(entry_);
+        break;
+      case Goal::kSeek:
+        valid_ = cursor_.Seek(goal.key, goal.tag, entry_);
+        break;
+      case Goal::kBefore:
+        valid_ = cursor_.SeekBefore(goal.key, goal.tag, entry_);
+        break;
+    }
+    return valid_;
+  }
+
+  bool EnterCached(uint32_t i) noexcept {
+    if (at_ == i) return true;
+    if (!options_.fill_cache) return window_.Has(i) && EnterWindow(i).ok();
+    const ReadGuard guard;
+    Block* block = file_.TryPin(i, guard);
+    if (block == nullptr) return false;
+    PrefetchLines(reinterpret_cast<const char*>(block) + kBlockDataOffset, prefetch_lines_);
+    Enter(i, BlockRef::Share(block));
+    if (i + 1 < file_.index().count()) file_.PrefetchBlock(i + 1, prefetch_lines_);
+    return true;
+  }
+  Task<Status> EnterLoaded(uint32_t i, bool backward) {
+    if (options_.fill_cache) {
+      Result<BlockRef> block = co_await file_.Load(i, options_.site);
+      if (!block.ok()) co_return block.status();
+      Enter(i, std::move(block).value());
+      co_return Status();
+    }
+    if (!window_.Has(i)) {
+      at_ = kNoBlock;  // the cursor's block is about to be overwritten
+      const auto direction =
+          backward ? FlatWindow::Direction::kBackward : FlatWindow::Direction::kForward;
+      LSMLAB_CO_TRY(co_await window_.Fill(file_, i, direction, options_.site));
+    }
+    co_return EnterWindow(i);
+  }
+  // REQUIRES: the window holds block i. After a failure the iterator is in no block.
+  Status EnterWindow(uint32_t i) noexcept {
+    at_ = kNoBlock;
+    const Result<Slice> block = window_.Open(file_, i);
+    if (!block.ok()) return block.status();
+    cursor_.Attach(block.value());
+    at_ = i;
+    return Status();
+  }
+  void Enter(uint32_t i, BlockRef block) noexcept {
+    block_ = std::move(block);
+    cursor_.Attach(block_->bytes());
+    at_ = i;
+  }
+
+  static constexpr uint32_t kNoBlock = UINT32_MAX - 1;
+
+  const FlatFile& file_;
+  const Table::IteratorOptions options_;
+  const size_t prefetch_lines_;
+  uint32_t at_ = kNoBlock;  // the block that the cursor is attached to
+  typename Layout::Cursor cursor_;
+  BlockRef block_;     // fill_cache
+  FlatWindow window_;  // !fill_cache
+};
+
+}  // namespace lsmlab::table_internal

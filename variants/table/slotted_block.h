@@ -1,0 +1,157 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/base/coding.h"
+#include "engine/base/slice.h"
+#include "engine/base/status.h"
+#include "engine/format/entry.h"
+#include "engine/format/lookup.h"
+#include "variants/table/block_layout.h"
+#include "variants/table/head_search.h"
+
+// Block layout `slotted`: sorted slots with 4-byte key heads after the block's common prefix, full
+// keys in the entries. A search counts heads with wide compares and touches one entry; Next copies
+// nothing.
+//
+//   block   := n u16, prefix length c u8, flags u8 (bit 0: wide), size u32 (of the whole block),
+//              prefix byte{c}, zero padding to 8,
+//              head u32{n}        bytes c..c+3 of each key as a big-endian number, stored native
+//              offset{n+1}        u16, or u32 when wide; of each entry from the block's start; the
+//                                 last one is the block's size
+//              entry{n}
+//   entry   := tag u64, key length varint, key bytes, value bytes up to the next entry
+//
+// A block is wide exactly when it is larger than 65,535 bytes. A large entry stands alone in its
+// wide block.
+namespace lsmlab::table_internal {
+
+// The header's fields, read once per search. Trusts the bytes.
+struct SlottedView {
+  explicit SlottedView(const char* block) noexcept
+      : data(block),
+        n(LoadLe<uint16_t>(block)),
+        prefix(static_cast<uint8_t>(block[2])),
+        wide((block[3] & 1) != 0),
+        heads(8 + ((prefix + 7u) & ~7u)),
+        offsets(heads + 4 * n) {}
+  uint32_t Offset(uint32_t i) const noexcept {
+    return wide ? LoadLe<uint32_t>(data + offsets + 4 * i)
+                : LoadLe<uint16_t>(data + offsets + 2 * i);
+  }
+  uint32_t Head(uint32_t i) const noexcept { return LoadLe<uint32_t>(data + heads + 4 * i); }
+  Entry At(uint32_t i) const noexcept { return Between(Offset(i), Offset(i + 1)); }
+  Entry Between(uint32_t start, uint32_t end) const noexcept {
+    const char* p = data + start;
+    Entry entry;
+    entry.tag = LoadLe<uint64_t>(p);
+    p += 8;
+    uint32_t length = static_cast<uint8_t>(*p++);
+    if (length >= 0x80) {
+      length = (length & 0x7f) | static_cast<uint32_t>(static_cast<uint8_t>(*p++)) << 7;
+      if (length >= 0x4000) {
+        length = (length & 0x3fff) | static_cast<uint32_t>(static_cast<uint8_t>(*p++)) << 14;
+      }
+    }
+    entry.key = Slice(p, length);
+    p += length;
+    entry.value = Slice(p, static_cast<size_t>(data + end - p));
+    return entry;
+  }
+  // The number of the first entry at or after (key, tag).
+  uint32_t LowerBound(Slice key, Tag tag) const noexcept;
+
+  const char* data;
+  uint32_t n, prefix;
+  bool wide;
+  uint32_t heads, offsets;  // from the block's start
+};
+
+class SlottedBuilder {
+ public:
+  explicit SlottedBuilder(const LayoutOptions& options);
+  bool empty() const noexcept { return starts_.empty(); }
+  size_t bytes() const noexcept { return HeaderBytes(starts_.size(), prefix_, used_) + used_; }
+  size_t SizeWith(Slice key, Slice value) const noexcept;
+  bool Fits(Slice, Slice) const noexcept { return starts_.size() < max_entries_; }
+  void Add(Slice key, Tag tag, Slice value);
+  Slice Finish();
+  void Reset() noexcept;
+
+ private:
+  static size_t HeaderBytes(size_t n, size_t prefix, size_t entry_bytes) noexcept;
+  Slice KeyAt(size_t i) const noexcept;
+
+  size_t max_entries_;
+  size_t front_;     // room kept before the entries, so that the header joins them without a copy
+  size_t capacity_;  // of buffer_
+  std::unique_ptr<char[]> buffer_;
+  size_t used_ = 0;               // bytes of entries
+  size_t prefix_ = 0;             // common to all keys so far, at most 255
+  std::vector<uint32_t> starts_;  // of the entries, from the first one
+};
+
+class SlottedCursor {
+ public:
+  void Attach(Slice block) noexcept {
+    view_ = SlottedView(block.data());
+    at_ = view_.n;
+  }
+  bool First(Entry& entry) noexcept { return Take(0, entry); }
+  bool Last(Entry& entry) noexcept { return Take(view_.n - 1, entry); }
+  bool Seek(Slice key, Tag tag, Entry& entry) noexcept {
+    return Take(view_.LowerBound(key, tag), entry);
+  }
+  bool SeekBefore(Slice key, Tag tag, Entry& entry) noexcept {
+    return Take(view_.LowerBound(key, tag) - 1, entry);
+  }
+  bool Next(Entry& entry) noexcept {
+    const uint32_t i = ++at_;
+    if (i >= view_.n) [[unlikely]]
+      return false;
+    if (i + 4 < view_.n) {
+      const char* ahead = view_.data + view_.Offset(i + 4);
+      __builtin_prefetch(ahead);
+      __builtin_prefetch(ahead + 64);
+    }
+    const uint32_t end = view_.Offset(i + 1);
+    entry = view_.Between(static_cast<uint32_t>(end_), end);
+    end_ = end;
+    return true;
+  }
+  bool Prev(Entry& entry) noexcept { return Take(at_ - 1, entry); }
+
+ private:
+  // Numbers wrap below 0, which is then no entry.
+  bool Take(uint32_t i, Entry& entry) noexcept {
+    at_ = i;
+    if (i >= view_.n) return false;
+    end_ = view_.Offset(i + 1);
+    entry = view_.Between(view_.Offset(i), end_);
+    return true;
+  }
+  static constexpr char kNoBlock[16] = {};
+  SlottedView view_{kNoBlock};
+  uint32_t at_ = 0;
+  uint32_t end_ = 0;  // offset after the current entry
+};
+
+struct SlottedLayout {
+  static constexpr std::string_view kName = "slotted";
+  using Builder = SlottedBuilder;
+  using Cursor = SlottedCursor;
+  static Status Validate(Slice block);
+  static SearchEnd Search(const char* block, uint32_t size, const LookupKey& lookup,
+                          LookupFold& fold, const BlockRef* pin) noexcept;
+  // Header, prefix, heads and offsets take about 1/20 of a block of 100-byte entries.
+  static size_t PrefetchCount(size_t block_bytes) noexcept {
+    const size_t lines = 2 + block_bytes / 1500;
+    return lines < 16 ? lines : 16;
+  }
+};
+
+}  // namespace lsmlab::table_internal
