@@ -82,11 +82,14 @@ class BtreeMemtable final : public Memtable {
     LSMLAB_ASSERT(key.size() <= kMaxKeyBytes && value.size() <= kMaxValueBytes);
     const uint64_t hash = KeyHash(key);
     filter_.Prefetch(hash);
+    const Target target(key, tag);
+    Btree::Path path;
+    tree_.FindLeaf(target, &path);
     const Record* record =
         Record::Write(arena_.Allocate(Record::BytesFor(key, value)), key, tag, value);
     // The filter first: whoever finds the entry in the tree must not be turned away by it.
     filter_.Add(hash);
-    tree_.Insert(record);
+    tree_.Insert(target, &path, record);
     entries_.store(entries_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
 

@@ -24,8 +24,13 @@ class Btree {
  public:
   explicit Btree(Arena& arena);
 
-  // Links a record that lives as long as the tree. REQUIRES: no record with this key and tag is in.
-  void Insert(const Record* record);
+  // An insertion in two steps, so that the caller can do other work while the leaf is on its way to
+  // the cache: FindLeaf, then Insert with the same target and no other insertion between. The
+  // record has the target's key and tag, and lives as long as the tree. REQUIRES: no such record is
+  // in yet.
+  struct Path;
+  void FindLeaf(const Target& target, Path* path) const noexcept;
+  void Insert(const Target& target, Path* path, const Record* record);
 
   // The first record at or after the target, or nullptr.
   const Record* AtOrAfter(const Target& target) const noexcept;
@@ -44,6 +49,7 @@ class Btree {
   void Prefetch(const Target& target) const noexcept;
 
  private:
+  struct Step;
   // Root address and level (0: the root is a leaf) in one word, as nodes are 64-aligned: read
   // apart, a reader could pair a new root with an old depth.
   static constexpr uintptr_t kLevelMask = 63;
@@ -53,14 +59,6 @@ class Btree {
   }
   static int LevelOf(uintptr_t word) noexcept { return static_cast<int>(word & kLevelMask); }
 
-  // The way of an insertion at one level: the child taken, and the records that bound the node's
-  // key range (nullptr: unbounded).
-  struct Step {
-    Node* node;
-    uint32_t place;
-    const Record* low;
-    const Record* high;
-  };
   // A leaf, the version it was reached under, and that it was the right one then.
   struct Place {
     const Node* leaf;
@@ -68,12 +66,11 @@ class Btree {
   };
 
   template <typename ChooseChild>
-  Place Descend(bool all_lines, ChooseChild choose) const noexcept;
+  Place Descend(ChooseChild choose) const noexcept;
   template <typename ChooseChild>
-  bool TryDescend(bool all_lines, ChooseChild choose, Place* place) const noexcept;
+  bool TryDescend(ChooseChild choose, Place* place) const noexcept;
 
-  void FindPath(const Record* record, Step* path) const noexcept;
-  void SplitPath(const Record* record, Step* path, int root_level);
+  void SplitPath(const Record* record, const Path& path);
   // Moves the upper part of a full node to the empty `right`, and adds one more entry at
   // step.place. Returns the separator of the two halves.
   static const Record* Split(const Step& step, bool leaf, Node* right, const Record* record,
@@ -81,6 +78,20 @@ class Btree {
 
   Arena& arena_;
   std::atomic<uintptr_t> root_;
+};
+
+// The way of an insertion at one level: the child taken, and the records that bound the node's
+// key range (nullptr: unbounded).
+struct Btree::Step {
+  Node* node;
+  uint32_t place;
+  const Record* low;
+  const Record* high;
+};
+
+struct Btree::Path {
+  int root_level;
+  Step steps[kMaxLevels];  // [0] is the leaf's
 };
 
 }  // namespace lsmlab::memtable_parts

@@ -20,7 +20,7 @@ bool TryCopy(const Node& leaf, uint32_t version, LeafCopy& copy) noexcept {
 }  // namespace
 
 template <typename ChooseChild>
-bool Btree::TryDescend(bool all_lines, ChooseChild choose, Place* place) const noexcept {
+bool Btree::TryDescend(ChooseChild choose, Place* place) const noexcept {
   const uintptr_t word = root_.load(std::memory_order_acquire);
   const Node* node = RootOf(word);
   uint32_t version = ReadVersion(*node);
@@ -31,7 +31,7 @@ bool Btree::TryDescend(bool all_lines, ChooseChild choose, Place* place) const n
     if (chosen == kChanged) return false;
     const Node* child = ChildAt(*node, static_cast<uint32_t>(chosen));
     PrefetchHeads(child);
-    if (all_lines && level == 1) PrefetchRecords(child);
+    if (level == 1) PrefetchRecords(child);
     if (!Unchanged(*node, version)) return false;
     const uint32_t child_version = ReadVersion(*child);
     // Again, after the child's version: from here on a split of the child shows in that version.
@@ -44,9 +44,9 @@ bool Btree::TryDescend(bool all_lines, ChooseChild choose, Place* place) const n
 }
 
 template <typename ChooseChild>
-Btree::Place Btree::Descend(bool all_lines, ChooseChild choose) const noexcept {
+Btree::Place Btree::Descend(ChooseChild choose) const noexcept {
   Place place;
-  for (Backoff backoff; !TryDescend(all_lines, choose, &place);) backoff.Wait();
+  for (Backoff backoff; !TryDescend(choose, &place);) backoff.Wait();
   return place;
 }
 
@@ -55,7 +55,7 @@ const Record* Btree::AtOrAfter(const Target& target) const noexcept {
     return LowerBound(node, version, target);
   };
   for (Backoff backoff;; backoff.Wait()) {
-    const Place place = Descend(false, lower);
+    const Place place = Descend(lower);
     const int at = LowerBound(*place.leaf, place.version, target);
     if (at == kChanged) continue;
     if (static_cast<uint32_t>(at) < place.leaf->count.load(std::memory_order_relaxed)) {
@@ -78,7 +78,7 @@ uint32_t Btree::CopyAtOrAfter(const Target& target, LeafCopy& copy) const noexce
     return LowerBound(node, version, target);
   };
   for (Backoff backoff;; backoff.Wait()) {
-    const Place place = Descend(true, lower);
+    const Place place = Descend(lower);
     const int at = LowerBound(*place.leaf, place.version, target);
     // Search and copy under one version, or the place would be another copy's.
     if (at == kChanged || !TryCopy(*place.leaf, place.version, copy)) continue;
@@ -92,7 +92,7 @@ uint32_t Btree::CopyBefore(const Target& target, LeafCopy& copy) const noexcept 
     return LowerBound(node, version, target);
   };
   for (Backoff backoff;; backoff.Wait()) {
-    const Place place = Descend(true, lower);
+    const Place place = Descend(lower);
     const int at = LowerBound(*place.leaf, place.version, target);
     if (at == kChanged || !TryCopy(*place.leaf, place.version, copy)) continue;
     // The leaf's first record is its separator, which is before the target; none is in the first
@@ -104,7 +104,7 @@ uint32_t Btree::CopyBefore(const Target& target, LeafCopy& copy) const noexcept 
 uint32_t Btree::CopyFirst(LeafCopy& copy) const noexcept {
   Place place;
   do {
-    place = Descend(true, [](const Node&, uint32_t) { return 0; });
+    place = Descend([](const Node&, uint32_t) { return 0; });
   } while (!TryCopy(*place.leaf, place.version, copy));
   return 0;
 }
@@ -115,7 +115,7 @@ uint32_t Btree::CopyLast(LeafCopy& copy) const noexcept {
   };
   Place place;
   do {
-    place = Descend(true, last);
+    place = Descend(last);
   } while (!TryCopy(*place.leaf, place.version, copy));
   return copy.count == 0 ? 0 : copy.count - 1;
 }
@@ -137,7 +137,7 @@ void Btree::Prefetch(const Target& target) const noexcept {
     return LowerBound(node, version, target);
   };
   Place unused;
-  static_cast<void>(TryDescend(true, lower, &unused));
+  static_cast<void>(TryDescend(lower, &unused));
 }
 
 }  // namespace lsmlab::memtable_parts

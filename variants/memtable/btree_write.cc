@@ -104,42 +104,44 @@ void CopyTail(const Node& left, Node& right, uint32_t from, bool leaf) noexcept 
 Btree::Btree(Arena& arena)
     : arena_(arena), root_(reinterpret_cast<uintptr_t>(NewNode(arena, true))) {}
 
-void Btree::FindPath(const Record* record, Step* path) const noexcept {
-  const Target target(record->key(), record->tag);
+void Btree::FindLeaf(const Target& target, Path* path) const noexcept {
   const uintptr_t word = root_.load(std::memory_order_relaxed);
+  path->root_level = LevelOf(word);
   Node* node = RootOf(word);
   const Record* low = nullptr;
   const Record* high = nullptr;
-  for (int level = LevelOf(word);; --level) {
+  for (int level = path->root_level; level > 0; --level) {
     const uint32_t version = node->version.load(std::memory_order_relaxed);
     const auto place = static_cast<uint32_t>(LowerBound(*node, version, target));
-    path[level] = {node, place, low, high};
-    if (level == 0) return;
+    path->steps[level] = {node, place, low, high};
     if (place > 0) low = node->records[place - 1];
     if (place < CountOf(*node)) high = node->records[place];
     node = ChildAt(*node, place);
     PrefetchHeads(node);
     if (level == 1) PrefetchRecords(node);
   }
+  path->steps[0] = {node, 0, low, high};
 }
 
-void Btree::Insert(const Record* record) {
-  Step path[kMaxLevels];
-  FindPath(record, path);
-  Node& leaf = *path[0].node;
-  if (CountOf(leaf) == kSlots) {
-    SplitPath(record, path, LevelOf(root_.load(std::memory_order_relaxed)));
+void Btree::Insert(const Target& target, Path* path, const Record* record) {
+  Node& leaf = *path->steps[0].node;
+  const uint32_t version = leaf.version.load(std::memory_order_relaxed);
+  path->steps[0].place = static_cast<uint32_t>(LowerBound(leaf, version, target));
+  if (CountOf(leaf) == kSlots) [[unlikely]] {
+    SplitPath(record, *path);
     return;
   }
   BeginChange(leaf);
-  AddEntry(leaf, path[0].place, record, nullptr);
+  AddEntry(leaf, path->steps[0].place, record, nullptr);
   EndChange(leaf);
 }
 
-void Btree::SplitPath(const Record* record, Step* path, int root_level) {
+void Btree::SplitPath(const Record* record, const Path& path) {
+  const int root_level = path.root_level;
+  const Step* steps = path.steps;
   LSMLAB_ASSERT(root_level + 1 < kMaxLevels);
   int full = 0;
-  while (full <= root_level && CountOf(*path[full].node) == kSlots) ++full;
+  while (full <= root_level && CountOf(*steps[full].node) == kSlots) ++full;
   const bool grows = full > root_level;
   // Allocated before anything is odd: after an exception no reader may wait for ever.
   Node* fresh[kMaxLevels];
@@ -149,21 +151,21 @@ void Btree::SplitPath(const Record* record, Step* path, int root_level) {
   // All nodes that change stay odd until the new ones are linked: a reader never sees a left half
   // whose parent does not know the right one.
   const int changed = grows ? full : full + 1;
-  for (int level = 0; level < changed; ++level) BeginChange(*path[level].node);
+  for (int level = 0; level < changed; ++level) BeginChange(*steps[level].node);
   Node* child = nullptr;
   for (int level = 0; level < full; ++level) {
-    record = Split(path[level], level == 0, fresh[level], record, child);
+    record = Split(steps[level], level == 0, fresh[level], record, child);
     child = fresh[level];
   }
   if (grows) {
-    static_cast<InnerNode*>(root)->children[0] = path[root_level].node;
+    static_cast<InnerNode*>(root)->children[0] = steps[root_level].node;
     AddEntry(*root, 0, record, child);
     root_.store(reinterpret_cast<uintptr_t>(root) | static_cast<uintptr_t>(root_level + 1),
                 std::memory_order_release);
   } else {
-    AddEntry(*path[full].node, path[full].place, record, child);
+    AddEntry(*steps[full].node, steps[full].place, record, child);
   }
-  for (int level = changed - 1; level >= 0; --level) EndChange(*path[level].node);
+  for (int level = changed - 1; level >= 0; --level) EndChange(*steps[level].node);
 }
 
 const Record* Btree::Split(const Step& step, bool leaf, Node* right, const Record* record,
