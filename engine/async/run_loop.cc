@@ -108,7 +108,7 @@ bool RunLoop::RunReady() {
   if (node == nullptr) return false;
   while (node != nullptr) {
     WaitNode* next = node->next;
-    node->handle.resume();
+    Resume(node);
     node = next;
   }
   return true;

@@ -13,6 +13,9 @@ struct WaitNode {
   std::coroutine_handle<> handle;
   class RunLoop* home = nullptr;
   WaitNode* next = nullptr;
+  // Asked on the home thread before the coroutine is resumed: false when the wait is not over after
+  // all, and the node is in a list again. May be null.
+  bool (*is_over)(WaitNode* node) noexcept = nullptr;
 };
 
 // Something in which a thread can wait instead of in its loop (an Io), and how to end that wait.
@@ -59,9 +62,13 @@ class RunLoop {
   // Resumes all that is ready now, in order of posting; false when nothing was.
   bool RunReady();
   // Takes all that is ready without resuming it, linked in order of posting; nullptr when nothing
-  // is. The caller resumes each node once, reading node->next before.
+  // is. The caller gives each to Resume, reading node->next before.
   WaitNode* TakeReady() noexcept;
   bool HasReady() const noexcept;
+  // Resumes a node that was taken, if its wait is over.
+  static void Resume(WaitNode* node) {
+    if (node->is_over == nullptr || node->is_over(node)) node->handle.resume();
+  }
 
   // Sleeps until something is posted or the deadline (monotonic ns; INT64_MAX: none) passes. May
   // return early.

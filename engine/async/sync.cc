@@ -22,28 +22,41 @@ void Append(WaitNode*& head, WaitNode*& tail, WaitNode* node) noexcept {
 }  // namespace
 
 bool AsyncMutex::LockAwaiter::await_ready() noexcept {
-  acquired_ = mutex_.TryLock();
-  if (acquired_ || !RunLoop::Current().may_spin()) return acquired_;
-  for (int round = 0; round < kSpinRounds && !acquired_; ++round) {
+  if (mutex_.TryLock()) return true;
+  if (!RunLoop::Current().may_spin()) return false;
+  for (int round = 0; round < kSpinRounds; ++round) {
     CpuRelax();
-    acquired_ = mutex_.TryLock();
+    if (mutex_.TryLock()) return true;
   }
-  return acquired_;
+  return false;
 }
 
 bool AsyncMutex::LockAwaiter::await_suspend(std::coroutine_handle<> h) noexcept {
-  node_.handle = h;
-  node_.home = &RunLoop::Current();
-  std::lock_guard guard(mutex_.list_lock_);
-  mutex_.has_waiters_.store(true, std::memory_order_seq_cst);
+  handle = h;
+  home = &RunLoop::Current();
+  is_over = TryAgain;
+  return !mutex_.LockOrQueue(this, false);
+}
+
+bool AsyncMutex::LockAwaiter::TryAgain(WaitNode* node) noexcept {
+  return static_cast<LockAwaiter*>(node)->mutex_.LockOrQueue(node, true);
+}
+
+bool AsyncMutex::LockOrQueue(WaitNode* node, bool in_front) noexcept {
+  std::lock_guard guard(list_lock_);
+  has_waiters_.store(true, std::memory_order_seq_cst);
   // Unlock stores locked_ = false before it looks at has_waiters_: one of the two sees the other.
-  if (!mutex_.locked_.exchange(true, std::memory_order_seq_cst)) {
-    if (mutex_.head_ == nullptr) mutex_.has_waiters_.store(false, std::memory_order_relaxed);
-    acquired_ = true;
-    return false;
+  if (!locked_.exchange(true, std::memory_order_seq_cst)) {
+    if (head_ == nullptr) has_waiters_.store(false, std::memory_order_relaxed);
+    return true;
   }
-  Append(mutex_.head_, mutex_.tail_, &node_);
-  return true;
+  if (in_front && head_ != nullptr) {
+    node->next = head_;
+    head_ = node;
+  } else {
+    Append(head_, tail_, node);
+  }
+  return false;
 }
 
 void AsyncMutex::Unlock() noexcept {

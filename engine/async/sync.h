@@ -29,8 +29,8 @@ class SpinLock {
 
 // A mutual exclusion whose waiters suspend. Woken in order of arrival; a newcomer may pass a waiter
 // that is being woken, which keeps the lock busy (no hand-over through a sleeping thread); the
-// waiter then queues again at the end. Outlives every call of Unlock, also those whose waiters
-// have already gone on.
+// waiter then stays first in line. Outlives every call of Unlock, also those whose waiters have
+// already gone on.
 class AsyncMutex {
  public:
   bool TryLock() noexcept {
@@ -39,24 +39,25 @@ class AsyncMutex {
   }
   void Unlock() noexcept;
 
-  class [[nodiscard]] LockAwaiter {
+  class [[nodiscard]] LockAwaiter : private WaitNode {
    public:
     explicit LockAwaiter(AsyncMutex& mutex) noexcept : mutex_(mutex) {}
     LockAwaiter(const LockAwaiter&) = delete;
     bool await_ready() noexcept;
     bool await_suspend(std::coroutine_handle<> h) noexcept;
-    // True: the lock is held. False: woken to try again.
-    bool await_resume() const noexcept { return acquired_; }
+    void await_resume() const noexcept {}
 
    private:
+    static bool TryAgain(WaitNode* node) noexcept;
     AsyncMutex& mutex_;
-    WaitNode node_;
-    bool acquired_ = false;
   };
-  // `while (!co_await mutex.Lock()) {}` acquires.
+  // `co_await mutex.Lock();` acquires.
   LockAwaiter Lock() noexcept { return LockAwaiter(*this); }
 
  private:
+  // True: locked. False: the node is in the list, in front or at the end, and will be posted.
+  bool LockOrQueue(WaitNode* node, bool in_front) noexcept;
+
   std::atomic<bool> locked_{false};
   std::atomic<bool> has_waiters_{false};
   SpinLock list_lock_;

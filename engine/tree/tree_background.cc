@@ -108,8 +108,7 @@ Status Tree::background_error() const {
 // (references taken over); `flushed` the memtable that the edit replaces, or null.
 Task<Status> Tree::CommitEdit(uint64_t job, VersionEdit edit, std::vector<TableHandle*> added,
                               MemtableHandle* flushed) {
-  while (!co_await commit_lock_.Lock()) {
-  }
+  co_await commit_lock_.Lock();
   edit.next_file = next_file_.load(std::memory_order_relaxed);
   edit.last_sequence = published();
   Status status = co_await catalog_->Commit(job, edit);

@@ -142,7 +142,7 @@ class InlineExecutor final : public Executor {
   void ResumeReady(size_t index) {
     WaitNode* node = ready_[index];
     ready_.erase(ready_.begin() + static_cast<ptrdiff_t>(index));
-    node->handle.resume();
+    RunLoop::Resume(node);
     EndFinished();
   }
 

@@ -122,9 +122,10 @@ class Worker {
     current_ = nullptr;
   }
 
-  // Called from await_suspend of a compaction: true when it is to step aside, for a flush.
+  // Called from await_suspend of a compaction: true when it is to step aside, for a flush that is
+  // waiting or already under way on this thread.
   bool StepAside(WaitNode& node) noexcept {
-    if (aside_ != nullptr || !queue_.HasUrgent()) return false;
+    if (aside_ != nullptr || (running_.size() == 1 && !queue_.HasUrgent())) return false;
     aside_ = &node;
     return true;
   }
@@ -140,6 +141,7 @@ class Worker {
         // The compaction goes on as soon as the flush waits for anything, so that a flush that
         // waits for this very compaction cannot hang.
         if (queue_.TakeUrgent(io, urgent)) Begin(std::move(urgent));
+        if (io.defers()) io.Poll(0);
         WaitNode* node = std::exchange(aside_, nullptr);
         node->home->Post(node);
       } else if (!loop.RunReady()) {

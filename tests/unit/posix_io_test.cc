@@ -1,0 +1,293 @@
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "variants/io/ios.h"
+#include "variants/io/posix_errors.h"
+
+namespace lsmlab {
+namespace {
+
+template <typename T>
+T Finish(Task<T> task) {
+  EXPECT_TRUE(task.Start());
+  return task.Take();
+}
+
+class PosixIoTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = ::testing::TempDir() + "lsmlab_posix_XXXXXX";
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    dir_ = pattern;
+    io_ = Make("none");
+  }
+  void TearDown() override {
+    io_.reset();
+    std::filesystem::remove_all(dir_);
+  }
+  static std::unique_ptr<Io> Make(const char* direct) {
+    SettingBag bag = DefaultSettings(kPosixIo.settings);
+    bag.Set("direct", std::string(direct));
+    return kPosixIo.make(bag).value();
+  }
+  std::string Path(const std::string& name) const { return dir_ + "/" + name; }
+  Result<std::unique_ptr<IoFile>> Open(OpenMode mode, const std::string& name,
+                                       IoSite site = IoSite::kOther) {
+    return Finish(OpenFile(*io_, site, mode, Path(name)));
+  }
+  Status Do(IoOp& op) {
+    EXPECT_TRUE(io_->Start(op));
+    return op.status;
+  }
+
+  std::string dir_;
+  std::unique_ptr<Io> io_;
+};
+
+TEST_F(PosixIoTest, WriteSyncReopenRead) {
+  auto file = Open(OpenMode::kCreate, "a").value();
+  EXPECT_EQ(file->size(), 0u);
+  EXPECT_EQ(file->alignment(), 1u);
+  ASSERT_TRUE(Finish(WriteAt(*io_, IoSite::kWal, *file, 3, "hello", 5)).ok());
+  EXPECT_EQ(file->size(), 8u);
+  EXPECT_TRUE(Finish(DataSync(*io_, IoSite::kWal, *file)).ok());
+  EXPECT_TRUE(Finish(SyncDirectory(*io_, IoSite::kWal, dir_)).ok());
+  file.reset();
+  auto again = Open(OpenMode::kRead, "a").value();
+  EXPECT_EQ(again->size(), 8u);
+  char bytes[8];
+  ASSERT_TRUE(Finish(ReadExactly(*io_, IoSite::kWal, *again, 0, bytes, 8)).ok());
+  EXPECT_EQ(std::string(bytes, 8), std::string("\0\0\0hello", 8));
+  const Status shorter = Finish(ReadExactly(*io_, IoSite::kWal, *again, 4, bytes, 8));
+  EXPECT_TRUE(shorter.IsCorruption());
+  EXPECT_NE(shorter.message().find(Path("a")), std::string::npos);
+  EXPECT_NE(shorter.message().find("offset 4"), std::string::npos);
+  EXPECT_EQ(Finish(ReadFile(*io_, IoSite::kWal, Path("a"), 8)).value().size(), 8u);
+  EXPECT_EQ(Finish(ReadFile(*io_, IoSite::kWal, Path("a"), 7)).status().code(),
+            StatusCode::kInvalidArgument);
+}
+
+TEST_F(PosixIoTest, ModesOfOpening) {
+  EXPECT_TRUE(Open(OpenMode::kRead, "a").status().IsNotFound());
+  EXPECT_TRUE(Open(OpenMode::kReadWrite, "a").status().IsNotFound());
+  ASSERT_TRUE(Open(OpenMode::kCreate, "a").ok());
+  EXPECT_EQ(Open(OpenMode::kCreate, "a").status().code(), StatusCode::kIoError);
+  struct stat info;
+  ASSERT_EQ(stat(Path("a").c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0600u);
+  auto file = Open(OpenMode::kReadWrite, "a").value();
+  EXPECT_TRUE(Finish(WriteAt(*io_, IoSite::kOther, *file, 0, "x", 1)).ok());
+}
+
+TEST_F(PosixIoTest, OnlyRegularFiles) {
+  ASSERT_EQ(mkfifo(Path("pipe").c_str(), 0600), 0);
+  ASSERT_EQ(symlink("/etc/passwd", Path("link").c_str()), 0);
+  ASSERT_EQ(mkdir(Path("sub").c_str(), 0700), 0);
+  EXPECT_EQ(Open(OpenMode::kRead, "pipe").status().code(), StatusCode::kIoError);
+  EXPECT_EQ(Open(OpenMode::kReadWrite, "pipe").status().code(), StatusCode::kIoError);
+  EXPECT_EQ(Open(OpenMode::kRead, "link").status().code(), StatusCode::kIoError);
+  EXPECT_EQ(Open(OpenMode::kRead, "sub").status().code(), StatusCode::kIoError);
+  EXPECT_EQ(Finish(OpenFile(*io_, IoSite::kOther, OpenMode::kRead, "/dev/zero")).status().code(),
+            StatusCode::kIoError);
+  const auto entries = Finish(ListDirectory(*io_, IoSite::kOther, dir_)).value();
+  ASSERT_EQ(entries.size(), 3u);
+  EXPECT_EQ(entries[0].name, "link");
+  EXPECT_FALSE(entries[0].is_regular || entries[0].is_directory);
+  EXPECT_EQ(entries[1].name, "pipe");
+  EXPECT_FALSE(entries[1].is_regular || entries[1].is_directory);
+  EXPECT_TRUE(entries[2].is_directory);
+}
+
+TEST_F(PosixIoTest, Directories) {
+  EXPECT_TRUE(Finish(MakeDirectory(*io_, IoSite::kOther, Path("d"))).ok());
+  EXPECT_TRUE(Finish(MakeDirectory(*io_, IoSite::kOther, Path("d"))).ok());
+  struct stat info;
+  ASSERT_EQ(stat(Path("d").c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0700u);
+  { auto file = Open(OpenMode::kCreate, "d/b").value(); }
+  EXPECT_FALSE(Finish(MakeDirectory(*io_, IoSite::kOther, Path("d/b"))).ok());
+  EXPECT_TRUE(Finish(MakeDirectory(*io_, IoSite::kOther, Path("no/d"))).IsNotFound());
+  EXPECT_TRUE(Finish(ListDirectory(*io_, IoSite::kOther, Path("no"))).status().IsNotFound());
+  EXPECT_TRUE(Finish(SyncDirectory(*io_, IoSite::kOther, Path("no"))).IsNotFound());
+  EXPECT_TRUE(Finish(RenameFile(*io_, IoSite::kOther, Path("d/b"), Path("d/c"))).ok());
+  const auto entries = Finish(ListDirectory(*io_, IoSite::kOther, Path("d"))).value();
+  ASSERT_EQ(entries.size(), 1u);
+  EXPECT_EQ(entries[0].name, "c");
+  EXPECT_TRUE(entries[0].is_regular);
+  EXPECT_TRUE(Finish(UnlinkFile(*io_, IoSite::kOther, Path("d/c"))).ok());
+  EXPECT_TRUE(Finish(UnlinkFile(*io_, IoSite::kOther, Path("d/c"))).IsNotFound());
+}
+
+TEST_F(PosixIoTest, AllocateAndTruncate) {
+  auto file = Open(OpenMode::kCreate, "a").value();
+  IoOp allocate(IoKind::kAllocate, IoSite::kFlush);
+  allocate.file = file.get();
+  allocate.length = 1 << 20;
+  EXPECT_TRUE(Do(allocate).ok());
+  EXPECT_EQ(std::filesystem::file_size(Path("a")), 0u);
+  ASSERT_TRUE(Finish(WriteAt(*io_, IoSite::kFlush, *file, 0, "abcdef", 6)).ok());
+  IoOp cut(IoKind::kTruncate, IoSite::kFlush);
+  cut.file = file.get();
+  cut.length = 2;
+  EXPECT_TRUE(Do(cut).ok());
+  EXPECT_EQ(file->size(), 2u);
+  EXPECT_EQ(std::filesystem::file_size(Path("a")), 2u);
+}
+
+TEST_F(PosixIoTest, LockKeepsOthersOut) {
+  IoOp first(IoKind::kLock, IoSite::kLock);
+  first.path = Path("LOCK");
+  ASSERT_TRUE(Do(first).ok());
+  IoOp second(IoKind::kLock, IoSite::kLock);
+  second.path = Path("./LOCK");  // the same file by another path
+  EXPECT_EQ(Do(second).code(), StatusCode::kBusy);
+  first.opened.reset();
+  EXPECT_TRUE(std::filesystem::exists(Path("LOCK")));
+  EXPECT_TRUE(Do(second).ok());
+}
+
+TEST_F(PosixIoTest, LockNamesTheOtherProcess) {
+  int to_parent[2], to_child[2];
+  ASSERT_EQ(pipe(to_parent), 0);
+  ASSERT_EQ(pipe(to_child), 0);
+  const pid_t child = fork();
+  char byte = 'x';
+  if (child == 0) {
+    IoOp op(IoKind::kLock, IoSite::kLock);
+    op.path = Path("LOCK");
+    io_->Start(op);
+    byte = op.status.ok() ? 'y' : 'n';
+    if (write(to_parent[1], &byte, 1) != 1 || read(to_child[0], &byte, 1) != 1) _exit(1);
+    _exit(0);
+  }
+  ASSERT_EQ(read(to_parent[0], &byte, 1), 1);
+  EXPECT_EQ(byte, 'y');
+  IoOp mine(IoKind::kLock, IoSite::kLock);
+  mine.path = Path("LOCK");
+  EXPECT_EQ(Do(mine).code(), StatusCode::kBusy);
+  EXPECT_NE(mine.status.message().find("process " + std::to_string(child)), std::string::npos)
+      << mine.status.ToString();
+  ASSERT_EQ(write(to_child[1], &byte, 1), 1);
+  int state = 0;
+  ASSERT_EQ(waitpid(child, &state, 0), child);
+  EXPECT_TRUE(Do(mine).ok());
+  for (int fd : {to_parent[0], to_parent[1], to_child[0], to_child[1]}) close(fd);
+}
+
+TEST_F(PosixIoTest, LockRefusesALink) {
+  ASSERT_EQ(symlink(Path("target").c_str(), Path("LOCK").c_str()), 0);
+  IoOp op(IoKind::kLock, IoSite::kLock);
+  op.path = Path("LOCK");
+  EXPECT_EQ(Do(op).code(), StatusCode::kIoError);
+  EXPECT_FALSE(std::filesystem::exists(Path("target")));
+}
+
+TEST_F(PosixIoTest, CountsBySite) {
+  auto file = Open(OpenMode::kCreate, "a").value();
+  ASSERT_TRUE(Finish(WriteAt(*io_, IoSite::kWal, *file, 0, "abcdef", 6)).ok());
+  IoOp durable(IoKind::kWrite, IoSite::kWal);
+  char bytes[4] = {'x', 'y', 'z', 'w'};
+  durable.file = file.get();
+  durable.data = bytes;
+  durable.length = 4;
+  durable.data_sync_after = true;
+  ASSERT_TRUE(Do(durable).ok());
+  EXPECT_EQ(durable.transferred, 4u);
+  ASSERT_TRUE(Finish(ReadExactly(*io_, IoSite::kBlockRead, *file, 0, bytes, 4)).ok());
+  EXPECT_FALSE(Finish(ReadExactly(*io_, IoSite::kBlockRead, *file, 5, bytes, 4)).ok());
+  ASSERT_TRUE(Finish(SyncDirectory(*io_, IoSite::kCatalog, dir_)).ok());
+  const IoCounters wal = io_->Counters(IoSite::kWal);
+  EXPECT_EQ(wal.writes, 2u);
+  EXPECT_EQ(wal.write_bytes, 10u);
+  EXPECT_EQ(wal.syncs, 1u);
+  EXPECT_EQ(wal.reads, 0u);
+  EXPECT_EQ(io_->Counters(IoSite::kBlockRead).read_bytes, 5u);
+  EXPECT_EQ(io_->Counters().syncs, 2u);
+  EXPECT_EQ(io_->Counters().reads, 2u);
+}
+
+TEST_F(PosixIoTest, ErrnoMapping) {
+  EXPECT_EQ(StatusFromErrno("write", "f", ENOSPC).code(), StatusCode::kNoSpace);
+  EXPECT_EQ(StatusFromErrno("write", "f", EDQUOT).code(), StatusCode::kNoSpace);
+  EXPECT_EQ(StatusFromErrno("write", "f", EIO).message(), "write f: Input/output error");
+  EXPECT_EQ(StatusFromErrno("open", "f", EMFILE).code(), StatusCode::kIoError);
+  EXPECT_EQ(StatusFromErrno("open", "f", EACCES).code(), StatusCode::kIoError);
+  EXPECT_TRUE(StatusFromErrno("open", "f", ENOENT).IsNotFound());
+}
+
+TEST_F(PosixIoTest, DirectFiles) {
+  io_ = Make("all");
+  Result<std::unique_ptr<IoFile>> opened = Open(OpenMode::kCreate, "t", IoSite::kFlush);
+  if (!opened.ok()) GTEST_SKIP() << opened.status().ToString();
+  auto file = std::move(opened).value();
+  EXPECT_EQ(file->alignment(), 4096u);
+  constexpr size_t kBytes = 3 * 4096;
+  char* buffer = static_cast<char*>(io_->AllocateBuffer(kBytes));
+  std::memset(buffer, 'q', kBytes);
+  ASSERT_TRUE(Finish(WriteAt(*io_, IoSite::kFlush, *file, 4096, buffer, kBytes)).ok());
+  EXPECT_EQ(Finish(WriteAt(*io_, IoSite::kFlush, *file, 1, buffer, kBytes)).code(),
+            StatusCode::kInvalidArgument);
+  EXPECT_EQ(Finish(WriteAt(*io_, IoSite::kFlush, *file, 0, buffer + 512, 4096)).code(),
+            StatusCode::kInvalidArgument);
+  std::memset(buffer, 0, kBytes);
+  auto reader = Open(OpenMode::kRead, "t", IoSite::kBlockRead).value();
+  EXPECT_EQ(reader->alignment(), 4096u);
+  ASSERT_TRUE(Finish(ReadExactly(*io_, IoSite::kBlockRead, *reader, 4096, buffer, kBytes)).ok());
+  EXPECT_EQ(buffer[kBytes - 1], 'q');
+  IoOp cut(IoKind::kTruncate, IoSite::kFlush);
+  cut.file = file.get();
+  cut.length = 4096 + 100;
+  ASSERT_TRUE(Do(cut).ok());
+  IoOp tail(IoKind::kRead, IoSite::kBlockRead);
+  tail.file = reader.get();
+  tail.data = buffer;
+  tail.offset = 4096;
+  tail.length = kBytes;
+  ASSERT_TRUE(Do(tail).ok());
+  EXPECT_EQ(tail.transferred, 100u);
+  io_->FreeBuffer(buffer, kBytes);
+  const std::string whole = Finish(ReadFile(*io_, IoSite::kBlockRead, Path("t"), 1 << 20)).value();
+  EXPECT_EQ(whole.size(), 4096u + 100);
+  EXPECT_EQ(whole.back(), 'q');
+  // Logs are never direct by this setting.
+  EXPECT_EQ(Open(OpenMode::kCreate, "log", IoSite::kWal).value()->alignment(), 1u);
+}
+
+TEST_F(PosixIoTest, BuffersAreAlignedDistinctAndRecycled) {
+  std::vector<std::pair<char*, size_t>> held;
+  for (size_t bytes :
+       {size_t{1}, size_t{4096}, size_t{4097}, size_t{60} << 10, size_t{61441}, size_t{64} << 10,
+        size_t{65537}, size_t{1} << 20, (size_t{1} << 20) + 1, size_t{5} << 20}) {
+    for (int i = 0; i < 5; ++i) {
+      char* buffer = static_cast<char*>(io_->AllocateBuffer(bytes));
+      EXPECT_EQ(reinterpret_cast<uintptr_t>(buffer) % 4096, 0u);
+      std::memset(buffer, static_cast<int>(held.size()), bytes);
+      held.emplace_back(buffer, bytes);
+    }
+  }
+  for (size_t i = 0; i < held.size(); ++i) {
+    EXPECT_EQ(held[i].first[0], static_cast<char>(i));
+    EXPECT_EQ(held[i].first[held[i].second - 1], static_cast<char>(i));
+    io_->FreeBuffer(held[i].first, held[i].second);
+  }
+#if !defined(LSMLAB_SANITIZED)
+  void* first = io_->AllocateBuffer(size_t{256} << 10);
+  io_->FreeBuffer(first, size_t{256} << 10);
+  void* second = io_->AllocateBuffer((size_t{256} << 10) - 100);  // the same class
+  EXPECT_EQ(first, second);
+  io_->FreeBuffer(second, (size_t{256} << 10) - 100);
+#endif
+}
+
+}  // namespace
+}  // namespace lsmlab
