@@ -102,11 +102,12 @@ class Tree {
   Task<Status> LeadGroup(Writer* leader);
   Task<Status> MakeRoom(size_t bytes);
   Task<Status> Stall();
-  Task<Status> LogGroup(Sequence first, uint32_t operations);
+  void EncodeGroup(const Writer* leader, const Writer* last, Sequence first);
   Task<Status> SyncIfDue(bool requested);
   Task<Status> RotateMemtable();
-  Status ApplyGroup(Sequence first);
-  Status ApplyWriter(const Writer& writer, Sequence* next);
+  Status ApplyGroup(const Writer* leader, const Writer* last, Sequence first);
+  bool MustMakeRoom() const noexcept;
+  Status ApplyWriter(const Writer& writer, Sequence* next, uint64_t* bytes);
   int64_t SlowdownNanos(size_t bytes);
 
   // tree_read.cc
@@ -161,7 +162,6 @@ class Tree {
 
   // The leader's (one at a time).
   WriteQueue queue_;
-  std::vector<Writer*> group_;
   WalRecordEncoder encoder_;
   uint64_t dense_number_ = 0;
   int64_t last_sync_ns_ = 0;

@@ -25,84 +25,68 @@ Task<Status> Tree::Write(Writer* writer) {
       co_return std::move(writer->status);
     }
   }
-  Status status = co_await LeadGroup(writer);
-  group_.clear();
-  co_return status;
+  co_return co_await LeadGroup(writer);
 }
 
-// Runs as the only leader. Leaves the result in every member's status and hands over.
+// Runs as the only leader. Leaves the result with every member and hands over.
 Task<Status> Tree::LeadGroup(Writer* leader) {
-  Status status = co_await MakeRoom(leader->bytes());
-  const size_t group_bytes = sync_mode_ == SyncMode::kEvery ? 0 : kGroupBytesMax;
-  queue_.Gather(leader, group_bytes, &group_);
+  Status status;
+  if (MustMakeRoom()) status = co_await MakeRoom(leader->bytes());
+  Writer* last = queue_.Gather(leader, sync_mode_ == SyncMode::kEvery ? 0 : kGroupBytesMax);
   uint32_t operations = 0;
-  size_t bytes = 0;
   bool sync_log = false;
-  bool rotate = false;
-  for (const Writer* w : group_) {
+  for (Writer* w = leader;; w = w->newer) {
     operations += w->count;
-    bytes += w->payload.size() + w->key.size() + w->value.size();
     sync_log |= w->sync_log;
-    rotate |= w->rotate;
+    if (w == last) break;
   }
   if (status.ok() && operations > 0) {
     const Sequence first = env_.sequence->fetch_add(operations, std::memory_order_acq_rel) + 1;
-    status = co_await LogGroup(first, operations);
-    if (status.ok()) status = ApplyGroup(first);
+    if (wal_->keeps_records()) {
+      EncodeGroup(leader, last, first);
+      const bool durable = sync_mode_ == SyncMode::kGroup || sync_mode_ == SyncMode::kEvery;
+      if (!durable) unsynced_ = true;
+      status = co_await wal_->Append(encoder_.bytes(), durable);
+    }
+    if (status.ok()) status = ApplyGroup(leader, last, first);
     if (status.ok()) {
       published_.store(first + operations - 1, std::memory_order_release);
-      CounterCells& counters = env_.counters->Local();
-      counters.Add(Counter::kBatches, group_.size());
-      counters.Add(Counter::kOperationsWritten, operations);
-      counters.Add(Counter::kUserBytesWritten, bytes);
-      counters.Add(Counter::kGroups, 1);
     } else {
       // The log may hold part of the group: nothing can be acknowledged after it until reopen.
       SetBackgroundError(status);
     }
   }
-  if (status.ok()) status = co_await SyncIfDue(sync_log);
-  if (status.ok() && rotate && memtable_->memtable().entries() > 0) {
+  if (status.ok() && unsynced_ && (sync_log || sync_mode_ == SyncMode::kInterval)) {
+    status = co_await SyncIfDue(sync_log);
+  }
+  if (status.ok() && last->rotate && memtable_->memtable().entries() > 0) {
     status = co_await RotateMemtable();
   }
-  for (Writer* w : group_) {
-    if (w != leader) w->status = status;
-    if (w->count == 0) w->sequence = published_.load(std::memory_order_relaxed);
-  }
-  std::vector<Writer*> group;
-  group.swap(group_);
-  queue_.Finish(leader, group);
+  queue_.Finish(leader, last, status);
   co_return status;
 }
 
-Task<Status> Tree::LogGroup(Sequence first, uint32_t operations) {
-  if (!wal_->keeps_records()) co_return Status();
+void Tree::EncodeGroup(const Writer* leader, const Writer* last, Sequence first) {
   const WalPosition position = wal_->position();
   const WalIdentity identity{env_.store_id, env_.shard, position.log_number};
   encoder_.Begin(identity, position.synced_offset);
   encoder_.BeginRecord(first, ++dense_number_);
-  for (const Writer* w : group_) {
-    if (w->count == 0) continue;
+  for (const Writer* w = leader;; w = w->newer) {
     if (!w->payload.empty()) {
       encoder_.buffer().append(w->payload);
-    } else {
+    } else if (w->count != 0) {
       EncodeOperation(encoder_.buffer(), w->kind, 0, w->key, w->value);
     }
+    if (w == last) break;
   }
   encoder_.EndRecord();
-  const bool durable = sync_mode_ == SyncMode::kGroup || sync_mode_ == SyncMode::kEvery;
-  if (!durable) unsynced_ = true;
-  co_return co_await wal_->Append(encoder_.bytes(), durable);
 }
 
 // With sync = interval: the first group after the interval syncs for all before it; a timer is not
 // needed while writes come, and Close and SyncLog cover the last ones.
 Task<Status> Tree::SyncIfDue(bool requested) {
-  if (!unsynced_ || !wal_->keeps_records()) co_return Status();
-  if (!requested) {
-    if (sync_mode_ != SyncMode::kInterval) co_return Status();
-    if (NowNanos() - last_sync_ns_ < sync_interval_ns_) co_return Status();
-  }
+  if (!wal_->keeps_records()) co_return Status();
+  if (!requested && NowNanos() - last_sync_ns_ < sync_interval_ns_) co_return Status();
   Status status = co_await wal_->Sync();
   if (!status.ok()) {
     SetBackgroundError(status);
@@ -113,24 +97,44 @@ Task<Status> Tree::SyncIfDue(bool requested) {
   co_return Status();
 }
 
-Status Tree::ApplyGroup(Sequence first) {
+Status Tree::ApplyGroup(const Writer* leader, const Writer* last, Sequence first) {
   Sequence next = first;
-  for (const Writer* w : group_) LSMLAB_TRY(ApplyWriter(*w, &next));
+  uint64_t writers = 0;
+  uint64_t bytes = 0;
+  for (const Writer* w = leader;; w = w->newer) {
+    LSMLAB_TRY(ApplyWriter(*w, &next, &bytes));
+    ++writers;
+    if (w == last) break;
+  }
+  CounterCells& counters = env_.counters->Local();
+  counters.Add(Counter::kBatches, writers);
+  counters.Add(Counter::kOperationsWritten, next - first);
+  counters.Add(Counter::kUserBytesWritten, bytes);
+  counters.Add(Counter::kGroups, 1);
   return Status();
 }
 
-Status Tree::ApplyWriter(const Writer& writer, Sequence* next) {
+// Adds the bytes of keys and values to `bytes`.
+Status Tree::ApplyWriter(const Writer& writer, Sequence* next, uint64_t* bytes) {
   Memtable& memtable = memtable_->memtable();
   if (writer.payload.empty()) {
-    if (writer.count != 0) memtable.Add(writer.key, MakeTag((*next)++, writer.kind), writer.value);
+    if (writer.count == 0) return Status();
+    memtable.Add(writer.key, MakeTag((*next)++, writer.kind), writer.value);
+    *bytes += writer.key.size() + writer.value.size();
     return Status();
   }
   OperationReader reader(writer.payload);
   Operation operation;
   while (reader.Next(&operation)) {
     memtable.Add(operation.key, MakeTag((*next)++, operation.kind), operation.value);
+    *bytes += operation.key.size() + operation.value.size();
   }
   return reader.status();
+}
+
+bool Tree::MustMakeRoom() const noexcept {
+  return memtable_->arena().used_bytes() >= memtable_bytes_ ||
+         pressure_.load(std::memory_order_relaxed) > 1 || has_error_.load(std::memory_order_acquire);
 }
 
 // Before a group: pace, rotate a full memtable, stop while too much is owed.

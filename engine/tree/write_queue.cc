@@ -55,20 +55,21 @@ void WriteQueue::LinkNewer(Writer* newest) noexcept {
   }
 }
 
-void WriteQueue::Gather(Writer* leader, size_t max_bytes, std::vector<Writer*>* group) {
+Writer* WriteQueue::Gather(Writer* leader, size_t max_bytes) noexcept {
   Writer* newest = newest_.load(std::memory_order_acquire);
   LinkNewer(newest);
-  size_t bytes = 0;
-  for (Writer* w = leader;; w = w->newer) {
-    if (w != leader && bytes + w->bytes() > max_bytes) break;
-    bytes += w->bytes();
-    group->push_back(w);
-    if (w == newest || w->rotate) break;
+  size_t bytes = leader->bytes();
+  Writer* last = leader;
+  while (last != newest && !last->rotate) {
+    bytes += last->newer->bytes();
+    if (bytes > max_bytes) break;
+    last = last->newer;
   }
+  return last;
 }
 
-void WriteQueue::Finish(Writer* leader, const std::vector<Writer*>& group) noexcept {
-  Writer* last = group.back();
+void WriteQueue::Finish(Writer* leader, Writer* last, const Status& status) noexcept {
+  Writer* following = leader != last ? leader->newer : nullptr;
   Writer* newest = last;
   if (!newest_.compare_exchange_strong(newest, nullptr, std::memory_order_acq_rel)) {
     LinkNewer(newest);
@@ -76,8 +77,12 @@ void WriteQueue::Finish(Writer* leader, const std::vector<Writer*>& group) noexc
     next->older = nullptr;
     SetState(next, Writer::kLeader);
   }
-  for (Writer* w : group) {
-    if (w != leader) SetState(w, Writer::kDone);
+  while (following != nullptr) {
+    // A completed writer may be gone at once.
+    Writer* w = following;
+    following = w != last ? w->newer : nullptr;
+    w->status = status;
+    SetState(w, Writer::kDone);
   }
 }
 

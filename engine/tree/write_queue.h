@@ -23,8 +23,6 @@ struct Writer {
   bool rotate = false;    // seal the memtable afterwards
 
   Status status;
-  // Sequence of the last operation, or for a barrier the published sequence.
-  Sequence sequence = 0;
 
   size_t bytes() const noexcept { return payload.size() + key.size() + value.size() + 16; }
 
@@ -58,11 +56,11 @@ class WriteQueue {
   };
   WaitAwaiter Wait(Writer* writer) noexcept { return WaitAwaiter(writer); }
 
-  // Leader: the writers queued so far, oldest first, itself included, until max_bytes are reached
-  // or one with `rotate` is in.
-  void Gather(Writer* leader, size_t max_bytes, std::vector<Writer*>* group);
-  // Leader: hands over, then completes every other member of the group. `group` is dead afterwards.
-  void Finish(Writer* leader, const std::vector<Writer*>& group) noexcept;
+  // Leader: the group is the writers queued so far, oldest first, itself included, until max_bytes
+  // are reached or one with `rotate` is in. Returns the last one; members are linked by `newer`.
+  Writer* Gather(Writer* leader, size_t max_bytes) noexcept;
+  // Leader: hands over, then completes every other member up to `last` with `status`.
+  void Finish(Writer* leader, Writer* last, const Status& status) noexcept;
 
  private:
   static void LinkNewer(Writer* newest) noexcept;
