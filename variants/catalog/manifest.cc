@@ -168,9 +168,7 @@ Status ManifestCatalog::ReadEdits(const std::string& path, Slice bytes, uint64_t
       continue;
     }
     if (outcome == Outcome::kDamaged) {
-      if (closed || reader.intact_end() < snapshot_bytes) {
-        return Status::Corruption(at + reader.detail());
-      }
+      if (closed) return Status::Corruption(at + reader.detail());
       const uint64_t synced = reader.FindSyncBehindDamage();
       if (synced == 0) break;
       return Status::Corruption(at + reader.detail() + "; edits were durable up to " +
@@ -313,9 +311,12 @@ bool ManifestCatalog::OwnsFile(std::string_view name) const {
 Task<Status> ManifestCatalog::Close() {
   LSMLAB_CO_TRY(Status(poison_));
   if (file_ == nullptr) co_return Status();
-  encoder_.Begin(Identity(manifest_), synced_);
+  // The end mark vouches for the last sync mark too.
+  Status closed = co_await DataSync(*env_.io, IoSite::kCatalog, *file_);
+  if (!closed.ok()) co_return Poison(std::move(closed));
+  encoder_.Begin(Identity(manifest_), offset_);
   encoder_.AppendEndMark();
-  Status closed = co_await WriteEncoded();
+  closed = co_await WriteEncoded();
   if (closed.ok()) closed = co_await DataSync(*env_.io, IoSite::kCatalog, *file_);
   file_.reset();
   if (!closed.ok()) co_return Poison(std::move(closed));
