@@ -1,0 +1,172 @@
+// A table file damaged byte by byte: an error that names the place, or the same answers. Never a
+// crash, never another answer.
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <tuple>
+
+#include "engine/base/coding.h"
+#include "engine/base/random.h"
+#include "engine/format/block_trailer.h"
+#include "engine/format/table_footer.h"
+#include "tests/support/table_fixture.h"
+
+namespace lsmlab::test {
+namespace {
+
+EntryMap SmallEntries() {
+  EntryMap entries;
+  for (Sequence i = 0; i < 24; ++i) {
+    entries.emplace(EntryKey("key" + std::to_string(100 + i / 2), MakeTag(1 + i, EntryKind::kPut)),
+                    std::string(i % 7, static_cast<char>('a' + i)));
+  }
+  return entries;
+}
+
+TableParts SmallParts(std::string layout, const CodecVariant& codec) {
+  TableParts parts;
+  parts.layout = std::move(layout);
+  parts.codec = &codec;
+  parts.cache = &kSwizzledCache;
+  parts.filter = &kBlockedBloomFilter;
+  parts.block_bytes = 160;
+  return parts;
+}
+
+// Reads all there is in every way. Returns the first error; any answer that is not an error must be
+// the right one.
+Status ReadAll(TableHome& home, const EntryMap& model) {
+  auto opened = home.Open("t");
+  if (!opened.ok()) return opened.status();
+  const std::unique_ptr<Table> table = std::move(opened).value();
+  Status failure;
+  for (const auto& [key, value] : model) {
+    const LookupKey lookup(key.first, TagSequence(key.second));
+    LookupFold fold(lookup.snapshot);
+    TableReadCounters counters;
+    const Status status = Finish(table->Get(lookup, fold, counters));
+    if (!status.ok()) {
+      failure = status;
+      continue;
+    }
+    EXPECT_EQ(fold.state(), LookupFold::State::kFound);
+    EXPECT_EQ(fold.value(), value);
+  }
+  for (const bool fill_cache : {true, false}) {
+    Table::IteratorOptions options;
+    options.fill_cache = fill_cache;
+    auto it = table->NewIterator(options);
+    Status status = Finish(it->SeekToFirst());
+    for (auto at = model.begin(); status.ok() && at != model.end(); ++at) {
+      EXPECT_TRUE(it->valid() && it->key() == at->first.first && it->value() == at->second);
+      if (!it->valid()) break;
+      status = Finish(it->Next());
+    }
+    if (!status.ok()) failure = status;
+  }
+  const Status verified = Finish(table->Verify());
+  return failure.ok() ? verified : failure;
+}
+
+class HostileTable : public testing::TestWithParam<std::tuple<const char*, const CodecVariant*>> {
+ protected:
+  HostileTable() : home_(SmallParts(std::get<0>(GetParam()), *std::get<1>(GetParam()))) {
+    home_.Build("t", model_);
+    bytes_ = home_.io().Contents("t");
+  }
+  Status ReadDamaged(std::string damaged) {
+    home_.io().Put("t", std::move(damaged));
+    return ReadAll(home_, model_);
+  }
+
+  const EntryMap model_ = SmallEntries();
+  TableHome home_;
+  std::string bytes_;
+};
+
+TEST_P(HostileTable, EveryFlippedByteIsFoundAndNamed) {
+  ASSERT_TRUE(ReadDamaged(bytes_).ok());
+  for (size_t i = 0; i < bytes_.size(); ++i) {
+    for (const int mask : {0x01, 0x80, 0xff}) {
+      std::string damaged = bytes_;
+      damaged[i] = static_cast<char>(damaged[i] ^ mask);
+      const Status status = ReadDamaged(std::move(damaged));
+      ASSERT_TRUE(status.IsCorruption()) << "byte " << i << ": " << status.ToString();
+      const std::string text = status.ToString();
+      ASSERT_NE(text.find("t offset "), std::string::npos) << text;
+      ASSERT_NE(text.find("expected "), std::string::npos) << text;
+      ASSERT_NE(text.find("found "), std::string::npos) << text;
+    }
+  }
+}
+
+TEST_P(HostileTable, EveryTruncationAndExtensionIsFound) {
+  for (size_t n = 0; n < bytes_.size(); ++n) {
+    ASSERT_TRUE(ReadDamaged(bytes_.substr(0, n)).IsCorruption()) << n;
+  }
+  for (const size_t n : {1, 14, 128, 4096}) {
+    ASSERT_TRUE(ReadDamaged(bytes_ + std::string(n, '\0')).IsCorruption()) << n;
+  }
+}
+
+TEST_P(HostileTable, AnotherTableIsRefused) {
+  auto table = home_.Open("t", TableId{1, 2});
+  ASSERT_TRUE(table.status().IsCorruption());
+  EXPECT_NE(table.status().ToString().find("table id"), std::string::npos);
+  EXPECT_TRUE(home_.Open("t", TableId{}).ok()) << "an id of zeros accepts any";
+}
+
+// Blocks changed under a correct checksum: beyond what chance does.
+TEST_P(HostileTable, HostileBlocksWithGoodChecksumsNeverCrash) {
+  Random random(1);
+  for (int round = 0; round < 3000; ++round) {
+    std::string damaged = bytes_;
+    auto footer = DecodeTableFooter(Slice(damaged).substr(damaged.size() - kTableFooterBytes),
+                                    damaged.size(), "t");
+    ASSERT_TRUE(footer.ok());
+    // The first data block ends where its trailer's checksum verifies.
+    const uint64_t seed = TableSeed(TableHome::kId);
+    size_t end = kBlockTrailerBytes;
+    while (!CheckBlockTrailer(Slice(bytes_).substr(0, end), seed, 0, "t").ok()) ++end;
+    const BlockHandle all[] = {BlockHandle{0, end - kBlockTrailerBytes}, footer->index,
+                               footer->filter, footer->properties};
+    const BlockHandle handle = all[random.Below(4)];
+    char* payload = damaged.data() + handle.offset;
+    for (uint64_t k = 1 + random.Below(3); k > 0; --k) {
+      payload[random.Below(handle.size)] = static_cast<char>(random.Next());
+    }
+    BlockTrailer trailer;
+    trailer.codec = static_cast<uint8_t>(payload[handle.size]);
+    trailer.raw_size = LoadLe<uint32_t>(payload + handle.size + 2);
+    EncodeBlockTrailer(Slice(payload, handle.size), trailer, seed, handle.offset,
+                       payload + handle.size);
+    home_.io().Put("t", std::move(damaged));
+    auto opened = home_.Open("t");
+    if (!opened.ok()) continue;
+    const std::unique_ptr<Table> table = std::move(opened).value();
+    (void)Finish(table->Verify()).ok();
+    for (const auto& [key, value] : model_) {
+      const LookupKey lookup(key.first, TagSequence(key.second));
+      LookupFold fold(lookup.snapshot);
+      TableReadCounters counters;
+      (void)Finish(table->Get(lookup, fold, counters)).ok();
+    }
+    auto it = table->NewIterator({});
+    Status status = Finish(it->SeekToLast());
+    for (int steps = 0; status.ok() && it->valid() && steps < 1000; ++steps) {
+      status = Finish(it->Prev());
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Parts, HostileTable,
+                         testing::Combine(testing::Values("restarts", "slotted"),
+                                          testing::Values(&kNoCodec, &kLz4Codec, &kZstdCodec)),
+                         [](const auto& parts) {
+                           return std::string(std::get<0>(parts.param)) + "_" +
+                                  std::string(std::get<1>(parts.param)->name);
+                         });
+
+}  // namespace
+}  // namespace lsmlab::test
