@@ -40,6 +40,7 @@ class FlatTable final : public Table {
       if (block == nullptr) return false;
       PrefetchLines(reinterpret_cast<const char*>(block) + kBlockDataOffset, prefetch_lines_);
       ++hits;
+      fold.NoteBlock(block);
       end = Layout::Search(block->data, block->size, lookup, fold, nullptr);
       if (end != SearchEnd::kRanOut || !file_->index().continues(i)) break;
       ++i;
