@@ -185,6 +185,8 @@ Result<SettingValue> ParseSetting(const SettingSpec& spec, std::string_view text
     }
     case SettingType::kChoiceList: {
       std::vector<std::string> list;
+      // An empty list is a value where it is the default: the setting then says what it means.
+      if (text.empty() && spec.default_value.empty()) return SettingValue(std::move(list));
       const bool good = ParseList(text, [&](std::string_view entry) {
         return IsChoice(spec.choices, list.emplace_back(entry));
       });

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "engine/base/coding.h"
-#include "variants/filter/filter_settings.h"
 #include "variants/filter/filters.h"
 
 // Blocked Bloom filter (Putze, Sanders, Singler 2007) in the split form of Impala and Parquet: each
@@ -131,12 +130,10 @@ Result<FilterProbe> OpenBlocked(Slice encoded) {
   return FilterProbe{MayContain, Prefetch};
 }
 
-constexpr SettingSpec kSettings[] = {kBitsPerKeySetting};
-
 }  // namespace
 
 const FilterVariant kBlockedBloomFilter = {"blocked-bloom",
                                            "one cache line per key, eight lanes tested at once",
-                                           kSettings, MakeBlocked, OpenBlocked};
+                                           {}, MakeBlocked, OpenBlocked};
 
 }  // namespace lsmlab

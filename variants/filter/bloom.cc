@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "engine/base/coding.h"
-#include "variants/filter/filter_settings.h"
 #include "variants/filter/filters.h"
 
 // Bloom's filter (Bloom 1970) with k probes from one hash by double hashing (Kirsch, Mitzenmacher
@@ -103,12 +102,10 @@ Result<FilterProbe> OpenBloom(Slice encoded) {
   return FilterProbe{MayContain, Prefetch};
 }
 
-constexpr SettingSpec kSettings[] = {kBitsPerKeySetting};
-
 }  // namespace
 
 const FilterVariant kBloomFilter = {"bloom",
                                     "Bloom filter: fewest bits for its kind, k lines per probe",
-                                    kSettings, MakeBloom, OpenBloom};
+                                    {}, MakeBloom, OpenBloom};
 
 }  // namespace lsmlab
