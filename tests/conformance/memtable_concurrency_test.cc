@@ -119,6 +119,24 @@ TEST_P(MemtableConcurrency, ReadersSeeWhatWasPublished) {
   }
 }
 
+// Many small memtables: a structure's first steps (a root that splits) come once in each.
+TEST_P(MemtableConcurrency, ReadersSeeWhatWasPublishedWhileItIsSmall) {
+  for (int round = 0; round < Scaled(300); ++round) {
+    MakeMemtable();
+    published_ = 0;
+    written_ = false;
+    std::atomic<bool> started{false};
+    std::thread points([&] {
+      started = true;
+      ReadPoints(KeyShape::kRandom, Random(static_cast<uint64_t>(round)));
+    });
+    while (!started) std::this_thread::yield();
+    Write(KeyShape::kRandom, 140);
+    points.join();
+    if (HasFatalFailure()) return;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(All, MemtableConcurrency, testing::ValuesIn(kMemtables), VariantName);
 
 }  // namespace
