@@ -45,6 +45,8 @@ class CompactionPolicy {
   virtual double Pressure(const TreeShape& shape) const = 0;
   // A plan that merges everything overlapping [begin, end] (empty: open ended) one step towards the
   // bottom; nothing when the range is in one run of the last occupied level. For CompactRange.
+  // Nothing, too, while running jobs hold what it needs: the caller waits for a job to end and asks
+  // again until none is running.
   virtual std::optional<CompactionPlan> PickRange(const TreeShape& shape, std::string_view begin,
                                                   std::string_view end) const = 0;
   virtual uint32_t levels() const noexcept = 0;
