@@ -181,7 +181,9 @@ Task<Status> Tree::OpenTables(const CatalogState& state) {
 // Replays the log into a memtable, writes it out as tables, and starts a new segment: nothing that
 // is acknowledged later depends on a log whose end was found by guessing.
 Task<Status> Tree::RecoverLog(const CatalogState& state) {
-  auto* recovered = new MemtableHandle(env_.composition->memtable, 0);
+  // Its number is above those of all earlier flushes and logs, and so is its run in level 0.
+  const uint64_t recovered_number = next_file_.fetch_add(1, std::memory_order_relaxed);
+  auto* recovered = new MemtableHandle(env_.composition->memtable, recovered_number);
   memtable_ = recovered;
   MemtableReplayer replayer(recovered->memtable());
   WalReplayStats stats;

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/base/random.h"
+#include "engine/store.h"
+#include "tests/support/key_space.h"
+#include "tests/support/store_model.h"
+
+namespace lsmlab::test {
+
+struct ModelRun {
+  std::string name;  // in front of every message
+  StoreOptions options;
+  uint64_t seed = 1;
+  uint64_t operations = 1000;
+  size_t keys = 500;
+};
+
+// Random operations on a store and on a model of it; every answer is compared. Also holds
+// snapshots and iterators over hundreds of operations and reads them again. One use.
+class ModelRunner {
+ public:
+  explicit ModelRunner(ModelRun run);
+  // The first difference or unexpected error, with a line that tells how to repeat it.
+  Status Run();
+  // Deepest level that held a table, for tests that want to know whether compaction took part.
+  size_t deepest_level() const noexcept { return deepest_level_; }
+
+ private:
+  // What the store showed after operation `at`.
+  struct Held {
+    uint64_t at;
+    std::unique_ptr<Snapshot> snapshot;
+    std::unique_ptr<Iterator> iterator;  // made without the snapshot; null: none
+    uint64_t until;                      // step at which it is let go
+  };
+
+  Status Open();
+  Status Reopen();
+  Status Step();
+  Status Put();
+  Status Delete();
+  Status Batch();
+  Status Get();
+  Status MultiGet();
+  Status Walk();
+  Status ReadHeld();
+  Status Hold();
+  Status Maintain();
+  Status CompareWhole(uint64_t at, Iterator* iterator);
+  Status CompareStep(const Iterator& iterator, const StoreModel::Cursor& cursor, Iterator* values);
+  // A moment to read at: now, or that of a held snapshot.
+  const Held* DrawMoment(ReadOptions* options, uint64_t* at);
+
+  ModelRun run_;
+  Random random_;
+  KeySpace keys_;
+  StoreModel model_;
+  std::unique_ptr<Store> store_;
+  std::deque<Held> held_;
+  uint64_t operation_ = 0;  // last one of the model
+  uint64_t step_ = 0;
+  const char* doing_ = "";
+  bool log_kept_ = true;
+  size_t deepest_level_ = 0;
+};
+
+}  // namespace lsmlab::test

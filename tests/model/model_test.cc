@@ -1,0 +1,88 @@
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "engine/async/frame_pool.h"
+#include "engine/base/checksum.h"
+#include "tests/model/model_runner.h"
+#include "tests/support/compositions.h"
+#include "tests/support/temp_directory.h"
+#include "tests/support/test_scale.h"
+
+// Random operations against a model: every preset, and the default with each part exchanged once,
+// on files and on the simulated disk, on both executors.
+namespace lsmlab::test {
+namespace {
+
+struct Case {
+  TestComposition composition;
+  std::string io;
+  std::string executor;
+  uint64_t operations;
+};
+
+constexpr uint64_t kPresetOperations = 50'000;
+constexpr uint64_t kVariationOperations = 12'000;
+
+// Every run opens a fresh store this often: short histories reach the rare states of a young tree.
+constexpr uint64_t kOperationsPerStore = 6'000;
+
+std::vector<Case> AllCases() {
+  std::vector<Case> cases;
+  for (const TestComposition& composition : PresetCompositions()) {
+    cases.push_back({composition, "posix", "threads", kPresetOperations});
+    cases.push_back({composition, "simulated", "inline", kPresetOperations});
+    cases.push_back({composition, "simulated", "threads", kPresetOperations});
+  }
+  for (const TestComposition& composition : OnePartVariations()) {
+    cases.push_back({composition, "posix", "inline", kVariationOperations});
+    cases.push_back({composition, "simulated", "inline", kVariationOperations});
+  }
+  return cases;
+}
+
+class ModelTest : public testing::TestWithParam<Case> {};
+
+TEST_P(ModelTest, AnswersAsTheModel) {
+  const Case& c = GetParam();
+  const long frames = LiveFrames();
+  const uint64_t total = Scaled(c.operations);
+  size_t deepest = 0;
+  for (uint64_t done = 0; done < total; done += kOperationsPerStore) {
+    TempDirectory directory;
+    ModelRun run;
+    run.name = testing::UnitTest::GetInstance()->current_test_info()->name();
+    run.seed = TestSeed(Checksum(run.name, done) >> 1);
+    run.options.composition = ComposeSmall(
+        c.composition, {{"engine.io.variant", c.io}, {"engine.executor.variant", c.executor}});
+    auto io = run.options.composition.io.variant->make(run.options.composition.io.settings);
+    ASSERT_TRUE(io.ok());
+    run.options.io = std::move(io).value();
+    run.options.path = c.io == "posix" ? directory.path() + "/store" : "/store";
+    run.options.seed = run.seed | 1;
+    run.operations = std::min(kOperationsPerStore, total - done);
+    run.keys = done % 2 == 0 ? 300 : 2000;
+    ModelRunner runner(run);
+    const Status status = runner.Run();
+    ASSERT_TRUE(status.ok()) << status.ToString();
+    deepest = std::max(deepest, runner.deepest_level());
+  }
+  if (total >= kOperationsPerStore) {
+    EXPECT_GE(deepest, 2u) << "compaction took no part";
+  }
+  EXPECT_EQ(LiveFrames(), frames);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, ModelTest, testing::ValuesIn(AllCases()), [](const auto& c) {
+  return c.param.composition.name + "_" + c.param.io + "_" + c.param.executor;
+});
+
+// The promise of `make test`, whatever parts come and go.
+TEST(ModelTestSize, IsAtLeastHalfAMillionOperations) {
+  uint64_t operations = 0;
+  for (const Case& c : AllCases()) operations += c.operations;
+  EXPECT_GE(operations, 500'000u);
+}
+
+}  // namespace
+}  // namespace lsmlab::test

@@ -1,0 +1,82 @@
+#include "tests/support/compositions.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+
+#include "variants/compose.h"
+#include "variants/presets.h"
+#include "variants/registry.h"
+
+namespace lsmlab::test {
+namespace {
+
+// The smallest that the ranges of the settings allow.
+const Settings kSmall = {
+    {"engine.memtable.size", "64KiB"},        {"engine.table.block.size", "512"},
+    {"engine.compaction.file_size", "16KiB"}, {"engine.compaction.level1_size", "32KiB"},
+    {"engine.compaction.size_ratio", "4"},    {"engine.catalog.edit_log_size", "4KiB"},
+    {"engine.cache.bytes", "128KiB"},
+};
+
+[[noreturn]] void Give(const std::string& name, const Status& status) {
+  std::fprintf(stderr, "composition %s: %s\n", name.c_str(), status.ToString().c_str());
+  std::abort();
+}
+
+std::string TestName(std::string text) {
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return std::isalnum(c) == 0; }, '_');
+  return text;
+}
+
+void Add(std::vector<Assignment>& to, const Settings& settings, int layer) {
+  for (const auto& [name, text] : settings) to.push_back({name, text, "test", layer});
+}
+
+}  // namespace
+
+Composition ComposeSmall(const TestComposition& wanted, const Settings& more) {
+  std::vector<Assignment> assignments;
+  if (!wanted.preset.empty()) {
+    auto preset = LoadPreset(wanted.preset, 0);
+    if (!preset.ok()) Give(wanted.name, preset.status());
+    assignments = preset->assignments;
+  }
+  Add(assignments, kSmall, 1);
+  Add(assignments, wanted.changes, 2);
+  Add(assignments, more, 3);
+  auto composed = Compose(assignments);
+  if (!composed.ok()) Give(wanted.name, composed.status());
+  return composed->composition;
+}
+
+std::vector<TestComposition> PresetCompositions() {
+  std::vector<TestComposition> all;
+  for (const std::string& name : PresetNames()) all.push_back({TestName(name), name, {}});
+  return all;
+}
+
+std::vector<TestComposition> OnePartVariations() {
+  std::vector<TestComposition> all;
+  for (const char* part_name : {"memtable", "filter", "codec", "cache"}) {
+    const PartInfo* part = FindPart(part_name);
+    for (size_t i = 1; i < part->variants.size(); ++i) {
+      const std::string variant(part->variants[i].name);
+      const std::string name = "engine." + std::string(part_name) + ".variant";
+      all.push_back({TestName(std::string(part_name) + " " + variant), "", {{name, variant}}});
+    }
+  }
+  all.push_back({"layout_slotted", "", {{"engine.table.block.layout", "slotted"}}});
+  all.push_back(
+      {"slotted_zstd_last",
+       "",
+       {{"engine.table.block.layout", "slotted"}, {"engine.codec.per_level", "none,lz4,zstd"}}});
+  all.push_back({"sync_group", "", {{"engine.wal.sync", "group"}}});
+  all.push_back({"sync_every", "", {{"engine.wal.sync", "every"}}});
+  all.push_back({"wal_off", "", {{"engine.wal.variant", "off"}}});
+  all.push_back({"one_waiting", "", {{"engine.memtable.max_waiting", "1"}}});
+  return all;
+}
+
+}  // namespace lsmlab::test

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/composition.h"
+
+namespace lsmlab::test {
+
+using Settings = std::vector<std::pair<std::string, std::string>>;
+
+// A composition under test: a preset, made so small that a few thousand operations flush, compact
+// and fill three levels, and what differs from it.
+struct TestComposition {
+  std::string name;    // for test names: letters, digits, underscores
+  std::string preset;  // empty: the registry's defaults
+  Settings changes;    // "engine.<part>.<setting>" and text
+};
+
+// Composes it; a mistake ends the test program.
+Composition ComposeSmall(const TestComposition& wanted, const Settings& more = {});
+
+// Every shipped preset.
+std::vector<TestComposition> PresetCompositions();
+// The default with one part exchanged: each memtable, block layout, cache, filter, codec and log
+// sync setting of the registry appears at least once.
+std::vector<TestComposition> OnePartVariations();
+
+}  // namespace lsmlab::test
