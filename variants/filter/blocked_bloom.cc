@@ -1,14 +1,10 @@
 #include "variants/filter/blocked_bloom.h"
 
-#if defined(__AVX512F__)
-#include <immintrin.h>
-#endif
-
 #include <algorithm>
 #include <cmath>
 #include <vector>
 
-#include "engine/base/coding.h"
+#include "engine/base/simd.h"
 #include "variants/filter/filters.h"
 
 // Blocked Bloom filter (Putze, Sanders, Singler 2007) in the split form of Impala and Parquet: each
@@ -134,6 +130,8 @@ Result<FilterProbe> OpenBlocked(Slice encoded) {
 
 const FilterVariant kBlockedBloomFilter = {"blocked-bloom",
                                            "one cache line per key, eight lanes tested at once",
-                                           {}, MakeBlocked, OpenBlocked};
+                                           {},
+                                           MakeBlocked,
+                                           OpenBlocked};
 
 }  // namespace lsmlab

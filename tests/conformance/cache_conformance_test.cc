@@ -1,0 +1,259 @@
+// What every block cache must do (engine/parts/block_cache.h), and the frames that blocks live in.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "engine/base/random.h"
+#include "variants/cache/caches.h"
+
+namespace lsmlab {
+namespace {
+
+SettingBag Bag(int64_t bytes, int64_t shards) {
+  SettingBag bag;
+  bag.Set("bytes", bytes);
+  bag.Set("shards", shards);
+  return bag;
+}
+
+BlockId IdOf(uint64_t file, size_t i) { return BlockId{file, 4096 * i}; }
+
+// A block whose bytes say what it is.
+BlockRef MakeBlock(const BlockId& id, size_t size = 4000) {
+  Block* block = AllocateBlock(size);
+  block->id = id;
+  char* data = MutableData(block);
+  std::memset(data, 'x', size);
+  std::memcpy(data, &id, sizeof id);
+  return BlockRef::Adopt(block);
+}
+bool Holds(const Block& block, const BlockId& id) {
+  return std::memcmp(block.data, &id, sizeof id) == 0;
+}
+
+class CacheConformance : public testing::TestWithParam<const CacheVariant*> {
+ protected:
+  void Make(int64_t bytes, int64_t shards, size_t slots) {
+    cache_ = GetParam()->make(Bag(bytes, shards));
+    slots_ = std::vector<BlockSlot>(slots);
+  }
+  ~CacheConformance() override {
+    cache_->Forget(slots_, 1);
+    cache_.reset();
+    EpochDrain();
+  }
+  BlockRef Insert(size_t i) { return cache_->Insert(slots_[i], IdOf(1, i), MakeBlock(IdOf(1, i))); }
+  bool Cached(size_t i) {
+    const ReadGuard guard;
+    Block* block = cache_->TryPin(slots_[i], IdOf(1, i), guard);
+    EXPECT_TRUE(block == nullptr || Holds(*block, IdOf(1, i)));
+    return block != nullptr;
+  }
+  bool keeps() const { return GetParam() != &kNoCache; }
+
+  std::unique_ptr<BlockCache> cache_;
+  std::vector<BlockSlot> slots_;
+};
+
+TEST_P(CacheConformance, KeepsWhatFits) {
+  Make(8 << 20, 4, 100);
+  for (size_t i = 0; i < 100; ++i) {
+    EXPECT_FALSE(Cached(i));
+    const BlockRef block = Insert(i);
+    EXPECT_TRUE(Holds(*block.get(), IdOf(1, i)));
+  }
+  for (size_t i = 0; i < 100; ++i) EXPECT_EQ(Cached(i), keeps());
+  EXPECT_EQ(cache_->Counters().blocks, keeps() ? 100u : 0u);
+}
+
+TEST_P(CacheConformance, TheFirstOfTwoLoadersWins) {
+  Make(8 << 20, 4, 1);
+  const BlockRef first = Insert(0);
+  const BlockRef second = Insert(0);
+  EXPECT_EQ(first.get() == second.get(), keeps());
+  EXPECT_EQ(cache_->Counters().blocks, keeps() ? 1u : 0u);
+}
+
+TEST_P(CacheConformance, StaysWithinItsBudget) {
+  Make(1 << 20, 1, 2000);
+  Random random(1);
+  const uint64_t before = BlockFrameBytes();
+  for (size_t round = 0; round < 6000; ++round) {
+    const size_t i = random.Below(2000);
+    if (!Cached(i)) {
+      (void)cache_->Insert(slots_[i], IdOf(1, i),
+                           MakeBlock(IdOf(1, i), 1 + random.Below(9000) + 15));
+    }
+    ASSERT_LE(cache_->Counters().charge_bytes, cache_->capacity_bytes());
+  }
+  EpochDrain();
+  EXPECT_EQ(BlockFrameBytes() - before, cache_->Counters().charge_bytes)
+      << "what is charged is what is held";
+  if (!keeps()) return;
+  EXPECT_GT(cache_->Counters().charge_bytes, cache_->capacity_bytes() * 8 / 10);
+  EXPECT_GT(cache_->Counters().evictions, 1000u);
+}
+
+TEST_P(CacheConformance, WhatIsUsedStays) {
+  Make(512 << 10, 1, 1000);
+  for (size_t i = 0; i < 1000; ++i) {
+    (void)Insert(i);
+    for (size_t hot = 0; hot < 10 && i >= 10; ++hot) {
+      ASSERT_EQ(Cached(hot), keeps()) << "block " << hot << " after " << i;
+    }
+  }
+}
+
+TEST_P(CacheConformance, ABlockInUseIsNotEvictedAndALargeOneIsNotKept) {
+  Make(64 << 10, 1, 100);
+  std::vector<BlockRef> held;
+  for (size_t i = 0; i < 40; ++i) {
+    held.push_back(Insert(i));
+    ASSERT_TRUE(Holds(*held.back().get(), IdOf(1, i))) << "returned even when it is not cached";
+  }
+  EXPECT_LE(cache_->Counters().charge_bytes, 64u << 10);
+  EXPECT_EQ(cache_->Counters().evictions, 0u);
+  EXPECT_EQ(Cached(0), keeps());
+  held.clear();
+  (void)cache_->Insert(slots_[50], IdOf(1, 50), MakeBlock(IdOf(1, 50), 100 << 10));
+  EXPECT_FALSE(Cached(50));
+  (void)Insert(51);
+  EXPECT_EQ(Cached(51), keeps());
+}
+
+TEST_P(CacheConformance, ForgetDropsOneFileOnly) {
+  Make(8 << 20, 4, 50);
+  std::vector<BlockSlot> others(50);
+  for (size_t i = 0; i < 50; ++i) {
+    (void)Insert(i);
+    (void)cache_->Insert(others[i], IdOf(2, i), MakeBlock(IdOf(2, i)));
+  }
+  const BlockRef held = Insert(7);
+  cache_->Forget(slots_, 1);
+  EXPECT_TRUE(Holds(*held.get(), IdOf(1, 7))) << "outlives its entry";
+  for (size_t i = 0; i < 50; ++i) {
+    EXPECT_FALSE(Cached(i));
+    const ReadGuard guard;
+    EXPECT_EQ(cache_->TryPin(others[i], IdOf(2, i), guard) != nullptr, keeps());
+  }
+  cache_->Forget(others, 2);
+  EXPECT_EQ(cache_->Counters().blocks, 0u);
+  EXPECT_EQ(cache_->Counters().charge_bytes, 0u);
+}
+
+TEST_P(CacheConformance, ABlockFoundUnderAGuardLivesAsLongAsTheGuard) {
+  Make(64 << 10, 1, 1000);
+  (void)Insert(0);
+  {
+    const ReadGuard guard;
+    Block* block = cache_->TryPin(slots_[0], IdOf(1, 0), guard);
+    for (size_t i = 1; i < 1000; ++i) (void)Insert(i);
+    if (block != nullptr) {
+      EXPECT_TRUE(Holds(*block, IdOf(1, 0)));
+      const BlockRef shared = BlockRef::Share(block);
+      EXPECT_TRUE(Holds(*shared.get(), IdOf(1, 0)));
+    }
+  }
+  EpochDrain();
+}
+
+TEST_P(CacheConformance, ReadersLoadersAndEvictionAtOnce) {
+  Make(256 << 10, 2, 400);
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> threads;
+  for (uint64_t t = 0; t < 3; ++t) {
+    threads.emplace_back([&, t] {
+      Random random(t);
+      std::vector<BlockRef> kept(4);
+      while (!stop.load(std::memory_order_relaxed)) {
+        const size_t i = random.Below(slots_.size());
+        const BlockId id = IdOf(1, i);
+        BlockRef ref;
+        {
+          const ReadGuard guard;
+          Block* block = cache_->TryPin(slots_[i], id, guard);
+          if (block != nullptr) {
+            ASSERT_TRUE(Holds(*block, id));
+            if (random.OneIn(4)) ref = BlockRef::Share(block);
+          }
+        }
+        if (!ref) ref = cache_->Insert(slots_[i], id, MakeBlock(id));
+        ASSERT_TRUE(Holds(*ref.get(), id));
+        if (random.OneIn(8)) kept[random.Below(4)] = ref;
+      }
+    });
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  stop = true;
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_LE(cache_->Counters().charge_bytes, cache_->capacity_bytes());
+}
+
+INSTANTIATE_TEST_SUITE_P(Caches, CacheConformance,
+                         testing::Values(&kNoCache, &kLruCache, &kSwizzledCache),
+                         [](const auto& cache) { return std::string(cache.param->name); });
+
+TEST(BlockFrames, EverySizeIsAlignedChargedAndDisjoint) {
+  const uint64_t before = BlockFrameBytes();
+  std::vector<BlockRef> blocks;
+  Random random(1);
+  uint64_t charged = 0;
+  for (int i = 0; i < 3000; ++i) {
+    const size_t size = i % 50 == 0 ? random.Below(300'000) : random.Below(20'000);
+    Block* block = AllocateBlock(size);
+    ASSERT_EQ(reinterpret_cast<uintptr_t>(block->data) % 64, 0u);
+    ASSERT_EQ(block->data, reinterpret_cast<char*>(block) + kBlockDataOffset);
+    ASSERT_EQ(block->size, size);
+    ASSERT_GE(block->charge, size + 128);
+    ASSERT_LE(block->charge, std::max<size_t>(576, (size + 192) * 9 / 8 + 64));
+    charged += block->charge;
+    std::memset(MutableData(block), i & 0xff, size + 64);
+    blocks.push_back(BlockRef::Adopt(block));
+    if (random.OneIn(3)) {
+      const size_t victim = random.Below(blocks.size());
+      charged -= blocks[victim]->charge;
+      std::swap(blocks[victim], blocks.back());
+      blocks.pop_back();
+    }
+    ASSERT_EQ(BlockFrameBytes() - before, charged);
+  }
+  for (const BlockRef& block : blocks) {
+    const Slice bytes = block->bytes();
+    ASSERT_TRUE(std::all_of(bytes.begin(), bytes.end(), [&](char c) { return c == bytes[0]; }));
+  }
+  blocks.clear();
+  EXPECT_EQ(BlockFrameBytes(), before);
+}
+
+TEST(BlockFrames, ManyThreads) {
+  const uint64_t before = BlockFrameBytes();
+  std::vector<std::thread> threads;
+  for (uint64_t t = 0; t < 4; ++t) {
+    threads.emplace_back([t] {
+      Random random(t);
+      std::vector<BlockRef> held(64);
+      for (int i = 0; i < 20'000; ++i) {
+        Block* block = AllocateBlock(random.Below(9000) + 1);
+        std::memset(MutableData(block), static_cast<int>(t), block->size);
+        BlockRef& place = held[random.Below(held.size())];
+        if (place) {
+          ASSERT_EQ(place->data[place->size - 1], static_cast<char>(t));
+        }
+        place = BlockRef::Adopt(block);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(BlockFrameBytes(), before);
+}
+
+}  // namespace
+}  // namespace lsmlab
