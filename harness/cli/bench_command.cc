@@ -1,0 +1,221 @@
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+
+#include "harness/cli/command.h"
+#include "harness/cli/summary.h"
+#include "harness/experiment/plan.h"
+#include "harness/record/json.h"
+#include "harness/run/files.h"
+#include "harness/run/interrupt.h"
+#include "harness/run/run_store.h"
+#include "variants/home.h"
+#include "variants/nearest.h"
+#include "variants/presets.h"
+#include "workloads/shipped.h"
+
+namespace lsmlab::harness {
+namespace {
+
+constexpr OptionSpec kOptions[] = {
+    {"preset", "NAME", "a preset, by name or path; default baseline"},
+    {"set", "NAME=VALUE", "a setting above the preset's, as engine.memtable.size=4MiB; repeatable"},
+    {"engine", "NAME", "lsmlab (default), rocksdb or null"},
+    {"workload", "FILE", "a YCSB property file or a name of `lsmlab workloads`; default ycsb-a"},
+    {"property,p", "NAME=VALUE", "a property above the file's; repeatable"},
+    {"threads", "N", "client threads; default: the workload's threadcount"},
+    {"seed", "N", "of the operation stream; default 42"},
+    {"db", "DIR", "directory of the store; without it a fresh one, removed at the end"},
+    {"load-only", "", "only fill the store (needs --db)"},
+    {"run-only", "", "only run, on a store that --load-only has filled (needs --db)"},
+    {"keep", "", "leave the store where it is"},
+    {"drain", "", "reach the drained tree after the load (the default)"},
+    {"no-drain", "", "begin the run phase with the load's debt"},
+    {"warmup", "none|read-all", "read every record before the run phase; default none"},
+    {"out", "DIR", "append the records to DIR/records.ndjson"},
+};
+
+struct Bench {
+  RunSpec spec;
+  std::string out;
+  bool own_directory = false;  // made by us
+  bool remove = false;         // when done
+};
+
+Result<std::string> WorkloadPath(const std::string& given) {
+  for (const workloads::ShippedWorkload& workload : workloads::ShippedWorkloads()) {
+    if (workload.name == given) return FindShippedFile(workload.path);
+  }
+  const std::string path = FindShippedFile(given);
+  std::error_code error;
+  if (std::filesystem::exists(path, error)) return path;
+  std::vector<std::string_view> known;
+  for (const workloads::ShippedWorkload& workload : workloads::ShippedWorkloads()) {
+    known.push_back(workload.name);
+  }
+  return Status::NotFound("--workload: no file and no shipped workload '" + Shown(given) +
+                          "', shipped are " + JoinNames(known) + DidYouMean(given, known));
+}
+
+Result<EngineSetup> ReadEngine(const ParsedOptions& options) {
+  const Result<Preset> preset = LoadPreset(options.Get("preset", "baseline"), kPresetLayer);
+  if (!preset.ok())
+    return Status::InvalidArgument("--preset: " + std::string(preset.status().message()));
+  std::vector<Assignment> assignments = preset.value().assignments;
+  for (const std::string& text : options.All("set")) {
+    Result<std::pair<std::string, std::string>> parts = SplitAssignment("--set", text);
+    if (!parts.ok()) return parts.status();
+    assignments.push_back({parts->first, parts->second, "--set", kCommandLineLayer});
+  }
+  const std::string engine = options.Get("engine", "lsmlab");
+  if (FindEngine(engine) == nullptr) {
+    return Status::InvalidArgument("--engine: " + UnknownEngineMessage(engine));
+  }
+  return SetUpEngine(engine, assignments);
+}
+
+Status ReadWorkload(const ParsedOptions& options, RunSpec* spec) {
+  Result<std::string> path = WorkloadPath(options.Get("workload", "ycsb-a"));
+  if (!path.ok()) return path.status();
+  spec->workload_file = std::move(path).value();
+  for (const std::string& text : options.All("property")) {
+    Result<std::pair<std::string, std::string>> parts = SplitAssignment("-p", text);
+    if (!parts.ok()) return parts.status();
+    spec->properties.push_back(std::move(parts).value());
+  }
+  const Result<std::unique_ptr<workloads::Workload>> workload =
+      workloads::OpenWorkload(spec->workload_file, spec->properties);
+  if (!workload.ok()) return workload.status();
+  spec->identity.workload = std::filesystem::path(spec->workload_file).stem().string();
+  spec->threads = workload.value()->info().thread_count;
+  return {};
+}
+
+Status ReadPhases(const ParsedOptions& options, RunSpec* spec) {
+  spec->load = !options.Has("run-only");
+  spec->run = !options.Has("load-only");
+  spec->fresh = spec->load;
+  spec->drain = !options.Has("no-drain");
+  if (!spec->load && !spec->run) {
+    return Status::InvalidArgument("--load-only and --run-only leave nothing to do");
+  }
+  if (options.Has("drain") && options.Has("no-drain")) {
+    return Status::InvalidArgument("--drain and --no-drain exclude each other");
+  }
+  if ((!spec->load || !spec->run) && !options.Has("db")) {
+    return Status::InvalidArgument(
+        "--load-only and --run-only need --db, the store to fill or use");
+  }
+  const std::string warmup = options.Get("warmup", "none");
+  if (warmup != "none" && warmup != "read-all") {
+    return Status::InvalidArgument("--warmup: '" + Shown(warmup) +
+                                   "' is not allowed; allowed is none or read-all");
+  }
+  if (warmup == "read-all") spec->warmup = Warmup::kReadAll;
+  return {};
+}
+
+Result<Bench> ReadBench(const ParsedOptions& options) {
+  Bench bench;
+  RunSpec& spec = bench.spec;
+  Result<EngineSetup> setup = ReadEngine(options);
+  if (!setup.ok()) return setup.status();
+  spec.config = setup.value().config;
+  RunIdentity& id = spec.identity;
+  id.experiment = "bench";
+  id.engine = setup.value().engine;
+  id.variant =
+      id.engine == "lsmlab" ? RowNameOfPreset(options.Get("preset", "baseline")) : id.engine;
+  for (const std::string& text : options.All("set")) id.variant += " " + text;
+  id.base = id.variant;
+  LSMLAB_TRY(ReadWorkload(options, &spec));
+  LSMLAB_TRY(ReadPhases(options, &spec));
+  Result<uint64_t> seed = ParseCount("--seed", options.Get("seed", "42"), 0, INT64_MAX);
+  if (!seed.ok()) return seed.status();
+  id.seed = seed.value();
+  if (options.Has("threads")) {
+    Result<uint64_t> threads = ParseCount("--threads", options.Get("threads"), 1, 1024);
+    if (!threads.ok()) return threads.status();
+    spec.threads = static_cast<uint32_t>(threads.value());
+  }
+  for (const PartInfo& part : AllParts()) spec.compared_parts.emplace_back(part.name);
+  spec.directory = options.Get("db");
+  bench.out = options.Get("out");
+  bench.remove = !options.Has("keep") && !options.Has("db");
+  return bench;
+}
+
+// A real disk where there is one: /tmp often lives in memory.
+std::string TemporaryParent() {
+  const char* directory = std::getenv("TMPDIR");
+  return directory != nullptr && *directory != '\0' ? directory : "/var/tmp";
+}
+
+Status PrepareDirectory(Bench* bench) {
+  if (!bench->out.empty()) LSMLAB_TRY(MakeDirectories(bench->out));
+  if (!bench->spec.directory.empty()) return {};
+  Result<std::string> made = MakeFreshDirectory(TemporaryParent(), "lsmlab-bench-");
+  if (!made.ok()) return made.status();
+  bench->own_directory = true;
+  bench->spec.directory = made.value() + "/store";
+  return {};
+}
+
+void ShowProgress(const std::string& phase, const PhaseProgress& p) {
+  if (isatty(STDERR_FILENO) == 0 || p.elapsed_s <= 0) return;
+  const double share =
+      p.total_ops > 0 ? 100.0 * static_cast<double>(p.ops) / static_cast<double>(p.total_ops) : 0;
+  const double rate = static_cast<double>(p.ops) / p.elapsed_s;
+  const double left =
+      p.total_ops > p.ops && rate > 0 ? static_cast<double>(p.total_ops - p.ops) / rate : 0;
+  std::fprintf(stderr, "\r\033[K%s %.0f %%, %.0f ops/s, %.0f s left", phase.c_str(), share, rate,
+               left);
+  std::fflush(stderr);
+}
+
+Status Execute(const Bench& bench) {
+  const Provenance provenance = FindProvenance(ParentDirectory(bench.spec.directory));
+  Status writing;
+  RunListener listener;
+  listener.on_progress = ShowProgress;
+  listener.on_record = [&](RunRecord record) {
+    if (isatty(STDERR_FILENO) != 0) std::fputs("\r\033[K", stderr);
+    std::fputs(SummaryText(record).c_str(), stdout);
+    if (bench.out.empty() || !writing.ok()) return;
+    writing = AppendLine(bench.out + "/records.ndjson", RecordLine(record, provenance));
+  };
+  WatchInterrupts();
+  const Status status = ExecuteRun(bench.spec, InterruptFlag(), listener);
+  return status.ok() ? writing : status;
+}
+
+int Run(const ParsedOptions& options) {
+  Result<Bench> bench = ReadBench(options);
+  if (!bench.ok()) return FailUsage(bench.status());
+  const Status prepared = PrepareDirectory(&bench.value());
+  if (!prepared.ok()) return FailRun(prepared);
+  const Status status = Execute(bench.value());
+  const std::string& store = bench.value().spec.directory;
+  if (bench.value().remove) {
+    const Status removed = RemoveOwnDirectory(ParentDirectory(store));
+    if (!removed.ok()) return FailRun(removed);
+  } else {
+    std::printf("store: %s\n", store.c_str());
+  }
+  if (!bench.value().out.empty()) {
+    std::printf("records: %s/records.ndjson\n", bench.value().out.c_str());
+  }
+  return status.ok() ? kExitDone : FailRun(status);
+}
+
+}  // namespace
+
+const Command kBenchCommand = {
+    {"bench", "measure one composition with one workload", "", 0, 0,
+     "lsmlab bench --preset baseline --workload workloads/ycsb/workloada -p recordcount=100000",
+     kOptions},
+    Run};
+
+}  // namespace lsmlab::harness

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/base/slice.h"
+#include "engine/base/status.h"
+
+// What the driver asks of any engine. The same operations, with the same work around them
+// (driver/op_executor.h), whoever answers.
+namespace lsmlab::harness {
+
+enum class Outcome : uint8_t { kDone, kNotFound, kFailed };
+
+// One byte of every 64 of a value, so that each of its cache lines has really arrived. Returns a
+// sum, so that the reads cannot be left out.
+inline uint64_t TouchBytes(Slice value) noexcept {
+  uint64_t sum = 0;
+  for (size_t i = 0; i < value.size(); i += 64) sum += static_cast<unsigned char>(value[i]);
+  return sum;
+}
+
+// One client thread's way to the store. One thread at a time; made, used and destroyed while the
+// adapter lives. After kFailed, error() says why.
+class StoreSession {
+ public:
+  virtual ~StoreSession() = default;
+  // `value` lives until the next call on this session.
+  virtual Outcome Get(Slice key, Slice* value) = 0;
+  virtual Outcome Put(Slice key, Slice value) = 0;
+  virtual Outcome Delete(Slice key) = 0;
+  // From the first key >= `key`, up to `count` entries; touches key and value of each (TouchBytes)
+  // and adds the touched bytes to `sum`. kNotFound when there is not one.
+  virtual Outcome Scan(Slice key, uint64_t count, uint64_t* sum) = 0;
+
+  const Status& error() const noexcept { return error_; }
+
+ protected:
+  Outcome Fail(Status status) {
+    error_ = std::move(status);
+    return Outcome::kFailed;
+  }
+
+ private:
+  Status error_;
+};
+
+// Counter name (results/SCHEMA.md) -> value since the store was opened.
+using CounterMap = std::map<std::string, double, std::less<>>;
+
+// Something the engine did in the background. Times of the monotonic clock.
+struct EngineEvent {
+  std::string kind;  // "flush", "compaction", "stall", "slowdown", ...
+  std::string cause;
+  int64_t start_ns = 0, end_ns = 0;
+  uint64_t bytes_in = 0, bytes_out = 0;
+  uint32_t level = 0;
+};
+
+struct LevelState {
+  uint32_t level = 0;
+  uint64_t tables = 0, bytes = 0, runs = 0;
+};
+
+class StoreAdapter {
+ public:
+  virtual ~StoreAdapter() = default;
+  // Any thread.
+  virtual std::unique_ptr<StoreSession> NewSession() = 0;
+  // Writes memtables out and waits until no compaction is owed.
+  virtual Status Drain() = 0;
+  // Counters that only grow, so that a phase is the difference of two snapshots.
+  virtual CounterMap Counters() = 0;
+  // Figures of this moment ("table_bytes", "memtable_bytes", "cache_bytes", "pinned_bytes").
+  virtual CounterMap Gauges() = 0;
+  virtual std::vector<EngineEvent> TakeEvents() = 0;
+  virtual std::vector<LevelState> Levels() = 0;
+  // No session is left. Further calls: only destruction.
+  virtual Status Close() = 0;
+};
+
+}  // namespace lsmlab::harness

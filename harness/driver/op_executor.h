@@ -1,0 +1,92 @@
+#pragma once
+
+#include <string>
+
+#include "harness/driver/adapter.h"
+#include "workloads/workload.h"
+#include "workloads/ycsb/record.h"
+
+namespace lsmlab::harness {
+
+// Turns a workload's operations into calls on a session: what an update or a read-modify-write
+// means for a store that keeps a record as one value is decided here, for every engine alike.
+// One thread at a time.
+class OpExecutor {
+ public:
+  OpExecutor(StoreSession& session, const workloads::WorkloadInfo& workload)
+      : session_(session),
+        blind_(workload.update == workloads::UpdateMode::kBlind),
+        raw_(workload.raw_value) {}
+
+  Outcome Execute(const workloads::Operation& op) {
+    using workloads::OpKind;
+    switch (op.kind) {
+      case OpKind::kInsert:
+        return Write(op);
+      case OpKind::kRead:
+        return Read(op);
+      case OpKind::kUpdate:
+        return Update(op);
+      case OpKind::kReadModifyWrite:
+        if (const Outcome outcome = Read(op); outcome != Outcome::kDone) return outcome;
+        return Update(op);
+      case OpKind::kScan:
+        return session_.Scan(op.key, op.scan_length, &touched_);
+      case OpKind::kSeek:
+        return session_.Scan(op.key, 1, &touched_);
+      case OpKind::kDelete:
+        return session_.Delete(op.key);
+    }
+    return Outcome::kFailed;
+  }
+
+  // Bytes of keys and values handed to the store for writing.
+  uint64_t user_bytes() const noexcept { return user_bytes_; }
+  // Never to be looked at; keeps the reads from being optimised away.
+  uint64_t touched() const noexcept { return touched_; }
+  const Status& error() const noexcept {
+    return record_error_.ok() ? session_.error() : record_error_;
+  }
+
+ private:
+  Outcome Read(const workloads::Operation& op) {
+    Slice value;
+    const Outcome outcome = session_.Get(op.key, &value);
+    if (outcome == Outcome::kDone) touched_ += TouchBytes(value);
+    return outcome;
+  }
+
+  Outcome Put(Slice key, Slice value) {
+    user_bytes_ += key.size() + value.size();
+    return session_.Put(key, value);
+  }
+  Outcome Write(const workloads::Operation& op) { return Put(op.key, op.value); }
+
+  // Reads the record, replaces the field, writes it, as YCSB's bindings of such stores do; a blind
+  // one writes a whole new record.
+  Outcome Update(const workloads::Operation& op) {
+    if (blind_) return Write(op);
+    Slice record;
+    if (const Outcome outcome = session_.Get(op.key, &record); outcome != Outcome::kDone) {
+      return outcome;
+    }
+    touched_ += TouchBytes(record);
+    if (raw_ || op.write_field == workloads::kAllFields) return Write(op);
+    const Status replaced = workloads::ReplaceField(record, op.write_field, op.value, &scratch_);
+    if (!replaced.ok()) {
+      record_error_ = replaced;
+      return Outcome::kFailed;
+    }
+    return Put(op.key, scratch_);
+  }
+
+  StoreSession& session_;
+  const bool blind_;
+  const bool raw_;
+  uint64_t user_bytes_ = 0;
+  uint64_t touched_ = 0;
+  std::string scratch_;
+  Status record_error_;
+};
+
+}  // namespace lsmlab::harness

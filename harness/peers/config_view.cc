@@ -1,0 +1,87 @@
+#include "harness/peers/config_view.h"
+
+#include <charconv>
+
+namespace lsmlab::harness {
+namespace {
+
+// Settings that only some variants of a part have: another variant does not use the thing.
+uint64_t BytesOr(const SettingBag& bag, std::string_view name, uint64_t otherwise) {
+  return bag.Has(name) ? bag.Bytes(name) : otherwise;
+}
+int IntegerOr(const SettingBag& bag, std::string_view name, int otherwise) {
+  return bag.Has(name) ? static_cast<int>(bag.Integer(name)) : otherwise;
+}
+
+std::vector<std::string> CodecsOf(const Composition& c) {
+  const std::vector<std::string>& per_level = c.codec.settings.ChoiceList("per_level");
+  if (per_level.empty()) return {std::string(c.codec.variant->name)};
+  return per_level;
+}
+
+std::string JoinCodecs(const std::vector<std::string>& codecs) {
+  std::string joined;
+  for (const std::string& codec : codecs) joined += (joined.empty() ? "" : ",") + codec;
+  return joined;
+}
+
+std::string Durability(const SharedConditions& shared) {
+  if (!shared.log) return "none";
+  if (shared.sync == "group" || shared.sync == "every") return "power loss";
+  return "process kill";
+}
+
+std::string RealText(double value) {
+  char buffer[32];
+  return std::string(buffer, std::to_chars(buffer, buffer + sizeof buffer, value).ptr);
+}
+
+}  // namespace
+
+SharedConditions ShareConditions(const Composition& c) {
+  SharedConditions shared;
+  shared.memtable_bytes = c.memtable.settings.Bytes("size");
+  shared.waiting_memtables = static_cast<int>(c.memtable.settings.Integer("max_waiting"));
+  shared.log = c.wal.variant->name != "off";
+  shared.sync = c.wal.settings.Choice("sync");
+  shared.block_bytes = c.table.settings.Bytes("block.size");
+  shared.restart_interval = IntegerOr(c.table.settings, "block.restart_interval", 16);
+  if (c.filter.variant->name != "none") {
+    shared.filter_bits_per_key = c.filter.settings.RealList("bits_per_key").front();
+  }
+  shared.cache_bytes = BytesOr(c.cache.settings, "bytes", 0);
+  shared.codec_per_level = CodecsOf(c);
+  shared.zstd_level = IntegerOr(c.codec.settings, "level", 1);
+  shared.background_threads = IntegerOr(c.executor.settings, "background", 1);
+  shared.direct = c.io.settings.Has("direct") ? c.io.settings.Choice("direct") : "none";
+  const SettingBag& compaction = c.compaction.settings;
+  shared.file_bytes = BytesOr(compaction, "file_size", uint64_t{64} << 20);
+  shared.level1_bytes = BytesOr(compaction, "level1_size", uint64_t{256} << 20);
+  shared.l0_trigger = IntegerOr(compaction, "l0_trigger", 4);
+  if (compaction.Has("size_ratio")) {
+    shared.size_ratio = compaction.Real("size_ratio");
+  }
+  return shared;
+}
+
+std::map<std::string, std::string> ConditionsOf(const EngineSetup& setup, uint32_t threads) {
+  if (setup.engine == "null") return {{"threads", std::to_string(threads)}};
+  const SharedConditions shared = ShareConditions(setup.composed.composition);
+  return {
+      {"durability", Durability(shared)},
+      {"wal_sync", shared.log ? shared.sync : "off"},
+      {"cache_bytes", std::to_string(shared.cache_bytes)},
+      {"compression", JoinCodecs(shared.codec_per_level)},
+      {"memtable_bytes", std::to_string(shared.memtable_bytes)},
+      {"file_bytes", std::to_string(shared.file_bytes)},
+      {"level1_bytes", std::to_string(shared.level1_bytes)},
+      {"size_ratio", RealText(shared.size_ratio)},
+      {"block_bytes", std::to_string(shared.block_bytes)},
+      {"filter_bits_per_key", RealText(shared.filter_bits_per_key)},
+      {"threads", std::to_string(threads)},
+      {"background_threads", std::to_string(shared.background_threads)},
+      {"direct_io", shared.direct},
+  };
+}
+
+}  // namespace lsmlab::harness

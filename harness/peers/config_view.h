@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "harness/peers/engines.h"
+
+namespace lsmlab::harness {
+
+// The shared settings of a composition as an engine without our parts understands them. Made from
+// the same SettingBags that our engine reads, so that a comparison is alike by construction.
+struct SharedConditions {
+  uint64_t memtable_bytes = 0;
+  int waiting_memtables = 0;
+  bool log = true;
+  std::string sync;  // "none", "interval", "group", "every"
+  uint64_t block_bytes = 0;
+  int restart_interval = 16;
+  double filter_bits_per_key = 0;            // of the first level; 0: no filter
+  uint64_t cache_bytes = 0;                  // 0: no cache
+  std::vector<std::string> codec_per_level;  // last entry repeats; never empty
+  int zstd_level = 1;
+  int background_threads = 1;
+  std::string direct;  // "none", "writes", "all"
+  uint64_t file_bytes = 0, level1_bytes = 0;
+  double size_ratio = 10;
+  int l0_trigger = 4;
+};
+
+SharedConditions ShareConditions(const Composition& composition);
+
+}  // namespace lsmlab::harness

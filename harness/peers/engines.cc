@@ -1,0 +1,99 @@
+#include "harness/peers/engines.h"
+
+#include <algorithm>
+
+#include "variants/nearest.h"
+
+namespace lsmlab::harness {
+namespace {
+
+constexpr const EngineInfo* kEngines[] = {&kLsmlabEngine, &kRocksdbEngine, &kNullEngine};
+constexpr std::string_view kPeers = "peers.";
+
+Status Refuse(const Assignment& a, const std::string& what) {
+  return Status::InvalidArgument(a.origin + ": " + Shown(a.name) + ": " + what);
+}
+
+// Checks "peers.<engine>.<setting>" and puts it into the bag when it is for `engine`.
+Status AssignPeer(const Assignment& a, std::string_view engine, SettingBag* bag) {
+  const size_t dot = a.name.find('.', kPeers.size());
+  const std::string_view peer = std::string_view(a.name).substr(kPeers.size(), dot - kPeers.size());
+  const EngineInfo* info = FindEngine(peer);
+  if (info == nullptr || dot == std::string::npos) return Refuse(a, UnknownEngineMessage(peer));
+  const std::string_view key = std::string_view(a.name).substr(dot + 1);
+  std::vector<std::string_view> known;
+  for (const SettingSpec& spec : info->settings) {
+    known.push_back(spec.name);
+    if (spec.name != key) continue;
+    Result<SettingValue> value = ParseSetting(spec, a.text);
+    if (!value.ok()) return Refuse(a, std::string(value.status().message()));
+    if (peer == engine) bag->Set(key, std::move(value).value());
+    return {};
+  }
+  return Refuse(a, "unknown setting of " + std::string(peer) + ", known are " + JoinNames(known) +
+                       DidYouMean(key, known));
+}
+
+}  // namespace
+
+std::span<const EngineInfo> Engines() noexcept {
+  // Copies of the rows, so that they can be walked as values; made at the first call.
+  static const std::vector<EngineInfo> engines = [] {
+    std::vector<EngineInfo> rows;
+    for (const EngineInfo* row : kEngines) rows.push_back(*row);
+    return rows;
+  }();
+  return engines;
+}
+
+const EngineInfo* FindEngine(std::string_view name) noexcept {
+  for (const EngineInfo* row : kEngines) {
+    if (row->name == name) return row;
+  }
+  return nullptr;
+}
+
+std::string UnknownEngineMessage(std::string_view name) {
+  std::vector<std::string_view> known;
+  for (const EngineInfo* row : kEngines) known.push_back(row->name);
+  return "unknown engine '" + Shown(name) + "', known are " + JoinNames(known) +
+         DidYouMean(name, known);
+}
+
+Result<EngineSetup> SetUpEngine(std::string_view engine,
+                                const std::vector<Assignment>& assignments) {
+  const EngineInfo* info = FindEngine(engine);
+  if (info == nullptr) return Status::InvalidArgument(UnknownEngineMessage(engine));
+  EngineSetup setup;
+  setup.engine = engine;
+  setup.peer = DefaultSettings(info->settings);
+  std::vector<Assignment> ours;
+  std::vector<Assignment> sorted = assignments;
+  std::stable_sort(sorted.begin(), sorted.end(),
+                   [](const Assignment& a, const Assignment& b) { return a.layer < b.layer; });
+  for (const Assignment& a : sorted) {
+    if (a.name.starts_with(kPeers)) {
+      LSMLAB_TRY(AssignPeer(a, engine, &setup.peer));
+    } else {
+      ours.push_back(a);
+    }
+  }
+  Result<ComposedEngine> composed = Compose(ours);
+  if (!composed.ok()) return composed.status();
+  setup.composed = std::move(composed).value();
+  setup.config = setup.composed.config;
+  for (const SettingSpec& spec : info->settings) {
+    const SettingValue& value = setup.peer.values().find(spec.name)->second;
+    setup.config[std::string(kPeers) + std::string(engine) + "." + std::string(spec.name)] =
+        FormatSetting(spec, value);
+  }
+  return setup;
+}
+
+Result<EngineSetup> SetUpEngine(std::string_view engine, const ConfigMap& config) {
+  std::vector<Assignment> assignments;
+  for (const auto& [name, text] : config) assignments.push_back({name, text, "configuration", 0});
+  return SetUpEngine(engine, assignments);
+}
+
+}  // namespace lsmlab::harness

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/base/status.h"
+#include "harness/record/provenance.h"
+#include "harness/record/run_record.h"
+#include "harness/run/run_spec.h"
+
+// Everything of the harness that is written or read as JSON; the parser's headers stay in json.cc.
+namespace lsmlab::harness {
+
+// One line of records.ndjson, as results/SCHEMA.md says, without its newline.
+std::string RecordLine(const RunRecord& record, const Provenance& provenance);
+
+// A run spec for the child process, and back. Corruption when the text is not one.
+std::string SpecText(const RunSpec& spec);
+Result<RunSpec> ParseSpec(std::string_view text);
+
+// What --resume needs to know of a line: which phase of which run, and whether it is complete.
+struct RecordSummary {
+  std::string variant, workload, phase, config_hash, workload_digest;
+  uint32_t block = 0;
+  bool complete = false;
+};
+// Corruption for a line that is no record.
+Result<RecordSummary> SummarizeLine(std::string_view line);
+
+// plan.json: the experiment's name and the runs in order, with a hash over all that shapes them.
+std::string PlanText(const std::string& experiment, const std::string& plan_hash,
+                     const std::vector<RunSpec>& runs);
+// The hash of such a text. Corruption when it has none.
+Result<std::string> PlanHashOf(std::string_view text);
+
+}  // namespace lsmlab::harness

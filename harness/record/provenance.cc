@@ -1,0 +1,121 @@
+#include "harness/record/provenance.h"
+
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/sysmacros.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <ctime>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <system_error>
+
+#include "lsmlab_revision.h"
+
+namespace lsmlab::harness {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string FirstLine(const fs::path& path) {
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line);
+  while (!line.empty() && line.back() == ' ') line.pop_back();
+  return line;
+}
+
+std::string CpuModel() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    if (line.rfind("model name", 0) == 0) {
+      const size_t colon = line.find(": ");
+      if (colon != std::string::npos) return line.substr(colon + 2);
+    }
+  }
+  return {};
+}
+
+// The type of the mount with the longest path that `directory` lies in.
+std::string FilesystemType(const std::string& directory) {
+  std::error_code error;
+  const std::string where = fs::weakly_canonical(directory, error).string();
+  std::ifstream mounts("/proc/self/mounts");
+  std::string best_type;
+  size_t best = 0;
+  for (std::string line; std::getline(mounts, line);) {
+    std::istringstream fields(line);
+    std::string device, point, type;
+    if (!(fields >> device >> point >> type)) continue;
+    const bool inside =
+        where.rfind(point, 0) == 0 &&
+        (point == "/" || where.size() == point.size() || where[point.size()] == '/');
+    if (inside && point.size() >= best) {
+      best = point.size();
+      best_type = type;
+    }
+  }
+  return best_type;
+}
+
+// The block device of `directory` below /sys, following a partition to its disk.
+fs::path BlockDevice(const std::string& directory) {
+  struct stat info;
+  if (::stat(directory.c_str(), &info) != 0) return {};
+  const std::string number =
+      std::to_string(major(info.st_dev)) + ":" + std::to_string(minor(info.st_dev));
+  std::error_code error;
+  fs::path device = fs::canonical("/sys/dev/block/" + number, error);
+  if (error) return {};
+  if (!fs::exists(device / "queue", error)) device = device.parent_path();
+  return device;
+}
+
+std::string DiskName(const fs::path& device) {
+  if (device.empty()) return {};
+  const std::string model = FirstLine(device / "device" / "model");
+  const std::string kind = FirstLine(device / "queue" / "rotational") == "1" ? "rotating" : "solid";
+  return device.filename().string() + (model.empty() ? "" : " " + model) + " (" + kind + ")";
+}
+
+}  // namespace
+
+Provenance FindProvenance(const std::string& directory) {
+  Provenance p;
+  p.revision = LSMLAB_REVISION;
+  p.dirty = LSMLAB_DIRTY;
+  p.compiler = "gcc " __VERSION__;
+  p.flags = LSMLAB_BUILD_FLAGS;
+  p.build_type = LSMLAB_BUILD_TYPE;
+  p.sanitizer = LSMLAB_BUILD_SANITIZER;
+  p.cpu = CpuModel();
+  p.cores = static_cast<uint64_t>(std::max(sysconf(_SC_NPROCESSORS_ONLN), 0L));
+  const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+  if (pages > 0 && page > 0) p.memory_bytes = static_cast<uint64_t>(pages) * page;
+  utsname system{};
+  if (uname(&system) == 0) p.kernel = std::string(system.sysname) + " " + system.release;
+  p.filesystem = FilesystemType(directory);
+  const fs::path device = BlockDevice(directory);
+  p.disk = DiskName(device);
+  if (!device.empty()) p.write_cache = FirstLine(device / "queue" / "write_cache");
+  return p;
+}
+
+std::string UtcTimestamp() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  gmtime_r(&now, &utc);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return text;
+}
+
+uint64_t FreeDiskBytes(const std::string& directory) {
+  struct statvfs info;
+  if (::statvfs(directory.c_str(), &info) != 0) return 0;
+  return static_cast<uint64_t>(info.f_bavail) * info.f_frsize;
+}
+
+}  // namespace lsmlab::harness

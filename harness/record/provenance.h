@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace lsmlab::harness {
+
+// Where a figure comes from: this build and this machine. Texts that cannot be found out are empty.
+struct Provenance {
+  std::string revision;
+  bool dirty = false;
+  std::string compiler, flags, build_type, sanitizer;
+  std::string cpu, kernel, filesystem, disk, write_cache;
+  uint64_t cores = 0, memory_bytes = 0;
+};
+
+// `directory`: where the store lives, for filesystem and disk.
+Provenance FindProvenance(const std::string& directory);
+
+// "2024-05-01T12:30:00Z".
+std::string UtcTimestamp();
+
+// Bytes free for this user on the filesystem of `directory`; 0 when unknown.
+uint64_t FreeDiskBytes(const std::string& directory);
+
+}  // namespace lsmlab::harness

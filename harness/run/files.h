@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "engine/base/status.h"
+
+// The few file operations of the harness. Errors are IoError, NoSpace or NotFound and name the
+// path.
+namespace lsmlab::harness {
+
+// Replaces the file by one with these bytes: written beside it, synced, renamed.
+Status WriteWholeFile(const std::string& path, std::string_view bytes);
+// A regular file of at most `limit` bytes.
+Result<std::string> ReadWholeFile(const std::string& path, size_t limit);
+// Appends line and newline in one write and syncs: a line that is there, is there whole.
+Status AppendLine(const std::string& path, const std::string& line);
+
+// Creates it and its parents.
+Status MakeDirectories(const std::string& path);
+// A directory that did not exist before, below `parent`: "<prefix>XXXXXX".
+Result<std::string> MakeFreshDirectory(const std::string& parent, const std::string& prefix);
+// Removes a directory that this program has created in this or an earlier run, with all in it.
+// REQUIRES: not a link; a missing one is fine.
+Status RemoveOwnDirectory(const std::string& path);
+std::string ParentDirectory(const std::string& path);
+
+}  // namespace lsmlab::harness

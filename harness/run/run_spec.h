@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "harness/record/run_record.h"
+#include "workloads/workload.h"
+
+namespace lsmlab::harness {
+
+enum class Warmup : uint8_t { kNone, kReadAll };
+
+// One run, whole: what a fresh process needs to do it. Handed to the child through a file.
+struct RunSpec {
+  RunIdentity identity;
+  TextMap config;             // resolved: SetUpEngine(engine, config)
+  std::string workload_file;  // path
+  workloads::Overrides properties;
+  uint32_t threads = 1;
+  bool load = true, run = true;  // phases
+  bool drain = true;             // reach the drained tree after the load, before the run
+  bool fresh = true;             // the load creates the store; false: it exists already
+  Warmup warmup = Warmup::kNone;
+  double interval_s = 0.1;
+  double load_seconds = 0, run_seconds = 0;  // limits; 0: none
+  std::string directory;                     // of the store
+  std::vector<ExpectBar> expect;
+  std::vector<std::string> compared_parts;  // what the experiment varies
+};
+
+// The variant, workload and phase of a record, for messages and for what a resumed run skips.
+std::string RunLabel(const RunIdentity& identity);
+
+}  // namespace lsmlab::harness
