@@ -38,8 +38,8 @@ inline Node* ChildAt(const Node& node, uint32_t i) noexcept {
   return LoadRelaxed(static_cast<const InnerNode&>(node).children[i]);
 }
 
-// Stay inside a change of the writer: a bounded spin, then give up the processor, as the writer may
-// have lost its own.
+// How a reader waits for a change to end: a bounded spin, then give up the processor, as the writer
+// may have lost its own.
 class Backoff {
  public:
   void Wait() noexcept {

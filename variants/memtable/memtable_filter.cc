@@ -12,7 +12,7 @@ namespace {
 alignas(32) constexpr uint32_t kMultipliers[8] = {0x47b6137b, 0x44974d91, 0x8824ad5b, 0xa2b7289d,
                                                   0x705495c7, 0x2df1424b, 0x9efc4947, 0x5c6bfb31};
 
-// Keys of a first segment: at least a line's worth of segments, at most 2 M (4 MiB to clear).
+// Keys that a first segment is sized for; at 2 M there are 4 MiB to clear.
 constexpr uint64_t kFirstKeysMin = 256;
 constexpr uint64_t kFirstKeysMax = 2u << 20;
 constexpr uint64_t kFirstKeysUnknown = 64u << 10;
