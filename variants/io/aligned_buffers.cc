@@ -33,7 +33,7 @@ void* HugeFromHeap(size_t bytes) {
 }
 
 // The class of a slab buffer: 0 for 64 KiB, 4 for 1 MiB.
-size_t SlabClass(size_t bytes) {
+[[maybe_unused]] size_t SlabClass(size_t bytes) {
   return static_cast<size_t>(std::bit_width((bytes - 1) / kSmallestInSlab));
 }
 

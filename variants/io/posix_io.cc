@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "variants/io/aligned_buffers.h"
+#include "variants/io/direct_files.h"
 #include "variants/io/ios.h"
 #include "variants/io/posix_errors.h"
 #include "variants/io/posix_lock.h"
@@ -18,8 +19,6 @@
 
 namespace lsmlab {
 namespace {
-
-enum class Direct : uint8_t { kNone, kWrites, kAll };
 
 // The kernel moves at most this much per call; whole pages, so that direct transfers stay aligned.
 constexpr size_t kMaxTransfer = size_t{1} << 30;
@@ -39,15 +38,11 @@ class PosixFile final : public IoFile {
       : IoFile(std::move(path)), fd_(fd), direct_(direct), size_(size) {}
   // Nothing is left to lose: what must stay was synced, and that reported its errors.
   ~PosixFile() override { close(fd_); }
-  size_t alignment() const noexcept override { return direct_ ? AlignedBuffers::kAlignment : 1; }
+  size_t alignment() const noexcept override { return direct_ ? kDirectAlignment : 1; }
   uint64_t size() const noexcept override { return size_.load(std::memory_order_acquire); }
 
   int fd() const noexcept { return fd_; }
   void set_size(uint64_t size) noexcept { size_.store(size, std::memory_order_release); }
-  bool Aligned(const IoOp& op) const noexcept {
-    const uint64_t mixed = op.offset | op.length | reinterpret_cast<uintptr_t>(op.data);
-    return mixed % alignment() == 0;
-  }
 
  private:
   int fd_;
@@ -56,13 +51,6 @@ class PosixFile final : public IoFile {
 };
 
 PosixFile& FileOf(const IoOp& op) { return static_cast<PosixFile&>(*op.file); }
-
-Status Misaligned(const IoOp& op) {
-  return Status::InvalidArgument(op.file->path() + " offset " + std::to_string(op.offset) +
-                                 " length " + std::to_string(op.length) +
-                                 ": offset, length and memory of a direct file must be multiples "
-                                 "of 4096");
-}
 
 Status Failed(const char* operation, const std::string& path) {
   return StatusFromErrno(operation, path, errno);
@@ -97,26 +85,11 @@ class PosixIo final : public Io {
   static Status MakeDir(const IoOp& op);
   static Status List(IoOp& op);
   static Status Lock(IoOp& op);
-  bool IsDirect(IoSite site) const noexcept;
 
   Direct direct_;
   SiteCounters counters_;
   AlignedBuffers buffers_;
 };
-
-bool PosixIo::IsDirect(IoSite site) const noexcept {
-  switch (site) {
-    case IoSite::kFlush:
-    case IoSite::kCompactionWrite:
-      return direct_ != Direct::kNone;
-    case IoSite::kBlockRead:
-    case IoSite::kTableOpen:
-    case IoSite::kCompactionRead:
-      return direct_ == Direct::kAll;
-    default:
-      return false;
-  }
-}
 
 Status PosixIo::Run(IoOp& op) {
   op.transferred = 0;
@@ -160,7 +133,7 @@ Status PosixIo::Run(IoOp& op) {
 }
 
 Status PosixIo::Open(IoOp& op) {
-  const bool direct = IsDirect(op.site);
+  const bool direct = IsDirect(direct_, op.site);
   // O_NONBLOCK: a pipe in the place of a file must not hold up the open; files ignore it.
   int flags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | (direct ? O_DIRECT : 0);
   const char* name = "open";
@@ -195,7 +168,7 @@ Status PosixIo::Open(IoOp& op) {
 
 Status PosixIo::Read(IoOp& op) {
   PosixFile& file = FileOf(op);
-  if (!file.Aligned(op)) return Misaligned(op);
+  if (!IsAligned(op)) return Misaligned(op);
   char* to = static_cast<char*>(op.data);
   while (op.transferred < op.length) {
     const size_t want = std::min(op.length - op.transferred, kMaxTransfer);
@@ -212,7 +185,7 @@ Status PosixIo::Read(IoOp& op) {
 
 Status PosixIo::Write(IoOp& op) {
   PosixFile& file = FileOf(op);
-  if (!file.Aligned(op)) return Misaligned(op);
+  if (!IsAligned(op)) return Misaligned(op);
   char* from = static_cast<char*>(op.data);
   while (op.transferred < op.length) {
     iovec piece{from + op.transferred, std::min(op.length - op.transferred, kMaxTransfer)};
@@ -310,18 +283,11 @@ Status PosixIo::Lock(IoOp& op) {
   return Status();
 }
 
-constexpr SettingSpec kSettings[] = {
-    {"direct", SettingType::kChoice, "none", 0, 0, "none|writes|all",
-     "which table files bypass the page cache: none, those being written by flush and compaction, "
-     "or also those being read"},
-};
+constexpr SettingSpec kSettings[] = {kDirectSetting};
 
 Result<std::unique_ptr<Io>> Make(const SettingBag& settings) {
-  const std::string& direct = settings.Choice("direct");
-  return Result<std::unique_ptr<Io>>(std::make_unique<PosixIo>(direct == "all" ? Direct::kAll
-                                                               : direct == "writes"
-                                                                   ? Direct::kWrites
-                                                                   : Direct::kNone));
+  return Result<std::unique_ptr<Io>>(
+      std::make_unique<PosixIo>(ParseDirect(settings.Choice("direct"))));
 }
 
 }  // namespace
