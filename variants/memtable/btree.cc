@@ -5,6 +5,8 @@
 // next 21 : 154 (tests/bench/memtable_bench.cc, native build, medians of 5 on a busy 2-core
 // machine).
 
+#include "variants/memtable/btree.h"
+
 #include <memory>
 
 #include "engine/base/assert.h"
