@@ -44,8 +44,13 @@ void PinnedValue::Reset() noexcept {
   if (view_ != nullptr) static_cast<TreeView*>(std::exchange(view_, nullptr))->Unref();
 }
 
+Status StoreImpl::CheckWritable() const {
+  if (!options_.read_only) return Status();
+  return Status::InvalidArgument(options_.path + ": opened read-only");
+}
+
 Status StoreImpl::CheckWrite(Slice key, Slice value) const {
-  if (options_.read_only) return Status::InvalidArgument(options_.path + ": opened read-only");
+  LSMLAB_TRY(CheckWritable());
   if (key.size() > kMaxKeyBytes) {
     return Status::InvalidArgument("key of " + std::to_string(key.size()) +
                                    " bytes, at most 65535 are allowed");
@@ -96,7 +101,10 @@ Task<Status> StoreImpl::WriteAsync(const WriteBatch& batch) {
     }
     tree = shard;
   }
-  LSMLAB_CO_TRY(reader.status());
+  // Bytes that the caller made are no damage of ours.
+  if (!reader.status().ok()) {
+    co_return Status::InvalidArgument(std::string(reader.status().message()));
+  }
   if (tree == nullptr) co_return Status();
   Writer writer;
   writer.payload = batch.payload();
@@ -148,6 +156,7 @@ Sequence StoreImpl::TakeSnapshot() {
   }
   const Sequence sequence =
       snapshots_.Take([this] { return sequence_.load(std::memory_order_acquire); });
+  if (options_.read_only) return sequence;
   // Groups that drew a number up to this one may still be on their way in some shard: an empty
   // write goes through each queue behind them.
   for (auto& tree : trees_) {
@@ -174,16 +183,19 @@ std::unique_ptr<Iterator> StoreImpl::NewIterator(const ReadOptions& options) {
 }
 
 Status StoreImpl::Flush() {
+  LSMLAB_TRY(CheckWritable());
   for (auto& tree : trees_) LSMLAB_TRY(Run(tree->Flush()));
   return Status();
 }
 
 Status StoreImpl::CompactRange(Slice begin, Slice end) {
+  LSMLAB_TRY(CheckWritable());
   for (auto& tree : trees_) LSMLAB_TRY(Run(tree->CompactRange(begin, end)));
   return Status();
 }
 
 Status StoreImpl::Drain() {
+  LSMLAB_TRY(CheckWritable());
   for (auto& tree : trees_) LSMLAB_TRY(Run(tree->Drain()));
   return Status();
 }
@@ -194,6 +206,7 @@ Status StoreImpl::Verify() {
 }
 
 Status StoreImpl::SyncLog() {
+  LSMLAB_TRY(CheckWritable());
   for (auto& tree : trees_) {
     Writer writer;
     writer.sync_log = true;

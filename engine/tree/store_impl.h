@@ -68,6 +68,7 @@ class StoreImpl final : public Store {
   }
 
   Tree& ShardFor(Slice key) noexcept { return *trees_[partitioner_->ShardOf(key)]; }
+  Status CheckWritable() const;
   Status CheckWrite(Slice key, Slice value) const;
   Task<Status> WriteOne(Tree& tree, EntryKind kind, Slice key, Slice value);
   // A number at which every shard shows all it will ever show; registered in snapshots_.
