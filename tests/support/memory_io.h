@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <map>
@@ -28,6 +29,9 @@ class MemoryIo final : public Io {
   bool Exists(const std::string& path) const { return files_.count(path) != 0; }
   // Reads answer with this error while it is not ok.
   void FailReads(Status status) { read_failure_ = std::move(status); }
+
+  // Writes are counted and thrown away: for measuring what comes before them.
+  void DiscardWrites() { discard_writes_ = true; }
 
   bool Start(IoOp& op) noexcept override {
     std::lock_guard guard(mutex_);
@@ -116,10 +120,11 @@ class MemoryIo final : public Io {
   }
   void Write(IoOp& op) {
     CheckAligned(op);
+    op.transferred = op.length;
+    if (discard_writes_) return;
     std::string& bytes = Of(op);
     if (bytes.size() < op.offset + op.length) bytes.resize(op.offset + op.length);
     std::memcpy(bytes.data() + op.offset, op.data, op.length);
-    op.transferred = op.length;
   }
   void Count(const IoOp& op) {
     for (IoCounters* c : {&total_, &by_site_[static_cast<size_t>(op.site)]}) {
@@ -135,6 +140,7 @@ class MemoryIo final : public Io {
   std::mutex mutex_;
   std::map<std::string, std::shared_ptr<std::string>> files_;
   Status read_failure_;
+  bool discard_writes_ = false;
   IoCounters total_;
   IoCounters by_site_[static_cast<size_t>(IoSite::kCount)];
 };

@@ -1,10 +1,14 @@
 #include "variants/filter/blocked_bloom.h"
 
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <vector>
 
-#include "engine/base/simd.h"
 #include "variants/filter/filters.h"
 
 // Blocked Bloom filter (Putze, Sanders, Singler 2007) in the split form of Impala and Parquet: each
@@ -28,12 +32,18 @@ inline uint64_t LaneBit(uint64_t hash, int lane) noexcept {
 }
 
 #if defined(__AVX512F__)
+// Vector types of the compiler: GCC 12 warns about its own headers when the intrinsics are used.
+using Words [[gnu::vector_size(32)]] = uint32_t;
+using Lanes [[gnu::vector_size(64)]] = uint64_t;
+
 inline bool Probe512(const uint64_t* line, uint64_t hash) noexcept {
-  const __m256i salts = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(kSalts));
-  const __m256i low = _mm256_set1_epi32(static_cast<int>(static_cast<uint32_t>(hash)));
-  const __m256i shifts = _mm256_srli_epi32(_mm256_mullo_epi32(low, salts), 26);
-  const __m512i bits = _mm512_sllv_epi64(_mm512_set1_epi64(1), _mm512_cvtepu32_epi64(shifts));
-  const __m512i missing = _mm512_andnot_si512(_mm512_load_si512(line), bits);
+  Words salts;
+  Lanes lanes;
+  std::memcpy(&salts, kSalts, sizeof salts);
+  std::memcpy(&lanes, line, sizeof lanes);
+  const Words shifts = salts * static_cast<uint32_t>(hash) >> 26;
+  const Lanes bits = (Lanes{} + 1) << __builtin_convertvector(shifts, Lanes);
+  const auto missing = reinterpret_cast<__m512i>(bits & ~lanes);
   return _mm512_test_epi64_mask(missing, missing) == 0;
 }
 #endif

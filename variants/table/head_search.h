@@ -5,8 +5,11 @@
 #include <cstdint>
 #include <cstring>
 
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
 #include "engine/base/coding.h"
-#include "engine/base/simd.h"
 #include "engine/base/slice.h"
 
 // Searches among key heads: the first 4 or 8 bytes of a key after a prefix that all keys share, as
