@@ -131,7 +131,8 @@ Task<Status> StoreImpl::ReadOrCreateIdentity(StoreIdentity* identity) {
 // Written aside, synced, renamed, and the directory synced: whole or not at all.
 Task<Status> StoreImpl::WriteIdentity(const StoreIdentity& identity) {
   const std::string temporary = PathOf("IDENTITY.tmp");
-  if (co_await Exists(temporary)) {
+  const bool left_over = co_await Exists(temporary);
+  if (left_over) {
     LSMLAB_CO_TRY(co_await UnlinkFile(*io_, IoSite::kIdentity, temporary));
   }
   const std::string text = EncodeIdentity(identity);

@@ -72,8 +72,8 @@ struct Bench {
 
 std::string Read(const SimDisk& disk, const std::string& path) {
   Result<std::string> bytes = disk.Contents(path);
-  return bytes.ok() ? bytes.value()
-                    : "<" + std::string(StatusCodeName(bytes.status().code())) + ">";
+  if (bytes.ok()) return bytes.value();
+  return std::string("<").append(StatusCodeName(bytes.status().code())).append(">");
 }
 
 std::string AfterCrash(const SimDisk& disk, CrashMode mode, const std::string& path,
