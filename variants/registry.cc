@@ -57,7 +57,8 @@ constexpr const CatalogVariant* kCatalogs[] = {
     &kManifestCatalog,  // a log of version edits
 };
 constexpr const IoVariant* kIos[] = {
-    &kPosixIo,  // system calls on the caller's thread
+    &kPosixIo,      // system calls on the caller's thread
+    &kSimulatedIo,  // a disk in memory, with crashes, faults and deferral
 };
 constexpr const ExecutorVariant* kExecutors[] = {
     &kThreadsExecutor,  // callers on their threads, a pool for background work

@@ -13,6 +13,17 @@
 #include "variants/home.h"
 
 namespace lsmlab::harness {
+namespace {
+
+// Debian's own interpreter sees Debian's numpy; another one that stands earlier in PATH may not.
+std::string Interpreter() {
+  const char* chosen = std::getenv("LSMLAB_PYTHON");
+  if (chosen != nullptr && *chosen != '\0') return chosen;
+  constexpr char kDebian[] = "/usr/bin/python3";
+  return access(kDebian, X_OK) == 0 ? kDebian : "python3";
+}
+
+}  // namespace
 
 Result<int> RunResultsPackage(const std::vector<std::string>& arguments) {
   const std::filesystem::path results = std::filesystem::path(HomeDirectory()) / "results";
@@ -22,7 +33,7 @@ Result<int> RunResultsPackage(const std::vector<std::string>& arguments) {
                             "/lsmlab_results: the package that draws results is "
                             "not there; LSMLAB_HOME names the directory that has it");
   }
-  std::vector<std::string> command = {"python3", "-m", "lsmlab_results"};
+  std::vector<std::string> command = {Interpreter(), "-m", "lsmlab_results"};
   command.insert(command.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
   for (std::string& word : command) argv.push_back(word.data());
@@ -40,7 +51,7 @@ Result<int> RunResultsPackage(const std::vector<std::string>& arguments) {
   while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
   }
   const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
-  if (code == 127) return Status::IoError("python3: cannot be started; `make deps` installs it");
+  if (code == 127) return Status::IoError(command[0] + ": cannot be started; `make deps` installs it");
   return code;
 }
 
