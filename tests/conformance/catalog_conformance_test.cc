@@ -9,6 +9,7 @@
 #include "engine/format/file_name.h"
 #include "tests/support/fault_io.h"
 #include "variants/catalog/catalogs.h"
+#include "variants/io/simulated_io.h"
 
 namespace lsmlab {
 namespace {
@@ -88,7 +89,7 @@ const History& TheHistory() {
 
 // One process: opens, checks that the state is that after some number of commits between the
 // acknowledged and the issued ones, commits on until the disk stops.
-void Process(FaultIo& io, uint64_t commits, bool close, uint64_t* acked, uint64_t* issued) {
+void Process(Io& io, uint64_t commits, bool close, uint64_t* acked, uint64_t* issued) {
   std::unique_ptr<Catalog> catalog = MakeCatalog(io);
   Result<CatalogState> opened = Finish(catalog->Open(true, false));
   if (!opened.ok()) {
@@ -123,7 +124,7 @@ TEST(CatalogCrash, StateIsAPrefixAtEveryOperation) {
   Process(whole, kCommits, true, &acked, &issued);
   ASSERT_EQ(acked, kCommits);
   for (uint64_t stop = 1; stop <= whole.operations(); ++stop) {
-    for (CrashMode mode : kCrashModes) {
+    for (FaultCrash mode : kFaultCrashes) {
       for (uint64_t seed = 0; seed < 12; ++seed) {
         auto disk = std::make_unique<FaultIo>();
         disk->StopAt(stop);
@@ -131,7 +132,7 @@ TEST(CatalogCrash, StateIsAPrefixAtEveryOperation) {
         Process(*disk, kCommits, true, &acked, &issued);
         for (uint64_t depth = 1; depth <= 3; ++depth) {
           Random random(seed * 1000003 + stop * 101 + depth);
-          disk = disk->Crash(depth == 1 ? mode : kCrashModes[random.Below(6)], random.Next());
+          disk = disk->Crash(depth == 1 ? mode : kFaultCrashes[random.Below(6)], random.Next());
           if (depth < 3) disk->StopAt(random.Below(40) + 1);
           Process(*disk, random.Below(10), false, &acked, &issued);
           ++states;
@@ -139,6 +140,36 @@ TEST(CatalogCrash, StateIsAPrefixAtEveryOperation) {
               << "stop " << stop << " mode " << static_cast<int>(mode) << " seed " << seed
               << " depth " << depth;
         }
+      }
+    }
+  }
+  std::printf("%llu crash states\n", static_cast<unsigned long long>(states));
+}
+
+// The same on the simulated disk of the io part: an image after each of its steps.
+TEST(CatalogCrash, HoldsOnTheSimulatedDisk) {
+  struct Moment {
+    std::shared_ptr<SimDisk> image;
+    uint64_t acked, issued;
+  };
+  std::shared_ptr<SimDisk> disk = SimDisk::Make();
+  disk->MakeDirectories(kDirectory);
+  uint64_t acked = 0, issued = 0, states = 0;
+  std::vector<Moment> moments;
+  disk->SetAfterStep([&](uint64_t) { moments.push_back({disk->Snapshot(), acked, issued}); });
+  Process(*MakeSimulatedIo(disk), 25, true, &acked, &issued);
+  disk->SetAfterStep(nullptr);
+  for (const Moment& moment : moments) {
+    for (int mode = 0; mode < kCrashModes; ++mode) {
+      for (uint64_t seed = 0; seed < 8; ++seed) {
+        acked = moment.acked;
+        issued = moment.issued;
+        std::shared_ptr<SimDisk> left = moment.image->Crash(static_cast<CrashMode>(mode), seed);
+        Process(*MakeSimulatedIo(left), seed, false, &acked, &issued);
+        left = left->Crash(static_cast<CrashMode>((mode + seed) % kCrashModes), seed);
+        Process(*MakeSimulatedIo(left), 2, true, &acked, &issued);
+        states += 2;
+        ASSERT_FALSE(::testing::Test::HasFailure()) << "mode " << mode << " seed " << seed;
       }
     }
   }
@@ -155,7 +186,7 @@ TEST(CatalogFault, NothingIsTakenAfterAFailure) {
       disk->FailAt(fail, code);
       acked = issued = 0;
       Process(*disk, 20, true, &acked, &issued);
-      disk = disk->Crash(kCrashModes[fail % 6], fail);
+      disk = disk->Crash(kFaultCrashes[fail % 6], fail);
       disk->FailAt(0);
       Process(*disk, 3, true, &acked, &issued);
       ASSERT_FALSE(::testing::Test::HasFailure()) << fail;
@@ -175,7 +206,7 @@ class ManifestTest : public ::testing::Test {
       ASSERT_TRUE(Finish(CommitNext(*catalog, state, state.last_sequence + 1)).ok());
     }
     expected_ = Print(state);
-    if (close) ASSERT_TRUE(Finish(catalog->Close()).ok());
+    ASSERT_TRUE(!close || Finish(catalog->Close()).ok());
   }
   std::string ManifestPath() const {
     for (const std::string& name : io_.Names()) {

@@ -359,7 +359,7 @@ TEST_F(LeveledShapes, Level0TakesAllRunsAndWhatTheirHullOverlaps) {
   Add(0, 2, 2, "b", "d");
   Add(0, 3, 3, "x", "z");
   EXPECT_FALSE(Pick().has_value());
-  Add(0, 4, 4, "b", "y");
+  Add(0, 4, 4, "b", "d");
   Add(1, 1, 10, "0", "9");
   Add(1, 1, 11, "e", "f");  // between the keys of level 0, inside their hull
   Add(1, 1, 12, "zz", "zzz");

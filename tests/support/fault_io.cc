@@ -124,14 +124,14 @@ void FaultIo::Apply(Names_t& names, const DirectoryChange& change) {
   if (!change.renamed_from.empty()) names.erase(change.renamed_from);
 }
 
-std::string FaultIo::Survivor(const Inode& inode, CrashMode mode, Random& random) {
+std::string FaultIo::Survivor(const Inode& inode, FaultCrash mode, Random& random) {
   std::string bytes = inode.durable;
-  if (mode == CrashMode::kDurableOnly) return bytes;
+  if (mode == FaultCrash::kDurableOnly) return bytes;
   const auto put = [&bytes](uint64_t offset, Slice piece) {
     if (bytes.size() < offset + piece.size()) bytes.resize(offset + piece.size());
     bytes.replace(offset, piece.size(), piece);
   };
-  if (mode == CrashMode::kPrefix) {
+  if (mode == FaultCrash::kPrefix) {
     uint64_t total = 0;
     for (const auto& write : inode.pending) total += write.second.size();
     uint64_t left = random.Below(total + 1);
@@ -152,17 +152,17 @@ std::string FaultIo::Survivor(const Inode& inode, CrashMode mode, Random& random
       at = end;
     }
   }
-  if (mode == CrashMode::kExtended) bytes.resize(std::max(bytes.size(), inode.seen.size()));
+  if (mode == FaultCrash::kExtended) bytes.resize(std::max(bytes.size(), inode.seen.size()));
   return bytes;
 }
 
-std::unique_ptr<FaultIo> FaultIo::Crash(CrashMode mode, uint64_t seed) const {
+std::unique_ptr<FaultIo> FaultIo::Crash(FaultCrash mode, uint64_t seed) const {
   Random random(seed);
-  Names_t names = mode == CrashMode::kEverything ? names_ : durable_names_;
-  if (mode != CrashMode::kEverything && mode != CrashMode::kDurableOnly) {
+  Names_t names = mode == FaultCrash::kEverything ? names_ : durable_names_;
+  if (mode != FaultCrash::kEverything && mode != FaultCrash::kDurableOnly) {
     const uint64_t kept = random.Below(changes_.size() + 1);
     for (uint64_t i = 0; i < changes_.size(); ++i) {
-      const bool keep = mode == CrashMode::kAnyDirectory ? random.OneIn(2) : i < kept;
+      const bool keep = mode == FaultCrash::kAnyDirectory ? random.OneIn(2) : i < kept;
       if (keep) Apply(names, changes_[i]);
     }
   }
@@ -172,7 +172,7 @@ std::unique_ptr<FaultIo> FaultIo::Crash(CrashMode mode, uint64_t seed) const {
     std::shared_ptr<Inode>& copy = copies[&inode];
     if (copy == nullptr) {
       copy = std::make_shared<Inode>(inode);
-      if (mode != CrashMode::kEverything) {
+      if (mode != FaultCrash::kEverything) {
         copy->durable = copy->seen = Survivor(inode, mode, random);
         copy->pending.clear();
       }
@@ -181,7 +181,7 @@ std::unique_ptr<FaultIo> FaultIo::Crash(CrashMode mode, uint64_t seed) const {
   };
   for (const auto& [name, inode] : names) disk->names_[name] = copy_of(*inode);
   disk->durable_names_ = disk->names_;
-  if (mode != CrashMode::kEverything) return disk;
+  if (mode != FaultCrash::kEverything) return disk;
   // What is pending now is still pending for the next process.
   disk->durable_names_.clear();
   for (const auto& [name, inode] : durable_names_) disk->durable_names_[name] = copy_of(*inode);

@@ -13,7 +13,7 @@
 namespace lsmlab {
 
 // What a power loss leaves of a FaultIo.
-enum class CrashMode : uint8_t {
+enum class FaultCrash : uint8_t {
   kDurableOnly,   // what was synced
   kEverything,    // process kill: nothing is lost yet, but what was pending still is
   kPrefix,        // of each file a prefix of its pending writes, of the directory of its changes
@@ -21,9 +21,9 @@ enum class CrashMode : uint8_t {
   kExtended,      // as kSectors, the file at full size
   kAnyDirectory,  // as kSectors, any subset of the directory changes
 };
-inline constexpr CrashMode kCrashModes[] = {CrashMode::kDurableOnly, CrashMode::kEverything,
-                                            CrashMode::kPrefix,      CrashMode::kSectors,
-                                            CrashMode::kExtended,    CrashMode::kAnyDirectory};
+inline constexpr FaultCrash kFaultCrashes[] = {FaultCrash::kDurableOnly, FaultCrash::kEverything,
+                                               FaultCrash::kPrefix,      FaultCrash::kSectors,
+                                               FaultCrash::kExtended,    FaultCrash::kAnyDirectory};
 
 // A disk in memory of one flat name space that finishes every operation inside the call, counts
 // operations, and stops at a chosen one: for tests of single parts that write few files. One
@@ -40,14 +40,14 @@ class FaultIo final : public Io {
   }
   uint64_t operations() const { return operations_; }
   // The disk that the next process finds.
-  std::unique_ptr<FaultIo> Crash(CrashMode mode, uint64_t seed) const;
+  std::unique_ptr<FaultIo> Crash(FaultCrash mode, uint64_t seed) const;
 
   // Direct access for damage; REQUIRES: exists.
   std::string& Bytes(const std::string& path) { return names_.at(path)->seen; }
   bool Exists(const std::string& path) const { return names_.count(path) != 0; }
   void Remove(const std::string& path) { names_.erase(path); }
   std::vector<std::string> Names() const;
-  std::unique_ptr<FaultIo> Copy() const { return Crash(CrashMode::kEverything, 0); }
+  std::unique_ptr<FaultIo> Copy() const { return Crash(FaultCrash::kEverything, 0); }
 
   bool Start(IoOp& op) noexcept override;
   size_t Poll(int64_t) noexcept override { return 0; }
@@ -76,7 +76,7 @@ class FaultIo final : public Io {
   Status DoFile(IoOp& op, bool stopped);
   Status DoDirectory(IoOp& op);
   static void Apply(Names_t& names, const DirectoryChange& change);
-  static std::string Survivor(const Inode& inode, CrashMode mode, Random& random);
+  static std::string Survivor(const Inode& inode, FaultCrash mode, Random& random);
 
   uint64_t operations_ = 0, stop_at_ = 0, fail_at_ = 0;
   StatusCode fail_code_ = StatusCode::kIoError;

@@ -170,7 +170,7 @@ std::optional<CompactionPlan> LeveledCompaction::Down(const TreeShape& shape, ui
 // write the same range of level 1.
 std::optional<CompactionPlan> LeveledCompaction::PickLevel0(const TreeShape& shape) const {
   const TableList upper = TablesOf(LevelAt(shape, 0));
-  if (upper.empty() || AnyBeingCompacted(upper)) return std::nullopt;
+  if (upper.empty()) return std::nullopt;
   return Down(shape, 0, upper, kLevelCauses[0]);
 }
 
