@@ -74,6 +74,9 @@ class Wal {
   // take away. A record that fails its check: past the last recorded synced offset of the last
   // segment it is the end of the log (later bytes are dropped); before it, or in an earlier segment,
   // or after an end mark, it is Corruption naming file, offset, expected, found.
+  // Dense numbers go up by one from record to record over all live segments: the caller goes on at
+  // the last one replayed plus 1, and makes what was replayed durable in tables before it
+  // acknowledges anything (after a failed sync, what is read here may not be on the disk).
   // REQUIRES: before the first StartSegment. Also reports the largest segment number seen.
   virtual Task<Status> Recover(uint64_t min_log_number, WalReplayer& replayer,
                                WalReplayStats* stats, uint64_t* largest_log_number) = 0;
