@@ -184,6 +184,14 @@ TEST(WalRecord, DataBehindTheEndMarkIsDamage) {
   Outcome last;
   EXPECT_EQ(ReadAll(reader, &last), SmallRecords());
   EXPECT_EQ(last, Outcome::kDamaged);
+  // An intact record too.
+  WalRecordEncoder encoder;
+  encoder.Begin(Identity(), 0);
+  AddRecord(encoder, 4, "late");
+  segment = SmallSegment().append(encoder.bytes());
+  WalRecordReader again(Identity(), segment);
+  EXPECT_EQ(ReadAll(again, &last), SmallRecords());
+  EXPECT_EQ(last, Outcome::kDamaged);
 }
 
 // Rewrites a header field and makes the checksum fit again.
