@@ -21,24 +21,42 @@ struct Case {
   uint64_t operations;
 };
 
-constexpr uint64_t kPresetOperations = 50'000;
-constexpr uint64_t kVariationOperations = 12'000;
+// A sync of a real disk takes milliseconds, so most of the operations run on the simulated one.
+constexpr uint64_t kPosixOperations = 6'000;
+constexpr uint64_t kPresetOperations = 80'000;
+constexpr uint64_t kVariationOperations = 18'000;
 
 // Every run opens a fresh store this often: short histories reach the rare states of a young tree.
 constexpr uint64_t kOperationsPerStore = 6'000;
+static_assert(kPosixOperations <= kOperationsPerStore);
 
 std::vector<Case> AllCases() {
   std::vector<Case> cases;
   for (const TestComposition& composition : PresetCompositions()) {
-    cases.push_back({composition, "posix", "threads", kPresetOperations});
+    cases.push_back({composition, "posix", "threads", kPosixOperations});
     cases.push_back({composition, "simulated", "inline", kPresetOperations});
     cases.push_back({composition, "simulated", "threads", kPresetOperations});
   }
   for (const TestComposition& composition : OnePartVariations()) {
-    cases.push_back({composition, "posix", "inline", kVariationOperations});
+    cases.push_back({composition, "posix", "inline", kPosixOperations / 6});
     cases.push_back({composition, "simulated", "inline", kVariationOperations});
   }
   return cases;
+}
+
+// What also varies from store to store of one case: the order of background work, whether I/O
+// completes later, which files bypass the page cache.
+Settings SettingsOf(const Case& c, uint64_t nth, uint64_t seed) {
+  Settings settings = {{"engine.io.variant", c.io}, {"engine.executor.variant", c.executor}};
+  if (c.executor == "inline" && nth % 2 == 1) {
+    settings.emplace_back("engine.executor.seed", std::to_string(seed % 1'000'000 + 1));
+  }
+  if (c.io == "simulated" && nth % 3 == 1) {
+    settings.emplace_back("engine.io.defer", "true");
+    settings.emplace_back("engine.io.seed", std::to_string(seed % 1'000'000 + 1));
+  }
+  if (c.io == "simulated" && nth % 3 == 2) settings.emplace_back("engine.io.direct", "all");
+  return settings;
 }
 
 class ModelTest : public testing::TestWithParam<Case> {};
@@ -53,15 +71,15 @@ TEST_P(ModelTest, AnswersAsTheModel) {
     ModelRun run;
     run.name = testing::UnitTest::GetInstance()->current_test_info()->name();
     run.seed = TestSeed(Checksum(run.name, done) >> 1);
-    run.options.composition = ComposeSmall(
-        c.composition, {{"engine.io.variant", c.io}, {"engine.executor.variant", c.executor}});
+    const uint64_t nth = done / kOperationsPerStore;
+    run.options.composition = ComposeSmall(c.composition, SettingsOf(c, nth, run.seed));
     auto io = run.options.composition.io.variant->make(run.options.composition.io.settings);
     ASSERT_TRUE(io.ok());
     run.options.io = std::move(io).value();
     run.options.path = c.io == "posix" ? directory.path() + "/store" : "/store";
     run.options.seed = run.seed | 1;
     run.operations = std::min(kOperationsPerStore, total - done);
-    run.keys = done % 2 == 0 ? 300 : 2000;
+    run.keys = nth % 2 == 0 ? 300 : 2000;
     ModelRunner runner(run);
     const Status status = runner.Run();
     ASSERT_TRUE(status.ok()) << status.ToString();
