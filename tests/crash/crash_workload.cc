@@ -1,0 +1,195 @@
+#include "tests/crash/crash_workload.h"
+
+#include <algorithm>
+
+namespace lsmlab::test {
+namespace {
+
+constexpr const char* kPath = "/store";
+
+Settings CrashSettings(const CrashRun& run) {
+  Settings settings = {{"engine.executor.variant", "inline"},
+                       {"engine.compaction.l0_trigger", "2"},
+                       {"engine.catalog.edit_log_size", "1KiB"}};
+  // The engine itself needs no thread for `interval`; the rule against it is one for users.
+  if (run.sync != "interval") settings.emplace_back("engine.wal.sync", run.sync);
+  return settings;
+}
+
+std::vector<History::Change> DrawChanges(Random& random) {
+  static const std::vector<std::string> kEdges = {"", std::string(1, '\0'), std::string(9, '\xff'),
+                                                  std::string(254, 'p') + "a",
+                                                  std::string(254, 'p') + "b"};
+  std::vector<History::Change> changes(random.OneIn(4) ? 1 + random.Below(8) : 1);
+  for (History::Change& change : changes) {
+    const uint64_t drawn = random.Below(40);
+    change.key = drawn < kEdges.size() ? kEdges[drawn] : "key" + std::to_string(drawn);
+    change.deleted = random.OneIn(5);
+    change.length = 28 + random.Below(random.OneIn(8) ? 6000 : 500);
+  }
+  return changes;
+}
+
+}  // namespace
+
+CrashWorkload::CrashWorkload(CrashRun run)
+    : run_(std::move(run)),
+      composition_(ComposeSmall(run_.composition, CrashSettings(run_))),
+      random_(run_.seed) {
+  if (run_.sync == "interval") composition_.wal.settings.Set("sync", std::string("interval"));
+  log_kept_ = composition_.wal.variant->name != "off";
+  acknowledged_is_durable_ = run_.sync == "group" || run_.sync == "every";
+}
+
+StoreOptions CrashWorkload::OptionsOn(std::shared_ptr<SimDisk> disk) const {
+  StoreOptions options;
+  options.path = kPath;
+  options.composition = composition_;
+  options.io = MakeSimulatedIo(std::move(disk));
+  options.seed = run_.seed;
+  return options;
+}
+
+Status CrashWorkload::Open() {
+  StoreOptions options = OptionsOn(disk_);
+  if (run_.make_io) options.io = run_.make_io(disk_);
+  auto store = Store::Open(std::move(options));
+  if (!store.ok()) return store.status();
+  store_ = std::move(store).value();
+  return Status();
+}
+
+Status CrashWorkload::Run() {
+  disk_->SetAfterStep([this](uint64_t step) {
+    if (step % run_.every == 0) moments_.push_back({step, disk_->Snapshot(), progress_});
+  });
+  Status status = Open();
+  while (status.ok() && progress_.issued < run_.writes) {
+    status = random_.OneIn(12) ? Maintain() : Write();
+  }
+  if (store_ != nullptr) {
+    Status closed = store_->Close();
+    if (status.ok()) status = std::move(closed);
+  }
+  store_.reset();
+  disk_->SetAfterStep(nullptr);
+  return status;
+}
+
+Status CrashWorkload::Write() {
+  WriteBatch batch;
+  progress_.issued = history_.Add(DrawChanges(random_), &batch);
+  LSMLAB_TRY(store_->Write(batch));
+  progress_.acknowledged = progress_.issued;
+  if (acknowledged_is_durable_) progress_.durable = progress_.issued;
+  return Status();
+}
+
+Status CrashWorkload::Maintain() {
+  const uint64_t kind = random_.Below(16);
+  Status status;
+  if (kind < 8) {
+    status = store_->Flush();
+  } else if (kind < 10) {
+    status = store_->Drain();
+  } else if (kind < 12) {
+    status = store_->CompactRange(Slice(), Slice());
+  } else if (kind < 15) {
+    status = store_->SyncLog();
+    if (!log_kept_) return status;
+  } else {
+    if (!log_kept_) LSMLAB_TRY(store_->Flush());
+    LSMLAB_TRY(store_->Close());
+    progress_.durable = progress_.acknowledged;
+    store_.reset();
+    return Open();
+  }
+  if (status.ok()) progress_.durable = progress_.acknowledged;
+  return status;
+}
+
+uint32_t LeastAfter(CrashMode mode, const Progress& progress, bool log_kept) {
+  return mode == CrashMode::kAll && log_kept ? progress.acknowledged : progress.durable;
+}
+
+Status CheckRecovered(const CrashWorkload& workload, std::shared_ptr<SimDisk> disk, uint32_t least,
+                      uint32_t most) {
+  auto opened = Store::Open(workload.OptionsOn(disk));
+  if (!opened.ok()) return opened.status();
+  std::unique_ptr<Store> store = std::move(opened).value();
+  // The longest prefix that fits the state was found: the same state must be found again.
+  uint32_t found = 0;
+  LSMLAB_TRY(workload.history().Match(*store, least, most, &found));
+  {
+    auto again = Store::Open(workload.OptionsOn(disk->Crash(CrashMode::kDurable, 1)));
+    if (!again.ok()) return again.status();
+    uint32_t same = 0;
+    Status status = workload.history().Match(*again.value(), found, found, &same);
+    if (!status.ok()) {
+      return Status(status.code(),
+                    "after what was shown and a power loss: " + std::string(status.message()));
+    }
+  }
+  History extended = workload.history().Prefix(found);
+  Random random(found);
+  for (int i = 0; i < 8; ++i) {
+    WriteBatch batch;
+    extended.Add(DrawChanges(random), &batch);
+    LSMLAB_TRY(store->Write(batch));
+  }
+  const uint32_t all = extended.writes();
+  LSMLAB_TRY(store->Flush());
+  LSMLAB_TRY(extended.Match(*store, all, all, &found));
+  LSMLAB_TRY(store->CompactRange(Slice(), Slice()));
+  LSMLAB_TRY(store->Verify());
+  LSMLAB_TRY(extended.Match(*store, all, all, &found));
+  LSMLAB_TRY(store->Close());
+  store.reset();
+  opened = Store::Open(workload.OptionsOn(disk));
+  if (!opened.ok()) return opened.status();
+  return extended.Match(*opened.value(), all, all, &found);
+}
+
+Status CheckCrash(const CrashWorkload& workload, const Moment& moment, CrashMode mode,
+                  uint64_t damage, int again, uint64_t* points) {
+  const uint32_t least = LeastAfter(mode, moment.progress, workload.log_kept());
+  const uint32_t most = moment.progress.issued;
+  const auto name = [&](const Status& status, const std::string& second) {
+    const CrashRun& run = workload.run();
+    return Status(status.code(), std::string(status.message()) + " [" + run.composition.name +
+                                     ", sync " + run.sync + ", seed " + std::to_string(run.seed) +
+                                     ", " + std::to_string(run.writes) + " writes, step " +
+                                     std::to_string(moment.step) + ", mode " +
+                                     std::to_string(static_cast<int>(mode)) + ", damage " +
+                                     std::to_string(damage) + second + "]");
+  };
+  std::shared_ptr<SimDisk> crashed = moment.disk->Crash(mode, damage);
+  ++*points;
+  Status status = CheckRecovered(workload, crashed->Snapshot(), least, most);
+  if (!status.ok()) return name(status, "");
+  if (again == 0) return status;
+  // The same recovery once more, with crashes in it.
+  const uint64_t before = crashed->steps();
+  std::vector<std::shared_ptr<SimDisk>> during;
+  crashed->SetAfterStep([&](uint64_t) { during.push_back(crashed->Snapshot()); });
+  {
+    auto store = Store::Open(workload.OptionsOn(crashed));
+    if (!store.ok()) return name(store.status(), ", opened twice");
+    crashed->SetAfterStep(nullptr);
+  }
+  Random random(damage ^ before);
+  for (int i = 0; i < again; ++i) {
+    const size_t at = random.Below(during.size());
+    const auto second = static_cast<CrashMode>(random.Below(kCrashModes));
+    ++*points;
+    status = CheckRecovered(workload, during[at]->Crash(second, damage + i), least, most);
+    if (!status.ok()) {
+      return name(status, ", again after operation " + std::to_string(at + 1) +
+                              " of the recovery, mode " + std::to_string(static_cast<int>(second)) +
+                              ", damage " + std::to_string(damage + i));
+    }
+  }
+  return Status();
+}
+
+}  // namespace lsmlab::test
