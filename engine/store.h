@@ -32,7 +32,7 @@ struct StoreOptions {
   uint64_t seed = 0;       // of store and table ids; 0: from the operating system
 };
 
-// Keeps the state of the store at one moment readable. Destroy it before the store.
+// Keeps the state of the store at one moment readable. Destroy it before Close.
 class Snapshot {
  public:
   virtual ~Snapshot() = default;
@@ -49,7 +49,7 @@ struct ReadOptions {
 };
 
 // A value that stays valid, uncopied where possible, until it is reset or destroyed. Destroy before
-// the store.
+// Close.
 class PinnedValue {
  public:
   PinnedValue() = default;
@@ -69,8 +69,8 @@ class PinnedValue {
 
 // A walk in key order over the store as it was when the iterator was made (or at the snapshot).
 // One user at a time. After any positioning call: valid(), or the returned Status says why not
-// (ok: no such key). key() and value() live until the next positioning call. Destroy before the
-// store.
+// (ok: no such key). key() and value() live until the next positioning call. Destroy before
+// Close.
 class Iterator {
  public:
   virtual ~Iterator() = default;

@@ -98,7 +98,7 @@ Task<Status> FileWriter::Finish(Slice tail) {
   IoOp sync(IoKind::kDataSync, site_);
   sync.file = file_.get();
   co_await IoWait(io_, sync);
-  if (!sync.status.ok()) co_return std::move(sync.status);
+  if (!sync.status.ok()) co_return FailedSync(sync.status);
   file_.reset();
   co_return Status();
 }

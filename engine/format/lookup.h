@@ -12,15 +12,9 @@
 
 namespace lsmlab {
 
-// An associative merge operator, found by name: value = Merge(Merge(base, oldest), ..., newest).
-// Stateless and thread-safe.
-class MergeOperator {
- public:
-  virtual ~MergeOperator() = default;
-  virtual const char* Name() const noexcept = 0;
-  // Merges `newer` into `older` (nullptr: the key did not exist) and stores the result.
-  virtual Status Merge(Slice key, const Slice* older, Slice newer, std::string* result) const = 0;
-};
+// Whether a read may show or skip an entry of this kind: put, delete, put in a value file. Others
+// are NotSupported (the format has them, this engine writes none yet) or Corruption (unknown).
+Status CheckReadableKind(Tag tag);
 
 // What a point read looks for. Built once per Get: one hash serves every filter it meets.
 struct LookupKey {
@@ -72,10 +66,11 @@ class LookupFold {
   State state() const noexcept { return state_; }
   bool done() const noexcept { return state_ != State::kSearching; }
   Sequence snapshot() const noexcept { return snapshot_; }
-  // kPut or kPutInValueFile when found. The value before merging; see operands().
+  // kPut or kPutInValueFile when found.
   EntryKind kind() const noexcept { return kind_; }
   Slice value() const noexcept { return value_; }
-  // Merge operands above the base value, newest first, copied.
+  // Merge operands above the base value, newest first, copied. Nothing writes merges yet: a reader
+  // that finds some reports NotSupported.
   const std::vector<std::string>& operands() const noexcept { return operands_; }
   const BlockRef& pin() const noexcept { return pin_; }
   const Status& status() const noexcept { return status_; }

@@ -15,7 +15,8 @@
 // Catalog: which tables make up a shard's trees, kept durably. Variants: `manifest` (a log of
 // version edits). Cold: called once per job.
 //
-// Thread safety: one task at a time (the tree serialises jobs' commits).
+// Thread safety: one task at a time (the tree serialises jobs' commits); BeginJob, TableMark and
+// bytes_written from any thread beside it.
 // Invariants: after Commit returned ok the edit survives power loss, whole; after a crash the state
 // is the sum of a prefix of the commits, no shorter than the last one that returned ok. After a
 // failed Commit every further call fails until reopen.

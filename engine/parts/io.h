@@ -22,14 +22,37 @@
 namespace lsmlab {
 
 enum class IoKind : uint8_t {
-  kOpen, kRead, kWrite, kSync, kDataSync, kAllocate, kTruncate, kSyncDir, kMakeDir, kList, kRename,
-  kUnlink, kLock,
+  kOpen,
+  kRead,
+  kWrite,
+  kSync,
+  kDataSync,
+  kAllocate,
+  kTruncate,
+  kSyncDir,
+  kMakeDir,
+  kList,
+  kRename,
+  kUnlink,
+  kLock,
 };
 
 // Who asks: for fault injection by call site, and for accounting of device bytes by cause.
 enum class IoSite : uint8_t {
-  kOther, kWal, kFlush, kCompactionRead, kCompactionWrite, kTableOpen, kBlockRead, kCatalog,
-  kIdentity, kLock, kRecovery, kSweep, kValueFile, kCount,
+  kOther,
+  kWal,
+  kFlush,
+  kCompactionRead,
+  kCompactionWrite,
+  kTableOpen,
+  kBlockRead,
+  kCatalog,
+  kIdentity,
+  kLock,
+  kRecovery,
+  kSweep,
+  kValueFile,
+  kCount,
 };
 
 enum class OpenMode : uint8_t {
@@ -72,19 +95,19 @@ struct IoOp {
   IoKind kind;
   IoSite site;
   OpenMode mode = OpenMode::kRead;
-  bool data_sync_after = false;          // kWrite: durable when complete (RWF_DSYNC)
-  IoFile* file = nullptr;                // kRead ... kTruncate
-  uint64_t offset = 0;                   // kAllocate: from 0 to `length`, size unchanged
-  void* data = nullptr;                  // kRead: target; kWrite: source (not changed)
+  bool data_sync_after = false;  // kWrite: durable when complete (RWF_DSYNC)
+  IoFile* file = nullptr;        // kRead ... kTruncate
+  uint64_t offset = 0;           // kAllocate: from 0 to `length`, size unchanged
+  void* data = nullptr;          // kRead: target; kWrite: source (not changed)
   size_t length = 0;
-  std::string path;                      // kOpen, kSyncDir ... kLock
-  std::string path_to;                   // kRename
-  std::unique_ptr<IoFile> opened;        // out: kOpen; kLock: held until it is destroyed
-  std::vector<DirEntry> entries;         // out: kList, ordered by name
-  size_t transferred = 0;                // out: kRead: less than length only at the end of file;
-                                         // kWrite: always all (the part loops over short writes)
-  Status status;                         // out
-  WaitNode node;                         // the waiting coroutine
+  std::string path;                // kOpen, kSyncDir ... kLock
+  std::string path_to;             // kRename
+  std::unique_ptr<IoFile> opened;  // out: kOpen; kLock: held until it is destroyed
+  std::vector<DirEntry> entries;   // out: kList, ordered by name
+  size_t transferred = 0;          // out: kRead: less than length only at the end of file;
+                                   // kWrite: always all (the part loops over short writes)
+  Status status;                   // out
+  WaitNode node;                   // the waiting coroutine
 };
 
 struct IoCounters {
@@ -147,8 +170,16 @@ struct IoVariant {
   Result<std::unique_ptr<Io>> (*make)(const SettingBag& settings);
 };
 
+// A sync that failed is never tried again, also when the disk was full: as IoError it cannot be
+// taken for a shortage that passes.
+inline Status FailedSync(const Status& status) {
+  if (status.code() != StatusCode::kNoSpace) return status;
+  return Status::IoError(std::string(status.message()));
+}
+
 // The operations as tasks. Paths are taken by value into the frame.
-Task<Result<std::unique_ptr<IoFile>>> OpenFile(Io& io, IoSite site, OpenMode mode, std::string path);
+Task<Result<std::unique_ptr<IoFile>>> OpenFile(Io& io, IoSite site, OpenMode mode,
+                                               std::string path);
 // Exactly `length` bytes, or Corruption naming file and offset when the file is shorter.
 Task<Status> ReadExactly(Io& io, IoSite site, IoFile& file, uint64_t offset, void* data,
                          size_t length);

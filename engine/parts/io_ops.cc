@@ -53,14 +53,14 @@ Task<Status> DataSync(Io& io, IoSite site, IoFile& file) {
   IoOp op(IoKind::kDataSync, site);
   op.file = &file;
   co_await IoWait(io, op);
-  co_return std::move(op.status);
+  co_return FailedSync(op.status);
 }
 
 Task<Status> SyncDirectory(Io& io, IoSite site, std::string path) {
   IoOp op(IoKind::kSyncDir, site);
   op.path = std::move(path);
   co_await IoWait(io, op);
-  co_return std::move(op.status);
+  co_return FailedSync(op.status);
 }
 
 Task<Status> MakeDirectory(Io& io, IoSite site, std::string path) {

@@ -100,7 +100,8 @@ class Table {
   virtual ~Table() = default;
 
   // Point read from memory only: feeds the fold with this table's versions. False: a block is not
-  // cached; the fold may have been fed in part, so the caller starts over with Get and a new fold.
+  // cached; the fold may have been fed in part, so the caller starts over with Get and a new fold
+  // (which counts the whole read: after false, nothing is counted).
   // REQUIRES: lookup.key within [smallest, largest] is not needed; a ReadGuard is held.
   virtual bool TryGet(const LookupKey& lookup, LookupFold& fold, const ReadGuard& guard,
                       TableReadCounters& counters) const noexcept = 0;

@@ -72,16 +72,18 @@ Task<void> Tree::CompactionTask(CompactionPlan plan, Version* version) {
   event.cause = std::string(plan.cause);
   Status status = co_await RunPlan(plan, version, &event);
   event.end_ns = NowNanos();
+  bool given_up = false;
   {
     std::lock_guard guard(mutex_);
     MarkInputs(plan, *version, false);
     --compactions_running_;
+    given_up = closing_ && status.code() == StatusCode::kAborted;
   }
   version->Unref();
   if (status.ok()) {
     env_.events->Add(std::move(event));
-  } else if (status.code() != StatusCode::kAborted) {
-    SetBackgroundError(std::move(status));
+  } else if (!given_up) {
+    SetBackgroundError(std::move(status), Severity::kMayRetry);
   }
   EpochCollect();
   co_await UnlinkDoomed();

@@ -27,7 +27,7 @@ Task<void> Tree::FlushTask() {
         std::lock_guard guard(mutex_);
         flush_running_ = false;
       }
-      SetBackgroundError(std::move(status));
+      SetBackgroundError(std::move(status), Severity::kMayRetry);
       co_return;
     }
     EndJob();
@@ -107,7 +107,9 @@ Task<Status> Tree::FlushOne(MemtableHandle* handle) {
   event.bytes_out = output.bytes();
   const uint64_t log_number = *edit.log_number;
   LSMLAB_CO_TRY(co_await CommitEdit(job, std::move(edit), output.TakeTables(), handle));
-  LSMLAB_CO_TRY(co_await wal_->Release(log_number));
+  // Logs that could not be deleted are tried again at the next flush, or swept at the next open.
+  Status released = co_await wal_->Release(log_number);
+  (void)released;
   CounterCells& counters = env_.counters->Local();
   counters.Add(Counter::kFlushes, 1);
   counters.Add(Counter::kFlushBytes, event.bytes_out);

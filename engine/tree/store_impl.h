@@ -59,6 +59,8 @@ class StoreImpl final : public Store {
  private:
   // store_open.cc
   Task<Status> Lock();
+  Task<Result<bool>> HasIdentity();
+  Task<Status> LockStore();
   Task<Status> ReadOrCreateIdentity(StoreIdentity* identity);
   Task<Status> WriteIdentity(const StoreIdentity& identity);
   Task<bool> Exists(std::string path);

@@ -18,14 +18,16 @@ class StoreIterator final : public Iterator {
 
   Status Seek(Slice target) override {
     store_.counters().Add(Counter::kSeeks, 1);
+    target_.assign(target);
     if (shards_.size() > 1) {
-      for (auto& [tree, walk] : shards_) walk->PrepareSeek(target);
+      for (auto& [tree, walk] : shards_) walk->PrepareSeek(target_);
     }
-    return Position([&](TreeIterator& walk) { return walk.Seek(target); }, true);
+    return Position([this](TreeIterator& walk) { return walk.Seek(target_); }, true);
   }
   Status SeekForPrev(Slice target) override {
     store_.counters().Add(Counter::kSeeks, 1);
-    return Position([&](TreeIterator& walk) { return walk.SeekForPrev(target); }, false);
+    target_.assign(target);
+    return Position([this](TreeIterator& walk) { return walk.SeekForPrev(target_); }, false);
   }
   Status SeekToFirst() override {
     return Position([](TreeIterator& walk) { return walk.SeekToFirst(); }, true);
@@ -100,6 +102,7 @@ class StoreIterator final : public Iterator {
   Tree* tree_ = nullptr;
   bool forward_ = true;
   BlockRef value_;
+  std::string target_;  // a copy: the caller's may lie in a block that the move lets go
 };
 
 }  // namespace

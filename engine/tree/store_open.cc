@@ -59,9 +59,9 @@ StoreImpl::~StoreImpl() {
 Task<Status> StoreImpl::OpenStore() {
   if (!options_.read_only && options_.create_if_missing) {
     LSMLAB_CO_TRY(co_await MakeDirectory(*io_, IoSite::kIdentity, options_.path));
-    LSMLAB_CO_TRY(co_await SyncDirectory(*io_, IoSite::kIdentity, Parent(options_.path)));
   }
   StoreIdentity identity;
+  LSMLAB_CO_TRY(co_await LockStore());
   LSMLAB_CO_TRY(co_await ReadOrCreateIdentity(&identity));
   if (identity.partitioner != partitioner_->identity() ||
       identity.shards != partitioner_->shards()) {
@@ -87,27 +87,44 @@ Task<Status> StoreImpl::Lock() {
   co_return std::move(op.status);
 }
 
-Task<Status> StoreImpl::ReadOrCreateIdentity(StoreIdentity* identity) {
+// Whether the folder holds a store. An error when it cannot be or become one; then nothing in it
+// was touched.
+Task<Result<bool>> StoreImpl::HasIdentity() {
   auto listing = co_await ListDirectory(*io_, IoSite::kIdentity, options_.path);
   if (!listing.ok()) {
     if (!listing.status().IsNotFound()) co_return listing.status();
     co_return Status::NotFound(options_.path + ": no such directory");
   }
-  const auto has = [&listing](std::string_view name) {
-    return std::any_of(listing.value().begin(), listing.value().end(),
-                       [name](const DirEntry& entry) { return entry.name == name; });
-  };
-  if (!has("IDENTITY")) {
-    // Only what an interrupted creation leaves behind may be there.
-    for (const DirEntry& entry : listing.value()) {
-      if (entry.name == "LOCK" || entry.name == "IDENTITY.tmp") continue;
-      co_return Status::InvalidArgument(options_.path + ": not an lsmlab store (it holds '" +
-                                        entry.name + "' but no IDENTITY)");
-    }
-    if (options_.read_only || !options_.create_if_missing) {
-      co_return Status::NotFound(options_.path + ": not an lsmlab store (no IDENTITY)");
-    }
-    LSMLAB_CO_TRY(co_await Lock());
+  for (const DirEntry& entry : listing.value()) {
+    if (entry.name == "IDENTITY") co_return true;
+  }
+  // Only what an interrupted creation leaves behind may be there.
+  for (const DirEntry& entry : listing.value()) {
+    if (entry.name == "LOCK" || entry.name == "IDENTITY.tmp") continue;
+    co_return Status::InvalidArgument(options_.path + ": not an lsmlab store (it holds '" +
+                                      entry.name + "' but no IDENTITY)");
+  }
+  if (options_.read_only || !options_.create_if_missing) {
+    co_return Status::NotFound(options_.path + ": not an lsmlab store (no IDENTITY)");
+  }
+  co_return false;
+}
+
+// A folder that is no store is refused before a lock file is made in it.
+Task<Status> StoreImpl::LockStore() {
+  auto has_identity = co_await HasIdentity();
+  if (!has_identity.ok()) co_return has_identity.status();
+  if (options_.read_only) co_return Status();
+  LSMLAB_CO_TRY(co_await Lock());
+  // The creator, or an opener before us, may have died before the entry was durable.
+  co_return co_await SyncDirectory(*io_, IoSite::kIdentity, Parent(options_.path));
+}
+
+// REQUIRES: locked, so that what is found now stays.
+Task<Status> StoreImpl::ReadOrCreateIdentity(StoreIdentity* identity) {
+  auto has_identity = co_await HasIdentity();
+  if (!has_identity.ok()) co_return has_identity.status();
+  if (!has_identity.value()) {
     Random ids(FreshSeed(options_.seed));
     identity->store_id = ids.Next();
     identity->partitioner = partitioner_->identity();
@@ -115,7 +132,6 @@ Task<Status> StoreImpl::ReadOrCreateIdentity(StoreIdentity* identity) {
     identity->ready = false;
     co_return co_await WriteIdentity(*identity);
   }
-  if (!options_.read_only) LSMLAB_CO_TRY(co_await Lock());
   const std::string path = PathOf("IDENTITY");
   auto text = co_await ReadFile(*io_, IoSite::kIdentity, path, kIdentityBytesMax);
   if (!text.ok()) co_return text.status();

@@ -90,6 +90,7 @@ class Tree {
 
  private:
   // tree_open.cc
+  Status CheckPlaces(const CatalogState& state) const;
   Task<Status> OpenTables(const CatalogState& state);
   Task<Status> RecoverLog(const CatalogState& state);
   Task<Status> FlushRecovered(MemtableHandle* recovered, uint64_t log_number);
@@ -106,6 +107,7 @@ class Tree {
   Task<Status> SyncIfDue(bool requested);
   Task<Status> RotateMemtable();
   Status ApplyGroup(const Writer* leader, const Writer* last, Sequence first);
+  bool MemtableIsFull() const noexcept;
   bool MustMakeRoom() const noexcept;
   Status ApplyWriter(const Writer& writer, Sequence* next, uint64_t* bytes);
   int64_t SlowdownNanos(size_t bytes);
@@ -124,7 +126,9 @@ class Tree {
   void UpdatePressureLocked();
   TreeShape ShapeLocked() const;
   void EndJob();
-  void SetBackgroundError(Status status);
+  enum class Severity : uint8_t { kMayRetry, kUntilReopen };
+  void SetBackgroundError(Status status, Severity severity);
+  void RetryAfterFullDisk();
   Status background_error() const;
   Task<Status> CommitEdit(uint64_t job, VersionEdit edit, std::vector<TableHandle*> added,
                           MemtableHandle* flushed);
@@ -186,6 +190,7 @@ class Tree {
   int manual_ = 0;  // CompactRange calls that hold automatic compaction back
   bool closing_ = false;
   Status background_error_;
+  bool error_until_reopen_ = false;
   Random ids_;
 
   AsyncMutex commit_lock_;

@@ -39,11 +39,7 @@ void Tree::MaybeSchedule() {
   {
     std::lock_guard guard(mutex_);
     if (closing_ || env_.read_only) return;
-    if (!background_error_.ok()) {
-      if (background_error_.code() != StatusCode::kNoSpace) return;
-      background_error_ = Status();
-      has_error_.store(false, std::memory_order_release);
-    }
+    if (!background_error_.ok()) return;
     if (!flush_running_ && !sealed_.empty()) start_flush = flush_running_ = true;
     while (manual_ == 0 && compactions_running_ < compactions_max_) {
       auto plan = policy_->Pick(ShapeLocked(), policy_state_, NowNanos());
@@ -84,10 +80,16 @@ void Tree::MarkInputs(const CompactionPlan& plan, const Version& version, bool o
   if (found != jobs_.end()) jobs_.erase(found);
 }
 
-void Tree::SetBackgroundError(Status status) {
+// A full disk found while building a table can be tried again; everything else holds until the
+// store is opened anew.
+void Tree::SetBackgroundError(Status status, Severity severity) {
   {
     std::lock_guard guard(mutex_);
-    if (background_error_.ok()) background_error_ = status;
+    if (!error_until_reopen_) {
+      background_error_ = status;
+      error_until_reopen_ =
+          severity == Severity::kUntilReopen || status.code() != StatusCode::kNoSpace;
+    }
     has_error_.store(true, std::memory_order_release);
   }
   StoreEvent event;
@@ -97,6 +99,18 @@ void Tree::SetBackgroundError(Status status) {
   event.cause = status.ToString();
   env_.events->Add(std::move(event));
   background_event_.Notify();
+}
+
+// Lets background work try again after a full disk. REQUIRES: whoever calls it has reported the
+// error, or was just asked by the user to do such work.
+void Tree::RetryAfterFullDisk() {
+  {
+    std::lock_guard guard(mutex_);
+    if (background_error_.ok() || error_until_reopen_) return;
+    background_error_ = Status();
+    has_error_.store(false, std::memory_order_release);
+  }
+  MaybeSchedule();
 }
 
 Status Tree::background_error() const {
@@ -109,6 +123,7 @@ Status Tree::background_error() const {
 Task<Status> Tree::CommitEdit(uint64_t job, VersionEdit edit, std::vector<TableHandle*> added,
                               MemtableHandle* flushed) {
   co_await commit_lock_.Lock();
+  Version* replaced = nullptr;
   edit.next_file = next_file_.load(std::memory_order_relaxed);
   edit.last_sequence = published();
   Status status = co_await catalog_->Commit(job, edit);
@@ -140,13 +155,14 @@ Task<Status> Tree::CommitEdit(uint64_t job, VersionEdit edit, std::vector<TableH
       sealed_.pop_back();
     }
     InstallViewLocked();
-    old->Unref();
+    replaced = old;
   }
   commit_lock_.Unlock();
-  for (TableHandle* handle : added) {
-    if (!status.ok()) handle->obsolete.store(true, std::memory_order_release);
-    handle->Unref();
-  }
+  if (replaced != nullptr) replaced->Unref();
+  // After a failed commit nobody knows whether the edit is durable: its files stay, and the next
+  // open keeps or sweeps them. So does everything else: no job may build on the old state.
+  if (!status.ok()) SetBackgroundError(status, Severity::kUntilReopen);
+  for (TableHandle* handle : added) handle->Unref();
   if (status.ok() && flushed != nullptr) flushed->Unref();
   co_return status;
 }
@@ -172,16 +188,22 @@ Task<void> Tree::UnlinkDoomed() {
 }
 
 Task<Status> Tree::Flush() {
+  RetryAfterFullDisk();
   Writer writer;
   writer.rotate = true;
   LSMLAB_CO_TRY(co_await Write(&writer));
+  uint64_t newest_log = 0;
+  {
+    std::lock_guard guard(mutex_);
+    if (!sealed_.empty()) newest_log = sealed_.front()->log_number();
+  }
   while (true) {
     const uint64_t ticket = background_event_.Ticket();
     Status error = background_error();
     if (!error.ok()) co_return error;
     {
       std::lock_guard guard(mutex_);
-      if (sealed_.empty()) break;
+      if (sealed_.empty() || sealed_.back()->log_number() > newest_log) break;
     }
     MaybeSchedule();
     co_await background_event_.Wait(ticket);
@@ -190,12 +212,13 @@ Task<Status> Tree::Flush() {
 }
 
 Task<Status> Tree::Drain() {
+  RetryAfterFullDisk();
   LSMLAB_CO_TRY(co_await Flush());
   while (true) {
     const uint64_t ticket = background_event_.Ticket();
-    MaybeSchedule();
     Status error = background_error();
     if (!error.ok()) co_return error;
+    MaybeSchedule();
     {
       std::lock_guard guard(mutex_);
       if (compactions_running_ == 0 && !flush_running_ && sealed_.empty()) break;

@@ -15,10 +15,9 @@ bool TreeIterator::LookForward(bool& skip_key) {
 }
 
 Status TreeIterator::Show() {
-  valid_ = IsKnownKind(merged_->tag());
-  if (valid_) return Status();
-  return Status::Corruption("entry of unknown kind " + std::to_string(merged_->tag() & 0xff) +
-                            ", expected 1 to 6");
+  const Status status = CheckReadableKind(merged_->tag());
+  valid_ = status.ok();
+  return status;
 }
 
 ValueOrTask<Status> TreeIterator::FindForward(bool skip_key) {
@@ -170,6 +169,7 @@ Task<Status> TreeIterator::FindBackwardFrom() {
     if (TagSequence(merged_->tag()) <= snapshot_) {
       if (!have) key_.assign(merged_->key());
       have = true;
+      LSMLAB_CO_TRY(CheckReadableKind(merged_->tag()));
       kind_ = TagKind(merged_->tag());
       if (kind_ != EntryKind::kDelete) value_.assign(merged_->value());
     }

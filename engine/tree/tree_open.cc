@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <tuple>
 
 #include "engine/format/file_name.h"
 #include "engine/tree/tree.h"
@@ -154,9 +155,35 @@ Task<Status> Tree::Open(bool create) {
   co_return Status();
 }
 
+// What the catalog says must make a tree: runs of disjoint tables, numbers that fit.
+Status Tree::CheckPlaces(const CatalogState& state) const {
+  if (state.next_file > UINT32_MAX) {
+    return Status::Corruption(env_.directory + ": the catalog's next file number is " +
+                              std::to_string(state.next_file) + ", expected at most 4294967295");
+  }
+  std::vector<const TableEntry*> order;
+  for (const TableEntry& entry : state.tables) order.push_back(&entry);
+  std::sort(order.begin(), order.end(), [](const TableEntry* a, const TableEntry* b) {
+    return std::tie(a->level, a->run, a->smallest_key) <
+           std::tie(b->level, b->run, b->smallest_key);
+  });
+  for (size_t i = 0; i < order.size(); ++i) {
+    const TableEntry& entry = *order[i];
+    const bool overlaps = i > 0 && order[i - 1]->level == entry.level &&
+                          order[i - 1]->run == entry.run &&
+                          order[i - 1]->largest_key >= entry.smallest_key;
+    if (overlaps || entry.smallest_key > entry.largest_key) {
+      return Status::Corruption(PathOf(NumberedFileName("", entry.file, ".sst")) +
+                                ": the catalog's key range overlaps its neighbour's in level " +
+                                std::to_string(entry.level));
+    }
+  }
+  return Status();
+}
+
 Task<Status> Tree::OpenTables(const CatalogState& state) {
   std::vector<PlacedTable> tables;
-  Status status;
+  Status status = CheckPlaces(state);
   for (const TableEntry& entry : state.tables) {
     if (entry.level >= levels_) {
       status = Status::InvalidArgument(PathOf(NumberedFileName("", entry.file, ".sst")) +

@@ -60,6 +60,7 @@ ValueOrTask<Status> Tree::Get(Slice key, ReadTarget target, Sequence snapshot) {
 
 // Hands the answer over. REQUIRES: a guard or reference under which the fold was fed.
 Status Tree::Deliver(const LookupFold& fold, TreeView* view, ReadTarget target) {
+  if (!fold.operands().empty()) return CheckReadableKind(MakeTag(0, EntryKind::kMerge));
   switch (fold.state()) {
     case LookupFold::State::kFailed:
       return fold.status();

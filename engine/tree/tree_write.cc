@@ -10,6 +10,9 @@ namespace {
 
 // A group's size bounds how long its first member waits for the last one's bytes.
 constexpr size_t kGroupBytesMax = 1u << 20;
+// A memtable is sealed, too, when its log segment is this long: segments stay below the 2 GiB that
+// recovery reads at once, with room for the largest group.
+constexpr uint64_t kSegmentBytesMax = 1u << 30;
 // Where pacing begins (pressure 1) and just before writers stop (pressure 2), bytes per second.
 constexpr double kPacedRateMax = 512.0 * (1 << 20);
 constexpr double kPacedRateMin = 4.0 * (1 << 20);
@@ -53,7 +56,7 @@ Task<Status> Tree::LeadGroup(Writer* leader) {
       published_.store(first + operations - 1, std::memory_order_release);
     } else {
       // The log may hold part of the group: nothing can be acknowledged after it until reopen.
-      SetBackgroundError(status);
+      SetBackgroundError(status, Severity::kUntilReopen);
     }
   }
   if (status.ok() && unsynced_ && (sync_log || sync_mode_ == SyncMode::kInterval)) {
@@ -89,7 +92,7 @@ Task<Status> Tree::SyncIfDue(bool requested) {
   if (!requested && NowNanos() - last_sync_ns_ < sync_interval_ns_) co_return Status();
   Status status = co_await wal_->Sync();
   if (!status.ok()) {
-    SetBackgroundError(status);
+    SetBackgroundError(status, Severity::kUntilReopen);
     co_return status;
   }
   unsynced_ = false;
@@ -132,9 +135,14 @@ Status Tree::ApplyWriter(const Writer& writer, Sequence* next, uint64_t* bytes) 
   return reader.status();
 }
 
-bool Tree::MustMakeRoom() const noexcept {
+bool Tree::MemtableIsFull() const noexcept {
   return memtable_->arena().used_bytes() >= memtable_bytes_ ||
-         pressure_.load(std::memory_order_relaxed) > 1 || has_error_.load(std::memory_order_acquire);
+         wal_->position().offset >= kSegmentBytesMax;
+}
+
+bool Tree::MustMakeRoom() const noexcept {
+  return MemtableIsFull() || pressure_.load(std::memory_order_relaxed) > 1 ||
+         has_error_.load(std::memory_order_acquire);
 }
 
 // Before a group: pace, rotate a full memtable, stop while too much is owed.
@@ -142,7 +150,7 @@ Task<Status> Tree::MakeRoom(size_t bytes) {
   if (has_error_.load(std::memory_order_acquire)) {
     Status status = background_error();
     // A full disk may have room again: flushes try anew, this write is still refused.
-    if (status.code() == StatusCode::kNoSpace) MaybeSchedule();
+    RetryAfterFullDisk();
     if (!status.ok()) co_return status;
   }
   const int64_t delay = SlowdownNanos(bytes);
@@ -153,7 +161,7 @@ Task<Status> Tree::MakeRoom(size_t bytes) {
     counters.Add(Counter::kSlowdowns, 1);
     counters.Add(Counter::kSlowdownNanos, static_cast<uint64_t>(NowNanos() - start));
   }
-  if (memtable_->arena().used_bytes() < memtable_bytes_) co_return Status();
+  if (!MemtableIsFull()) co_return Status();
   if (memtable_->memtable().entries() == 0) co_return Status();
   LSMLAB_CO_TRY(co_await Stall());
   co_return co_await RotateMemtable();
@@ -221,7 +229,7 @@ Task<Status> Tree::RotateMemtable() {
   const uint64_t log_number = next_file_.fetch_add(1, std::memory_order_relaxed);
   Status status = co_await wal_->StartSegment(log_number);
   if (!status.ok()) {
-    SetBackgroundError(status);
+    SetBackgroundError(status, Severity::kUntilReopen);
     co_return status;
   }
   auto* fresh = new MemtableHandle(env_.composition->memtable, log_number);

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <atomic>
 #include <map>
 
 #include "engine/base/checksum.h"
@@ -70,8 +71,7 @@ class ManifestCatalog final : public Catalog {
   uint64_t largest_manifest_ = 0;  // seen or made
   uint64_t offset_ = 0, synced_ = 0, snapshot_end_ = 0;
   uint64_t next_edit_ = 1;
-  uint64_t last_job_ = 0;
-  uint64_t bytes_written_ = 0;
+  std::atomic<uint64_t> last_job_{0}, bytes_written_{0};
   std::vector<std::string> others_;  // manifests that do not count
   WalRecordEncoder encoder_;
   std::string edit_bytes_;

@@ -53,10 +53,11 @@ std::string HolderText(int fd) {
   return digits.empty() ? "another process" : "process " + digits;
 }
 
-bool WriteHolder(int fd) {
+void WriteHolder(int fd) {
   const std::string text = std::to_string(getpid()) + "\n";
-  return ftruncate(fd, 0) == 0 &&
-         pwrite(fd, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size());
+  if (ftruncate(fd, 0) != 0) return;
+  const ssize_t written = pwrite(fd, text.data(), text.size(), 0);
+  (void)written;
 }
 
 }  // namespace
@@ -88,7 +89,7 @@ Result<std::unique_ptr<IoFile>> AcquirePosixLock(const std::string& path) {
     if (error != EWOULDBLOCK) return StatusFromErrno("lock", path, error);
     return Status::Busy("lock " + path + ": held by " + HolderText(fd));
   }
-  if (!WriteHolder(fd)) return StatusFromErrno("write", path, errno);
+  WriteHolder(fd);  // tells people who holds it; a full disk is no reason to refuse
   return Result<std::unique_ptr<IoFile>>(std::move(lock));
 }
 
