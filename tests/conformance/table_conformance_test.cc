@@ -243,6 +243,14 @@ TEST_P(TableConformance, MergeOperandsAreFedFromOneBlockToTheNext) {
   EXPECT_EQ(fold.operands().size(), 49u);
   EXPECT_EQ(fold.operands().front(), "50");
   EXPECT_EQ(fold.operands().back(), "2");
+  const ReadGuard guard;
+  LookupFold again(50);
+  if (table_->TryGet(lookup, again, guard, counters)) {
+    EXPECT_EQ(Outcome(again), "value base");
+    EXPECT_EQ(again.operands(), fold.operands());
+  } else {
+    EXPECT_EQ(home_.cache().capacity_bytes(), 0u);
+  }
 }
 
 TEST_P(TableConformance, LargeKeysAndValues) {
@@ -383,6 +391,26 @@ TEST_P(TableCaching, AReadErrorIsReportedAndNotKept) {
   home.io().FailReads(Status());
   TableHome::Must(Finish(it->SeekToFirst()));
   EXPECT_TRUE(it->valid());
+}
+
+TEST_P(TableCaching, AFailedReadAheadLeavesNothingBehind) {
+  TableParts parts;
+  parts.cache = GetParam();
+  TableHome home(parts);
+  const EntryMap model = RandomEntries(10, 20'000, "user", 1'000'000);
+  home.Build("t", model);
+  auto table = std::move(home.Open("t")).value();
+  Table::IteratorOptions options;
+  options.fill_cache = false;
+  auto it = table->NewIterator(options);
+  TableHome::Must(Finish(it->SeekToFirst()));
+  home.io().FailReads(Status::IoError("no"));
+  EXPECT_EQ(Finish(it->SeekToLast()).code(), StatusCode::kIoError);
+  EXPECT_FALSE(it->valid());
+  home.io().FailReads(Status());
+  TableHome::Must(Finish(it->SeekToFirst()));
+  ASSERT_TRUE(it->valid());
+  EXPECT_EQ(it->key(), model.begin()->first.first);
 }
 
 TEST_P(TableCaching, ABlockOutlivesItsTableAndCacheEntry) {

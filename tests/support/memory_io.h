@@ -110,6 +110,7 @@ class MemoryIo final : public Io {
   void Read(IoOp& op) {
     CheckAligned(op);
     if (!read_failure_.ok()) {
+      std::memset(op.data, 0xdb, op.length);  // a failed read leaves anything behind
       op.status = read_failure_;
       return;
     }

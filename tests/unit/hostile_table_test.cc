@@ -160,6 +160,24 @@ TEST_P(HostileTable, HostileBlocksWithGoodChecksumsNeverCrash) {
   }
 }
 
+// The zeros before the footer are checked too.
+TEST(HostileDirectTable, EveryDamagedByteIsFound) {
+  TableParts parts = SmallParts("slotted", kNoCodec);
+  parts.alignment = 4096;
+  TableHome home(parts);
+  const EntryMap model = SmallEntries();
+  home.Build("t", model);
+  const std::string bytes = home.io().Contents("t");
+  ASSERT_EQ(bytes.size() % 4096, 0u);
+  ASSERT_TRUE(ReadAll(home, model).ok());
+  for (size_t i = 0; i < bytes.size(); i += 7) {
+    std::string damaged = bytes;
+    damaged[i] = static_cast<char>(damaged[i] ^ 0x10);
+    home.io().Put("t", std::move(damaged));
+    ASSERT_TRUE(ReadAll(home, model).IsCorruption()) << i;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Parts, HostileTable,
                          testing::Combine(testing::Values("restarts", "slotted"),
                                           testing::Values(&kNoCodec, &kLz4Codec, &kZstdCodec)),

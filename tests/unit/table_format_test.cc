@@ -318,6 +318,21 @@ TYPED_TEST(HostileBlock, EveryLengthAndRandomDamage) {
   }
 }
 
+TEST(SlottedBlock, BytesAfterTheLastEntryAreRefused) {
+  std::string block = SmallBlock<SlottedLayout>(1);
+  block.push_back('x');
+  StoreLe<uint32_t>(block.data() + 4, static_cast<uint32_t>(block.size()));
+  EXPECT_FALSE(SlottedLayout::Validate(block).ok());
+}
+
+TEST(RestartsBlock, AValueBeyondTheBlockIsRefused) {
+  RestartsBuilder builder(LayoutOptions{});
+  builder.Add("key", MakeTag(3, EntryKind::kPut), "value");
+  std::string block(builder.Finish());
+  block[2] = 6;  // one more than there is: the restart array begins there
+  EXPECT_FALSE(RestartsLayout::Validate(block).ok());
+}
+
 TEST(BlockIndex, GoldenBytesAndHostileOnes) {
   IndexWriter writer;
   writer.Add(BlockHandle{0, 100}, true, "apple", MakeTag(7, EntryKind::kPut));
