@@ -53,6 +53,7 @@ StoreOptions CrashWorkload::OptionsOn(std::shared_ptr<SimDisk> disk) const {
 Status CrashWorkload::Open() {
   StoreOptions options = OptionsOn(disk_);
   if (run_.make_io) options.io = run_.make_io(disk_);
+  if (run_.wal != nullptr) options.composition.wal.variant = run_.wal;
   auto store = Store::Open(std::move(options));
   if (!store.ok()) return store.status();
   store_ = std::move(store).value();

@@ -33,7 +33,9 @@ struct CrashRun {
   uint64_t seed = 1;
   uint32_t writes = 100;
   uint64_t every = 1;  // a moment after every so many operations of the disk
-  MakeIo make_io;      // empty: the simulated disk as it is
+  // Empty: the simulated disk as it is. Used by the workload, not by the recoveries.
+  MakeIo make_io;
+  const WalVariant* wal = nullptr;  // null: what the composition says; also for the workload only
 };
 
 // A small store on a simulated disk, driven by one caller on the inline executor: puts, deletes and

@@ -1,0 +1,170 @@
+#include <gtest/gtest.h>
+
+#include "engine/base/coding.h"
+#include "tests/crash/crash_workload.h"
+#include "tests/support/filter_io.h"
+#include "variants/wal/wals.h"
+
+// That the crash tests can fail: bugs of the kind that they are there for, planted on purpose, must
+// all be found.
+namespace lsmlab::test {
+namespace {
+
+constexpr uint64_t kSeeds = 8;
+constexpr uint64_t kMoments = 60;
+
+// Looks for a violation in runs of several seeds; Ok: none was found.
+Status FirstViolation(CrashRun run) {
+  uint64_t points = 0;
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    run.seed = seed;
+    run.writes = seed % 2 == 0 ? 200 : 40;
+    CrashWorkload whole(run);
+    LSMLAB_TRY(whole.Run());
+    run.every = std::max<uint64_t>(1, whole.disk().steps() / kMoments);
+    CrashWorkload workload(run);
+    LSMLAB_TRY(workload.Run());
+    for (const Moment& moment : workload.moments()) {
+      for (int mode = 0; mode < kCrashModes; ++mode) {
+        LSMLAB_TRY(CheckCrash(workload, moment, static_cast<CrashMode>(mode), moment.step + mode, 0,
+                              &points));
+      }
+    }
+    run.every = 1;
+  }
+  return Status();
+}
+
+CrashRun GroupRun() {
+  CrashRun run;
+  run.composition = {"default", "", {}};
+  run.sync = "group";
+  return run;
+}
+
+// Syncs of this kind and site report success and do nothing.
+struct MissingSync {
+  const char* name;
+  bool directory;
+  IoSite site;
+};
+
+class MissingSyncTest : public testing::TestWithParam<MissingSync> {};
+
+TEST_P(MissingSyncTest, IsFound) {
+  const MissingSync& missing = GetParam();
+  CrashRun run = GroupRun();
+  uint64_t skipped = 0;
+  run.make_io = [&](std::shared_ptr<SimDisk> disk) {
+    return std::make_unique<FilterIo>(MakeSimulatedIo(std::move(disk)), [&](IoOp& op) {
+      const bool file_sync = op.kind == IoKind::kSync || op.kind == IoKind::kDataSync;
+      const bool sync = missing.directory ? op.kind == IoKind::kSyncDir : file_sync;
+      if (op.site != missing.site || !sync) return false;
+      ++skipped;
+      op.status = Status();
+      return true;
+    });
+  };
+  const Status found = FirstViolation(run);
+  EXPECT_GT(skipped, 0u);
+  EXPECT_FALSE(found.ok()) << "a missing sync was not noticed";
+  std::printf("%s: %s\n", missing.name, found.ToString().c_str());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, MissingSyncTest,
+    testing::Values(MissingSync{"log", false, IoSite::kWal},
+                    MissingSync{"log_directory", true, IoSite::kWal},
+                    MissingSync{"flushed_table", false, IoSite::kFlush},
+                    MissingSync{"flush_directory", true, IoSite::kFlush},
+                    MissingSync{"merged_table", false, IoSite::kCompactionWrite},
+                    MissingSync{"merge_directory", true, IoSite::kCompactionWrite},
+                    MissingSync{"catalog", false, IoSite::kCatalog},
+                    MissingSync{"catalog_directory", true, IoSite::kCatalog},
+                    MissingSync{"identity", false, IoSite::kIdentity}),
+    [](const auto& c) { return std::string(c.param.name); });
+
+// A log with a bug; what the bug does not touch goes to the real one.
+class BuggyWal : public Wal {
+ public:
+  explicit BuggyWal(std::unique_ptr<Wal> inner) : inner_(std::move(inner)) {}
+  Task<Status> StartSegment(uint64_t n) override { return inner_->StartSegment(n); }
+  WalPosition position() const noexcept override { return inner_->position(); }
+  bool keeps_records() const noexcept override { return inner_->keeps_records(); }
+  Task<Status> Append(Slice r, bool durable) override { return inner_->Append(r, durable); }
+  Task<Status> Sync() override { return inner_->Sync(); }
+  Task<Status> Release(uint64_t n) override { return inner_->Release(n); }
+  Task<Status> Recover(uint64_t n, WalReplayer& replayer, WalReplayStats* stats,
+                       uint64_t* largest) override {
+    return inner_->Recover(n, replayer, stats, largest);
+  }
+  Task<Status> Close() override { return inner_->Close(); }
+  uint64_t bytes_written() const noexcept override { return inner_->bytes_written(); }
+  uint64_t syncs() const noexcept override { return inner_->syncs(); }
+
+ protected:
+  const std::unique_ptr<Wal> inner_;
+};
+
+class AcknowledgesBeforeItSyncs final : public BuggyWal {
+ public:
+  using BuggyWal::BuggyWal;
+  Task<Status> Append(Slice records, bool) override { return inner_->Append(records, false); }
+};
+
+// Drops the old segment when a new one begins, before the memtable is in a durable table.
+class ReleasesTooEarly final : public BuggyWal {
+ public:
+  using BuggyWal::BuggyWal;
+  Task<Status> StartSegment(uint64_t number) override {
+    LSMLAB_CO_TRY(co_await inner_->StartSegment(number));
+    co_return co_await inner_->Release(number);
+  }
+};
+
+// Every fourth group is acknowledged without a record.
+class DropsRecords final : public BuggyWal {
+ public:
+  using BuggyWal::BuggyWal;
+  Task<Status> Append(Slice records, bool durable) override {
+    if (++appends_ % 4 == 0) co_return Status();
+    co_return co_await inner_->Append(records, durable);
+  }
+
+ private:
+  uint64_t appends_ = 0;
+};
+
+template <typename Bug>
+const WalVariant* BuggyVariant() {
+  static const WalVariant variant = {
+      "buggy", "append with a bug", {}, [](const SettingBag& bag, const WalEnvironment& env) {
+        return std::unique_ptr<Wal>(std::make_unique<Bug>(kAppendWal.make(bag, env)));
+      }};
+  return &variant;
+}
+
+void ExpectFound(const WalVariant* wal) {
+  CrashRun run = GroupRun();
+  run.wal = wal;
+  const Status found = FirstViolation(run);
+  EXPECT_FALSE(found.ok());
+  std::printf("%s\n", found.ToString().c_str());
+}
+
+TEST(BuggyLogTest, AcknowledgingBeforeTheSyncIsFound) {
+  ExpectFound(BuggyVariant<AcknowledgesBeforeItSyncs>());
+}
+TEST(BuggyLogTest, ReleasingASegmentTooEarlyIsFound) {
+  ExpectFound(BuggyVariant<ReleasesTooEarly>());
+}
+TEST(BuggyLogTest, ALostRecordIsFound) { ExpectFound(BuggyVariant<DropsRecords>()); }
+
+// And no false alarm by the same search.
+TEST(BuggyLogTest, TheLogAsItIsPasses) {
+  const Status found = FirstViolation(GroupRun());
+  EXPECT_TRUE(found.ok()) << found.ToString();
+}
+
+}  // namespace
+}  // namespace lsmlab::test
