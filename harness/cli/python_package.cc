@@ -51,7 +51,8 @@ Result<int> RunResultsPackage(const std::vector<std::string>& arguments) {
   while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
   }
   const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
-  if (code == 127) return Status::IoError(command[0] + ": cannot be started; `make deps` installs it");
+  if (code == 127)
+    return Status::IoError(command[0] + ": cannot be started; `make deps` installs it");
   return code;
 }
 

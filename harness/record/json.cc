@@ -130,6 +130,7 @@ void PutFigures(const RunRecord& record, Json& out) {
   if (record.write_amplification) out["write_amplification"] = *record.write_amplification;
   if (record.read_amplification) out["read_amplification"] = *record.read_amplification;
   if (record.space_amplification) out["space_amplification"] = *record.space_amplification;
+  if (record.memory_headroom) out["memory_headroom"] = *record.memory_headroom;
   out["idle_parts"] = record.idle_parts;
   out["cpu_user_s"] = record.cpu_user_s;
   out["cpu_system_s"] = record.cpu_system_s;

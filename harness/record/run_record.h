@@ -48,6 +48,9 @@ struct RunRecord {
   CounterMap counters;  // of the phase
   CounterMap gauges;    // at its end
   std::optional<double> write_amplification, read_amplification, space_amplification;
+  // Memory allowed (1.2 x (memtables + cache) + 64 MiB) / memory taken since before the store was
+  // opened; 1 for the null store, which is the row to compare with.
+  std::optional<double> memory_headroom;
   std::vector<std::string> idle_parts;
 
   double cpu_user_s = 0, cpu_system_s = 0;

@@ -5,6 +5,7 @@
 #include "harness/driver/op_executor.h"
 #include "harness/driver/process_usage.h"
 #include "harness/driver/tick_clock.h"
+#include "harness/peers/config_view.h"
 #include "harness/peers/engines.h"
 #include "harness/record/provenance.h"
 #include "harness/run/idle_parts.h"
@@ -171,12 +172,25 @@ class Run {
     }
     record->workload_digest = HexDigest(record->measured->digests);
     Amplify(record);
+    record->memory_headroom = MemoryHeadroom(record->rss_peak_bytes);
     record->idle_parts = IdleParts(spec_.compared_parts, *record);
   }
 
   static double At(const CounterMap& counters, std::string_view name) {
     const auto found = counters.find(name);
     return found == counters.end() ? 0 : found->second;
+  }
+
+  double MemoryHeadroom(uint64_t rss_peak_bytes) const {
+    if (!FindEngine(setup_.engine)->keeps_data) return 1;
+    const SharedConditions shared = ShareConditions(setup_.composed.composition);
+    const auto memtables = static_cast<double>(shared.memtable_bytes) *
+                           static_cast<double>(shared.waiting_memtables + 1);
+    constexpr double kSlack = 64 << 20;
+    const double allowed = 1.2 * (memtables + static_cast<double>(shared.cache_bytes)) + kSlack;
+    const uint64_t taken =
+        rss_peak_bytes > rss_before_open_ ? rss_peak_bytes - rss_before_open_ : 1;
+    return allowed / static_cast<double>(taken);
   }
 
   void Amplify(RunRecord* record) {
@@ -206,7 +220,7 @@ class Run {
     if (spec_.warmup != Warmup::kReadAll) return {};
     const std::unique_ptr<StoreSession> session = store_->NewSession();
     uint64_t sum = 0;
-    if (session->Scan(Slice(), UINT64_MAX, &sum) == Outcome::kFailed) return session->error();
+    if (session->Scan(Slice(), workload_->info().record_count, &sum) == Outcome::kFailed) return session->error();
     Result<std::unique_ptr<OpStream>> keys =
         workload_->NewLoadStream({0, 1, spec_.identity.seed, 1});
     if (!keys.ok()) return keys.status();

@@ -1,0 +1,172 @@
+"""Every family of bad input: one clear line, the right exit code, nothing changed on disk."""
+
+import glob
+import os
+import shutil
+import subprocess
+import time
+
+from program import PROGRAM, SMALL, ProgramTest, main
+
+
+class UsageTest(ProgramTest):
+    """Mistakes of the person: exit code 2."""
+
+    def test_commands_and_options(self):
+        self.bad(2, "bnch", says=["bnch", "did you mean 'bench'?"])
+        self.bad(2, "bench", "--presett", "fast", says=["--presett", "did you mean 'preset'?"])
+        self.bad(2, "bench", "extra", says=["extra"])
+        self.bad(2, "run", says=["EXPERIMENT.toml"])
+        self.bad(2, "store", "stat", self.dir, says=["did you mean 'stats'?"])
+        self.bad(2, "variants", "--part", "memtabel", says=["did you mean 'memtable'?"])
+
+    def test_names_and_values(self):
+        for arguments, says in [
+            (["--preset", "basline"], ["basline", "did you mean 'baseline'?"]),
+            (["--preset", "no/such.toml"], ["no/such.toml"]),
+            (["--engine", "rocksdbb"], ["did you mean 'rocksdb'?"]),
+            (["--workload", "ycsb-x"], ["ycsb-x", "ycsb-a"]),
+            (["--set", "engine.memtabel.size=1MiB"], ["memtabel", "did you mean 'memtable'?"]),
+            (["--set", "engine.memtable.variant=btre"], ["btre", "did you mean 'btree'?"]),
+            (["--set", "engine.memtable.size=99TiB"], ["99TiB", "4GiB"]),
+            (["--set", "engine.memtable.size"], ["name=value"]),
+            (["--set", "engine.wal.variant=off", "--set", "engine.wal.sync=every"], ["refused"]),
+            (["-p", "recordcount=99999999999999999999"], ["recordcount"]),
+            (["-p", "readproportion=1.5x"], ["readproportion"]),
+            (["-p", "recordcont=5"], ["recordcont", "recordcount"]),
+            (["--threads", "0"], ["--threads", "1024"]),
+            (["--threads", "1000000"], ["--threads", "1024"]),
+            (["--seed", "-0"], ["--seed"]),
+            (["--seed", "10kx"], ["--seed"]),
+            (["--load-only", "--run-only"], ["nothing to do"]),
+            (["--load-only"], ["--db"]),
+        ]:  # fmt: skip
+            self.bad(2, "bench", *arguments, says=says)
+
+    def test_experiment_files(self):
+        self.bad(2, "run", self.path("missing.toml"), says=["missing.toml"])
+        self.bad(2, "run", self.dir, says=["not a regular file"])
+        self.bad(2, "run", "/dev/zero", says=["not a regular file"])
+        huge = self.write("huge.toml", "a = 1\n" * 300000)
+        self.bad(2, "run", huge, says=["1 MiB"])
+        deep = self.write("deep.toml", "a = " + "[" * 10000)
+        start = time.monotonic()
+        self.bad(2, "run", deep, says=["deep.toml:1"])
+        self.assertLess(time.monotonic() - start, 5)
+        bad = self.write("bad.toml", 'question = "q"\nbaze = "baseline"\n')
+        self.bad(2, "run", bad, says=["bad.toml:2", "baze", "did you mean 'base'?"])
+        self.assertEqual(sorted(os.listdir(self.dir)), ["bad.toml", "deep.toml", "huge.toml"])
+
+    def test_preset_files(self):
+        preset = self.write("p.toml", '[engine.memtable]\nvariant = "btree"\nsice = "1MiB"\n')
+        self.bad(2, "bench", "--preset", preset, says=["p.toml:3", "did you mean 'size'?"])
+        other = self.write("q.toml", 'engin = "x"\n')
+        self.bad(2, "bench", "--preset", other, says=["q.toml:1", "did you mean 'engine'?"])
+
+
+class StoreTest(ProgramTest):
+    """What is wrong with a store: exit code 1, and not one byte of it changed."""
+
+    def setUp(self):
+        super().setUp()
+        self.db = self.path("db")
+        self.good("bench", "--db", self.db, "--load-only", *SMALL)
+
+    def refuses(self, *says):
+        before = self.listing(self.db)
+        for action in ("stats", "scan"):
+            code, _, err = self.call("store", action, self.db)
+            if code == 0:
+                continue
+            self.assertEqual(code, 1)
+            self.assertEqual(len(err.strip().splitlines()), 1, err)
+        code, _, err = self.call("store", "verify", self.db)
+        self.assertEqual(code, 1, err)
+        self.assertEqual(len(err.strip().splitlines()), 1, err)
+        for word in says:
+            self.assertIn(word, err)
+        self.assertEqual(self.listing(self.db), before)
+
+    def table(self):
+        tables = [p for p in glob.glob(self.db + "/**", recursive=True)
+                  if os.path.isfile(p) and os.path.getsize(p) > 100_000]  # fmt: skip
+        return sorted(tables)[0]
+
+    def test_not_a_store(self):
+        self.bad(1, "store", "stats", self.path("nowhere"), says=["nowhere"])
+        os.mkdir(self.path("empty"))
+        self.bad(1, "store", "stats", self.path("empty"), says=["empty"])
+        self.write("file", "text")
+        self.bad(1, "store", "stats", self.path("file"), says=["file"])
+        os.mkdir(self.path("foreign"))
+        self.write("foreign/letter.txt", "dear reader")
+        for engine in ("lsmlab", "rocksdb"):
+            code, _, err = self.call("bench", "--engine", engine, "--db", self.path("foreign"),
+                                     *SMALL)  # fmt: skip
+            self.assertEqual(code, 1, err)
+            self.assertIn("foreign", err)
+        self.assertEqual(os.listdir(self.path("foreign")), ["letter.txt"])
+        self.assertEqual(os.listdir(self.path("empty")), [])
+        self.assertFalse(os.path.exists(self.path("nowhere")))
+
+    def test_load_into_a_store_that_is_there(self):
+        before = self.listing(self.db)
+        code, _, err = self.call("bench", "--db", self.db, *SMALL)
+        self.assertEqual(code, 1)
+        self.assertIn("db", err)
+        self.assertEqual(self.listing(self.db), before)
+
+    def test_open_elsewhere(self):
+        process = subprocess.Popen(
+            [PROGRAM, "bench", "--db", self.db, "--run-only", "-p", "recordcount=2000",
+             "-p", "operationcount=0", "--workload", "ycsb-c"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            time.sleep(1.5)
+            code, _, err = self.call("bench", "--db", self.db, "--run-only", *SMALL)
+            self.assertEqual(code, 1, err)
+            self.assertEqual(len(err.strip().splitlines()), 1, err)
+        finally:
+            process.terminate()
+            self.assertEqual(process.wait(30), 1)
+
+    def test_truncated_table(self):
+        path = self.table()
+        os.truncate(path, os.path.getsize(path) // 2)
+        self.refuses(os.path.basename(path))
+
+    def test_flipped_bit(self):
+        path = self.table()
+        with open(path, "r+b") as file:
+            file.seek(5000)
+            byte = file.read(1)[0]
+            file.seek(5000)
+            file.write(bytes([byte ^ 4]))
+        self.refuses(os.path.basename(path), "expected")
+
+    def test_missing_table(self):
+        path = self.table()
+        os.remove(path)
+        self.refuses(os.path.basename(path))
+
+    def test_full_disk(self):
+        if os.geteuid() != 0 or not shutil.which("mount"):
+            self.skipTest("needs a small file system of its own")
+        point = self.path("small")
+        os.mkdir(point)
+        mounted = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", point], capture_output=True, check=False
+        )
+        if mounted.returncode != 0:
+            self.skipTest("may not mount")
+        try:
+            code, _, err = self.call("bench", "--db", point + "/db", "-p", "recordcount=20000")
+            self.assertEqual(code, 1, err)
+            self.assertIn("space", err.lower())
+        finally:
+            subprocess.run(["umount", point], check=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""`lsmlab bench` with every preset and every peer, and the read-only `store` commands."""
+
+import glob
+import os
+
+from program import SMALL, ProgramTest, main
+
+
+class BenchTest(ProgramTest):
+    def check_records(self, directory, engine):
+        load, run = self.records(directory)
+        self.assertEqual((load["phase"], run["phase"]), ("load", "run"))
+        for record in (load, run):
+            self.assertTrue(record["complete"], record)
+            self.assertEqual(record["engine"], engine)
+            self.assertEqual(record["ops"], 2000)
+            self.assertEqual(record["ops_failed"], 0)
+            self.assertGreater(record["ops_per_s"], 0)
+            self.assertEqual(len(record["workload_digest"]), 16)
+            self.assertEqual(len(record["config_hash"]), 16)
+            self.assertTrue(record["machine"]["cpu"])
+            self.assertTrue(record["machine"]["filesystem"])
+            self.assertTrue(record["build"]["compiler"].startswith("gcc"))
+            self.assertIn("threads", record["conditions"])
+        self.assertIn("drained_s", load)
+        return load, run
+
+    def test_every_preset(self):
+        presets = [os.path.basename(p)[:-5] for p in glob.glob("variants/presets/*.toml")]
+        self.assertGreaterEqual(len(presets), 2)
+        digests = set()
+        for preset in presets:
+            out = self.path(preset)
+            text = self.good("bench", "--preset", preset, "--workload", "workloads/ycsb/workloada",
+                             "--out", out, *SMALL)  # fmt: skip
+            for word in ("ops/s", "read", "update", "insert", "p99", "amplification"):
+                self.assertIn(word, text)
+            load, run = self.check_records(out, "lsmlab")
+            self.assertGreater(load["counters"]["flushes"], 0)
+            self.assertGreater(load["write_amplification"], 0.5)
+            self.assertGreater(load["space_amplification"], 0.3)
+            self.assertGreater(run["counters"]["gets"], 0)
+            digests.add((load["workload_digest"], run["workload_digest"]))
+        self.assertEqual(len(digests), 1, "the stream must not depend on the composition")
+
+    def test_every_peer(self):
+        for engine in ("null", "rocksdb"):
+            out = self.path(engine)
+            self.good("bench", "--engine", engine, "--out", out, *SMALL)
+            self.check_records(out, engine)
+
+    def test_scans_and_threads(self):
+        for engine in ("null", "rocksdb", "lsmlab"):
+            out = self.path("e-" + engine)
+            self.good("bench", "--engine", engine, "--workload", "ycsb-e", "--threads", "2",
+                      "--warmup", "read-all", "--out", out, *SMALL)  # fmt: skip
+            _, run = self.records(out)
+            self.assertGreater(run["latency_ns"]["scan"]["count"], 1500)
+            self.assertEqual(run["conditions"]["threads"], "2")
+
+    def test_load_then_run_then_look(self):
+        for engine in ("lsmlab", "rocksdb"):
+            db = self.path("db-" + engine)
+            common = ["bench", "--engine", engine, "--db", db, *SMALL]
+            self.good(*common, "--load-only")
+            self.assertIn("2000 ops", self.good(*common, "--run-only"))
+        db = self.path("db-lsmlab")
+        before = self.listing(db)
+        self.assertIn("ok", self.good("store", "verify", db))
+        self.assertIn("tables", self.good("store", "stats", db))
+        self.assertIn("entries", self.good("store", "dump", db))
+        lines = self.good("store", "scan", db, "--count", "3").splitlines()
+        self.assertEqual(len(lines), 3)
+        key = lines[0].split(" = ")[0]
+        self.assertTrue(self.good("store", "get", db, "--key", key).strip())
+        self.bad(1, "store", "get", db, "--key", "nobody", says=["nobody"])
+        self.assertEqual(self.listing(db), before, "looking must change nothing")
+
+    def test_nothing_is_left_behind(self):
+        before = set(glob.glob("/var/tmp/lsmlab-bench-*"))
+        self.good("bench", *SMALL)
+        self.assertEqual(set(glob.glob("/var/tmp/lsmlab-bench-*")), before)
+
+    def test_every_command_has_help_with_an_example(self):
+        overview = self.good("--help")
+        for command in ("run", "bench", "report", "variants", "workloads", "store"):
+            self.assertIn(command, overview)
+            self.assertIn("example: lsmlab " + command, self.good(command, "--help"))
+        listing = self.good("variants")
+        for word in ("arena-skiplist", "blocked-bloom", "swizzled", "block.layout", "fast"):
+            self.assertIn(word, listing)
+        self.assertIn("workloads/ycsb/workloadf", self.good("workloads"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""The house rules that a machine can hold: include arrows, file sizes, banned calls."""
+
+import re
+import subprocess
+import unittest
+
+from program import main
+
+# Who may include whom, by top-level folder.
+ARROWS = {
+    "engine": {"engine"},
+    "variants": {"engine", "variants"},
+    "workloads": {"engine/base", "workloads"},
+    "harness": {"engine", "variants", "workloads", "harness"},
+    "tests": {"engine", "variants", "workloads", "harness", "tests"},
+    "examples": {"engine", "variants"},
+}
+INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
+LINES_MAX = 1000
+BANNED = {
+    r"\brand\s*\(": "Random of engine/base/random.h",
+    r"\brandom_device\b": "Random with a stated seed",
+    r"\batoi\s*\(": "std::from_chars",
+    r"\bstrcpy\s*\(": "Slice and std::string",
+    r"\bsprintf\s*\(": "std::snprintf",
+    r"\bsystem_clock\b": "NowNanos of engine/base/clock.h",
+    r"\bhigh_resolution_clock\b": "NowNanos of engine/base/clock.h",
+    r"\.detach\s*\(\s*\)": "threads that are joined",
+}
+ONLY_ENGINE = {r"\bstd::cout\b": "Status", r"[^nf]printf\s*\(": "Status"}
+PRINTS_BY_DESIGN = {"engine/base/assert.h"}
+# A store's identity must differ from that of every other store.
+DRAWS_BY_DESIGN = {"engine/tree/store_open.cc"}
+
+
+def tracked(*suffixes):
+    listed = subprocess.run(["git", "ls-files"], capture_output=True, text=True, check=True)
+    return [path for path in listed.stdout.split() if path.endswith(suffixes)]
+
+
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def without_comments(text):
+    return re.sub(r"//[^\n]*|/\*.*?\*/", "", text, flags=re.DOTALL)
+
+
+class HouseTest(unittest.TestCase):
+    def sources(self):
+        found = [p for p in tracked(".h", ".cc") if p.split("/")[0] in ARROWS]
+        self.assertGreater(len(found), 100)
+        return found
+
+    def test_includes_follow_the_arrows(self):
+        wrong = []
+        for path in self.sources():
+            allowed = ARROWS[path.split("/")[0]]
+            for target in INCLUDE.findall(read(path)):
+                if "/" not in target:  # generated (lsmlab_revision.h)
+                    continue
+                if not any(target.startswith(folder + "/") for folder in allowed):
+                    wrong.append(f"{path} includes {target}")
+        self.assertEqual(wrong, [])
+
+    def test_results_know_only_themselves(self):
+        for path in tracked(".py"):
+            if path.startswith("results/"):
+                for word in ("import harness", "import workloads", "import variants"):
+                    self.assertNotIn(word, read(path), path)
+
+    def test_files_are_short(self):
+        long = [f"{p}: {n}" for p in tracked(".h", ".cc", ".py", ".cmake")
+                if (n := read(p).count("\n")) > LINES_MAX]  # fmt: skip
+        self.assertEqual(long, [])
+
+    def test_no_banned_calls(self):
+        wrong = []
+        for path in self.sources():
+            text = without_comments(read(path))
+            rules = dict(BANNED)
+            if path.startswith(("engine/", "variants/")) and path not in PRINTS_BY_DESIGN:
+                rules.update(ONLY_ENGINE)
+            for pattern, instead in rules.items():
+                if "random_device" in pattern and path in DRAWS_BY_DESIGN:
+                    continue
+                for found in re.findall(pattern, text):
+                    wrong.append(f"{path}: {found.strip()}: use {instead}")
+        self.assertEqual(wrong, [])
+
+    def test_headers_are_included_once_and_nothing_is_left_to_do(self):
+        mark = "TO" + "DO"
+        for path in self.sources():
+            text = read(path)
+            if path.endswith(".h"):
+                self.assertIn("#pragma once", text, path)
+            self.assertNotIn(mark, text, path)
+            self.assertNotRegex(text, r"^\s*#\s*if\s+0\b", path)
+
+    def test_sources_are_listed_and_not_globbed(self):
+        for path in tracked("CMakeLists.txt"):
+            self.assertNotIn("GLOB", read(path).replace("GLOBAL", ""), path)
+        lists = "".join(read(p) for p in tracked("CMakeLists.txt"))
+        unlisted = [p for p in self.sources()
+                    if p.endswith(".cc") and p.split("/", 1)[1] not in lists]  # fmt: skip
+        self.assertEqual(unlisted, [])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""`lsmlab run`: a tiny experiment to its report, resume, interrupt."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+from program import PROGRAM, ProgramTest, main
+
+TINY = """question = "Does the whole way work?"
+base = "baseline"
+[engine.memtable]
+size = "256KiB"
+[matrix]
+"engine.filter.variant" = ["none", "bloom"]
+[[variant]]
+engine = "rocksdb"
+[workload]
+files = ["workloads/ycsb/workloada", "workloads/ycsb/workloadc"]
+recordcount = 2000
+operationcount = 1000
+[run]
+repetitions = 2
+"""
+# Baseline and filter=none and rocksdb, two workloads, two blocks.
+RUNS = 3 * 2 * 2
+
+LONG = """question = "Can it be stopped?"
+base = "baseline"
+[[variant]]
+name = "same"
+[workload]
+file = "workloads/ycsb/workloadc"
+recordcount = 2000
+operationcount = 0
+[run]
+repetitions = 1
+[limits]
+run = "60s"
+"""
+
+
+def cell(record):
+    return record["variant"], record["workload"], record["phase"], record["block"]
+
+
+class RunTest(ProgramTest):
+    def test_tiny_experiment_to_its_report(self):
+        out = self.path("out")
+        text = self.good("run", self.write("tiny.toml", TINY), "--out", out)
+        self.assertIn(f"{RUNS} runs done", text)
+        self.assertIn("filter=none", text)
+        for name in ("report.html", "plots", "plan.json"):
+            self.assertTrue(os.path.exists(os.path.join(out, name)), name)
+        self.assertTrue([f for f in os.listdir(os.path.join(out, "plots")) if f.endswith(".svg")])
+        self.assertFalse(os.path.exists(os.path.join(out, "work")), "stores must be gone")
+        records = self.records(out)
+        self.assertEqual(len(records), 2 * RUNS)
+        self.assertEqual(len({cell(r) for r in records}), 2 * RUNS)
+        self.assertTrue(all(r["complete"] for r in records))
+        for r in records:
+            same = [o for o in records
+                    if (o["workload"], o["phase"], o["block"]) == cell(r)[1:]]  # fmt: skip
+            self.assertEqual(len({o["workload_digest"] for o in same}), 1)
+            self.assertEqual({o["seed"] for o in same}, {42 + r["block"]})
+        self.good("report", out)
+
+    def test_resume_does_what_is_missing_and_repeats_nothing(self):
+        out = self.path("out")
+        experiment = self.write("tiny.toml", TINY)
+        self.good("run", experiment, "--out", out, "--no-report")
+        path = os.path.join(out, "records.ndjson")
+        with open(path, encoding="utf-8") as file:
+            lines = file.readlines()
+        broken = json.loads(lines[3])
+        broken["complete"] = False
+        lines[3] = json.dumps(broken) + "\n"
+        kept = lines[:-2]
+        with open(path, "w", encoding="utf-8") as file:
+            file.writelines(kept)
+            file.write(lines[-2][:50])  # a crash while a line was written
+        text = self.good("run", experiment, "--out", out, "--resume", "--no-report")
+        self.assertIn(f"2 runs done, {RUNS - 2} done before", text)
+        records = self.records(out)
+        complete = [cell(r) for r in records if r["complete"]]
+        self.assertEqual(len(complete), 2 * RUNS)
+        self.assertEqual(len(set(complete)), 2 * RUNS)
+        text = self.good("run", experiment, "--out", out, "--resume", "--no-report")
+        self.assertIn(f"0 runs done, {RUNS} done before", text)
+
+    def test_results_of_another_plan_are_left_alone(self):
+        out = self.path("out")
+        self.good("run", self.write("tiny.toml", TINY), "--out", out, "--no-report", "--smoke")
+        before = self.listing(out)
+        self.bad(2, "run", self.path("tiny.toml"), "--out", out, says=["--resume", out])
+        other = self.write("other.toml", TINY.replace("= 2000", "= 2001"))
+        code, _, err = self.call("run", other, "--out", out, "--resume")
+        self.assertEqual(code, 2)
+        self.assertIn("another plan", err)
+        self.assertEqual(self.listing(out), before)
+        self.bad(2, "run", other, "--out", self.path("new"), "--resume", says=["nothing to resume"])
+        self.assertFalse(os.path.exists(self.path("new")))
+
+    def test_interrupt_ends_cleanly_and_resume_goes_on(self):
+        out = self.path("out")
+        experiment = self.write("long.toml", LONG)
+        process = subprocess.Popen(
+            [PROGRAM, "run", experiment, "--out", out],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        time.sleep(3)
+        start = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+        self.assertLess(time.monotonic() - start, 10)
+        self.assertEqual(process.returncode, 1)
+        self.assertIn("interrupted", err)
+        records = self.records(out)
+        self.assertEqual([(r["phase"], r["complete"]) for r in records],
+                         [("load", True), ("run", False)])  # fmt: skip
+        self.assertEqual(records[1]["error"], "interrupted")
+        self.assertGreater(records[1]["ops"], 0)
+        self.assertFalse(os.path.exists(os.path.join(out, "work")))
+
+    def test_a_run_that_dies_leaves_its_record_and_the_rest_goes_on(self):
+        text = TINY.replace("repetitions = 2", "repetitions = 1") + '[limits]\ntimeout = "1s"\n'
+        text = text.replace("operationcount = 1000", "operationcount = 0")
+        out = self.path("out")
+        code, _, _ = self.call("run", self.write("t.toml", text), "--out", out, "--no-report")
+        self.assertEqual(code, 1)
+        runs = [r for r in self.records(out) if r["phase"] == "run"]
+        self.assertEqual(len(runs), 6)
+        for r in runs:
+            self.assertFalse(r["complete"])
+            self.assertIn("limit", r["error"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+#include <gtest/gtest.h>
+
+#include "harness/experiment/experiment.h"
+#include "harness/experiment/plan.h"
+#include "harness/peers/engines.h"
+
+// Every mistake in an experiment gives one line: file and line, what was found, what is allowed,
+// the nearest spelling.
+namespace lsmlab::harness {
+namespace {
+
+constexpr char kHead[] = "question = \"q\"\nbase = \"baseline\"\n";
+constexpr char kMatrix[] = "[matrix]\n\"engine.cache.variant\" = [\"none\"]\n";
+constexpr char kWorkload[] = "[workload]\nfile = \"workloads/ycsb/workloada\"\nrecordcount = 10\n";
+
+std::string ErrorOf(const std::string& text) {
+  const Result<TomlValue> root = ParseToml(text, "e.toml");
+  if (!root.ok()) return std::string(root.status().message());
+  const Result<Experiment> experiment = ParseExperiment(root.value(), "e");
+  if (!experiment.ok()) return std::string(experiment.status().message());
+  const Result<Plan> plan = MakePlan(experiment.value(), {"/nowhere", false, {}});
+  return plan.ok() ? "accepted" : std::string(plan.status().message());
+}
+
+struct BadCase {
+  std::string text;
+  std::vector<std::string> parts;
+};
+
+void Check(const std::vector<BadCase>& cases) {
+  for (const BadCase& bad : cases) {
+    const std::string error = ErrorOf(bad.text);
+    for (const std::string& part : bad.parts) {
+      EXPECT_NE(error.find(part), std::string::npos) << error << "\nlacks: " << part;
+    }
+    EXPECT_EQ(error.find('\n'), std::string::npos) << error;
+  }
+}
+
+const std::string& Whole() {
+  static const std::string whole = std::string(kHead) + kMatrix + kWorkload;
+  return whole;
+}
+
+TEST(ConfigErrors, TheUnharmedExperimentIsAccepted) { EXPECT_EQ(ErrorOf(Whole()), "accepted"); }
+
+TEST(ConfigErrors, UnknownAndMissingKeys) {
+  Check({
+      {"qestion = \"q\"\n", {"e.toml:1", "unknown key 'qestion'", "did you mean 'question'?"}},
+      {Whole() + "[run]\nrepetition = 3\n", {"e.toml:9", "did you mean 'repetitions'?"}},
+      {Whole() + "[limits]\ntimeoutt = \"3s\"\n", {"e.toml:9", "did you mean 'timeout'?"}},
+      {Whole() + "[[variant]]\nnam = \"x\"\n", {"e.toml:9", "[[variant]]", "'name'"}},
+      {"base = \"baseline\"\n", {"e.toml: question is missing"}},
+      {"question = \"q\"\n", {"base is missing"}},
+      {std::string(kHead) + kMatrix, {"[workload]"}},
+      {std::string(kHead) + kWorkload, {"nothing to compare"}},
+      {Whole() + "[[expect]]\nat_least = 2\n", {"e.toml:8", "needs workload"}},
+  });
+}
+
+TEST(ConfigErrors, ValuesOutOfRange) {
+  Check({
+      {Whole() + "[run]\nrepetitions = 0\n", {"e.toml:9", "'0'", "from 1 to 1000"}},
+      {Whole() + "[run]\nthreads = 1000000\n", {"e.toml:9", "from 1 to 1024"}},
+      {Whole() + "[run]\nseed = -1\n", {"e.toml:9", "'-1'"}},
+      {Whole() + "[run]\nseed = 1.5\n", {"e.toml:9", "'1.5'"}},
+      {Whole() + "[run]\norder = \"interleafed\"\n", {"did you mean 'interleaved'?"}},
+      {Whole() + "[run]\ndrain = \"yes\"\n", {"true or false"}},
+      {Whole() + "[run]\ninterval = \"10\"\n", {"written with ms, s or m"}},
+      {Whole() + "[limits]\ntimeout = \"inf\"\n", {"e.toml:9"}},
+      {"question = 5\n", {"e.toml:1", "a string"}},
+      {Whole() + "[[expect]]\nat_least = nan\n", {"e.toml:9", "nan"}},
+      {std::string(kHead) + "[matrix]\n\"engine.cache.variant\" = \"none\"\n" + kWorkload,
+       {"e.toml:4", "an array of the values"}},
+      {std::string(kHead) + "[matrix]\n\"engine.cache.variant\" = []\n" + kWorkload,
+       {"an array of the values"}},
+  });
+}
+
+TEST(ConfigErrors, WhatOnlyTheRegistryKnows) {
+  Check({
+      {std::string(kHead) + "[matrix]\n\"engine.cache.variant\" = [\"lri\"]\n" + kWorkload,
+       {"e.toml:4", "unknown variant 'lri'", "did you mean 'lru'?"}},
+      {std::string(kHead) + "[matrix]\n\"engine.cach.variant\" = [\"lru\"]\n" + kWorkload,
+       {"e.toml:4", "unknown part 'cach'"}},
+      {Whole() + "[engine.memtable]\nsize = \"1KB\"\n", {"e.toml:9", "engine.memtable.size"}},
+      {Whole() + "[[variant]]\nengine = \"rocksd\"\n", {"e.toml:8", "did you mean 'rocksdb'?"}},
+      {Whole() + "[[variant]]\nname = \"x\"\npreset = \"fst\"\n", {"did you mean 'fast'?"}},
+      {Whole() + "[peers.rocksdb]\nstatistic = true\n", {"e.toml:9", "'statistics'"}},
+      {Whole() + "[peers.rockdb]\nstatistics = true\n", {"e.toml:9", "unknown engine"}},
+      {"question = \"q\"\nbase = \"basline\"\n" + std::string(kMatrix) + kWorkload,
+       {"e.toml:2", "did you mean 'baseline'?"}},
+      {Whole() + "[engine.wal]\nvariant = \"off\"\nsync = \"every\"\n", {"e.toml:10", "refused"}},
+  });
+}
+
+TEST(ConfigErrors, WorkloadsAndRows) {
+  Check({
+      {std::string(kHead) + kMatrix + "[workload]\nfile = \"no/such/file\"\n", {"e.toml:5"}},
+      {Whole() + "recordcounts = 4\n", {"recordcounts", "recordcount"}},
+      {Whole() + "readproportion = -1\n", {"readproportion"}},
+      {Whole() + "[[variant]]\nname = \"cache=none\"\n", {"two rows are called 'cache=none'"}},
+      {Whole() + "[[expect]]\nworkload = \"workloada\"\nvariant = \"fastt\"\nat_least = 1\n",
+       {"no such variant as 'fastt'"}},
+      {Whole() + "[[expect]]\nworkload = \"workloadb\"\nvariant = \"baseline\"\nat_least = 1\n",
+       {"no such workload", "did you mean 'workloada'?"}},
+  });
+}
+
+TEST(Engines, PeerSettingsAreCheckedAndResolved) {
+  const Result<EngineSetup> setup =
+      SetUpEngine("rocksdb", {{"peers.rocksdb.statistics", "true", "a", 0},
+                              {"peers.rocksdb.statistics", "false", "b", 3}});
+  ASSERT_TRUE(setup.ok()) << setup.status().message();
+  EXPECT_FALSE(setup->peer.Bool("statistics"));
+  EXPECT_EQ(setup->config.at("peers.rocksdb.statistics"), "false");
+  const Result<EngineSetup> again = SetUpEngine("rocksdb", setup->config);
+  ASSERT_TRUE(again.ok());
+  EXPECT_EQ(again->config, setup->config);
+  EXPECT_EQ(ConditionsOf(setup.value(), 2).at("durability"), "process kill");
+}
+
+TEST(Engines, BothSidesOfAComparisonStateTheSameConditions) {
+  const std::vector<Assignment> shared = {{"engine.memtable.size", "2MiB", "a", 0},
+                                          {"engine.codec.per_level", "none,lz4", "a", 0},
+                                          {"engine.wal.sync", "group", "a", 0}};
+  const Result<EngineSetup> ours = SetUpEngine("lsmlab", shared);
+  const Result<EngineSetup> theirs = SetUpEngine("rocksdb", shared);
+  ASSERT_TRUE(ours.ok() && theirs.ok());
+  EXPECT_EQ(ConditionsOf(ours.value(), 1), ConditionsOf(theirs.value(), 1));
+  EXPECT_EQ(ConditionsOf(ours.value(), 1).at("compression"), "none,lz4");
+  EXPECT_EQ(ConditionsOf(ours.value(), 1).at("durability"), "power loss");
+}
+
+}  // namespace
+}  // namespace lsmlab::harness

@@ -1,0 +1,304 @@
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <filesystem>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "harness/driver/op_executor.h"
+#include "harness/driver/phase.h"
+#include "harness/driver/tick_clock.h"
+#include "harness/record/json.h"
+#include "harness/run/files.h"
+#include "harness/run/idle_parts.h"
+#include "harness/run/run_store.h"
+#include "workloads/ycsb/record.h"
+
+namespace lsmlab::harness {
+namespace {
+
+using workloads::Operation;
+using workloads::OpKind;
+
+// A store in a map that counts what it is asked.
+class MapStore final : public StoreAdapter {
+ public:
+  class Session final : public StoreSession {
+   public:
+    explicit Session(MapStore& store) : store_(store) {}
+    Outcome Get(Slice key, Slice* value) override {
+      const std::lock_guard lock(store_.mutex);
+      ++store_.gets;
+      const auto found = store_.map.find(std::string(key));
+      if (found == store_.map.end()) return Outcome::kNotFound;
+      copy_ = found->second;
+      *value = copy_;
+      return Outcome::kDone;
+    }
+    Outcome Put(Slice key, Slice value) override {
+      const std::lock_guard lock(store_.mutex);
+      if (store_.puts++ == store_.fail_at) return Fail(Status::IoError("the disk is gone"));
+      store_.map[std::string(key)] = value;
+      return Outcome::kDone;
+    }
+    Outcome Delete(Slice key) override {
+      const std::lock_guard lock(store_.mutex);
+      store_.map.erase(std::string(key));
+      return Outcome::kDone;
+    }
+    Outcome Scan(Slice key, uint64_t count, uint64_t* sum) override {
+      const std::lock_guard lock(store_.mutex);
+      store_.scanned += count;
+      return Outcome::kDone;
+    }
+
+   private:
+    MapStore& store_;
+    std::string copy_;
+  };
+
+  std::unique_ptr<StoreSession> NewSession() override { return std::make_unique<Session>(*this); }
+  Status Drain() override { return {}; }
+  CounterMap Counters() override { return {}; }
+  CounterMap Gauges() override { return {}; }
+  std::vector<EngineEvent> TakeEvents() override { return {}; }
+  std::vector<LevelState> Levels() override { return {}; }
+  Status Close() override { return {}; }
+
+  std::mutex mutex;
+  std::map<std::string, std::string> map;
+  uint64_t gets = 0, puts = 0, scanned = 0;
+  uint64_t fail_at = UINT64_MAX;
+};
+
+std::unique_ptr<workloads::Workload> Open(const workloads::Overrides& more) {
+  workloads::Overrides properties = {{"recordcount", "500"}, {"operationcount", "2000"}};
+  properties.insert(properties.end(), more.begin(), more.end());
+  auto workload = workloads::OpenWorkload("workloads/ycsb/workloada", properties);
+  EXPECT_TRUE(workload.ok()) << workload.status().message();
+  return std::move(workload).value();
+}
+
+PhaseResult Drive(StoreAdapter& store, const workloads::Workload& workload, bool load,
+                  uint32_t threads, PhasePlan plan = {}) {
+  for (uint32_t i = 0; i < threads; ++i) {
+    auto stream = load ? workload.NewLoadStream({i, threads, 7, 1})
+                       : workload.NewRunStream({i, threads, 7, 1});
+    EXPECT_TRUE(stream.ok());
+    plan.streams.push_back(std::move(stream).value());
+  }
+  return DrivePhase(store, workload.info(), plan);
+}
+
+TEST(OpExecutor, UpdateReplacesOneFieldAndKeepsTheRest) {
+  MapStore store;
+  std::string record;
+  const std::vector<Slice> fields = {"one", "two", "three"};
+  workloads::EncodeRecord(fields, &record);
+  store.map["k"] = record;
+  const auto session = store.NewSession();
+  workloads::WorkloadInfo info;
+  OpExecutor executor(*session, info);
+  Operation op;
+  op.kind = OpKind::kUpdate;
+  op.key = "k";
+  op.write_field = 1;
+  op.value = "TWO!";
+  EXPECT_EQ(executor.Execute(op), Outcome::kDone);
+  std::string expected;
+  const std::vector<Slice> after = {"one", "TWO!", "three"};
+  workloads::EncodeRecord(after, &expected);
+  EXPECT_EQ(store.map["k"], expected);
+  EXPECT_EQ(store.gets, 1u);
+  EXPECT_EQ(executor.user_bytes(), 1 + expected.size());
+
+  op.key = "absent";
+  EXPECT_EQ(executor.Execute(op), Outcome::kNotFound);
+  EXPECT_EQ(store.puts, 1u);
+}
+
+TEST(OpExecutor, BlindUpdateDoesNotRead) {
+  MapStore store;
+  const auto session = store.NewSession();
+  workloads::WorkloadInfo info;
+  info.update = workloads::UpdateMode::kBlind;
+  OpExecutor executor(*session, info);
+  Operation op;
+  op.kind = OpKind::kUpdate;
+  op.key = "k";
+  op.value = "whole record";
+  EXPECT_EQ(executor.Execute(op), Outcome::kDone);
+  EXPECT_EQ(store.gets, 0u);
+  EXPECT_EQ(store.map["k"], "whole record");
+}
+
+TEST(OpExecutor, DamagedRecordIsAFailureThatSaysSo) {
+  MapStore store;
+  store.map["k"] = std::string("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 10);
+  const auto session = store.NewSession();
+  workloads::WorkloadInfo info;
+  OpExecutor executor(*session, info);
+  Operation op;
+  op.kind = OpKind::kUpdate;
+  op.key = "k";
+  op.write_field = 0;
+  op.value = "v";
+  EXPECT_EQ(executor.Execute(op), Outcome::kFailed);
+  EXPECT_FALSE(executor.error().ok());
+}
+
+TEST(OpExecutor, TouchesOneByteOfEveryLine) {
+  std::string value(200, '\0');
+  value[0] = 1;
+  value[64] = 2;
+  value[128] = 4;
+  value[192] = 8;
+  value[65] = 100;
+  EXPECT_EQ(TouchBytes(value), 15u);
+  EXPECT_EQ(TouchBytes(Slice()), 0u);
+}
+
+TEST(Phase, LoadsEverythingAndCountsByKind) {
+  for (uint32_t threads : {1u, 3u}) {
+    MapStore store;
+    const auto workload = Open({});
+    const PhaseResult load = Drive(store, *workload, true, threads);
+    EXPECT_EQ(load.ops, 500u);
+    EXPECT_EQ(load.inserts, 500u);
+    EXPECT_EQ(load.ops_failed, 0u);
+    EXPECT_EQ(store.map.size(), 500u);
+    EXPECT_EQ(load.latency[static_cast<size_t>(OpKind::kInsert)].count(), 500u);
+    EXPECT_GT(load.elapsed_s, 0);
+    EXPECT_EQ(load.digests.size(), threads);
+    uint64_t bytes = 0;
+    for (const auto& [key, value] : store.map) bytes += key.size() + value.size();
+    EXPECT_EQ(load.insert_bytes, bytes);
+    EXPECT_EQ(load.user_bytes_written, bytes);
+
+    const PhaseResult run = Drive(store, *workload, false, threads);
+    EXPECT_EQ(run.ops, 2000u);
+    EXPECT_EQ(run.ops_failed, 0u);
+    EXPECT_EQ(run.not_found, 0u);
+    const uint64_t reads = run.latency[static_cast<size_t>(OpKind::kRead)].count();
+    const uint64_t updates = run.latency[static_cast<size_t>(OpKind::kUpdate)].count();
+    EXPECT_EQ(reads + updates, 2000u);
+    EXPECT_GT(reads, 900u);
+    uint64_t in_series = 0;
+    for (const SeriesPoint& point : run.series) in_series += point.ops;
+    EXPECT_EQ(in_series, 2000u);
+  }
+}
+
+TEST(Phase, SameSeedSameStream) {
+  MapStore a, b;
+  const auto workload = Open({});
+  EXPECT_EQ(Drive(a, *workload, true, 2).digests, Drive(b, *workload, true, 2).digests);
+  EXPECT_EQ(Drive(a, *workload, false, 2).digests, Drive(b, *workload, false, 2).digests);
+}
+
+TEST(Phase, MissingReadsAreAKindOfTheirOwnAndMustFindNothing) {
+  MapStore store;
+  const auto workload = Open({{"lsmlab.readmissing", "1"}});
+  (void)Drive(store, *workload, true, 1);
+  const PhaseResult run = Drive(store, *workload, false, 1);
+  EXPECT_GT(run.latency[kReadMissing].count(), 900u);
+  EXPECT_EQ(run.latency[static_cast<size_t>(OpKind::kRead)].count(), 0u);
+  EXPECT_EQ(run.not_found, run.latency[kReadMissing].count());
+  EXPECT_EQ(run.ops_failed, 0u);
+}
+
+TEST(Phase, LostKeysAreFailures) {
+  MapStore store;  // never loaded
+  const auto workload = Open({});
+  const PhaseResult run = Drive(store, *workload, false, 1);
+  EXPECT_EQ(run.not_found, run.ops);
+  EXPECT_EQ(run.ops_failed, run.ops);
+  PhasePlan lenient;
+  lenient.not_found_is_failure = false;
+  EXPECT_EQ(Drive(store, *workload, false, 1, std::move(lenient)).ops_failed, 0u);
+}
+
+TEST(Phase, FirstErrorEndsItAndIsReported) {
+  MapStore store;
+  store.fail_at = 100;
+  const auto workload = Open({});
+  const PhaseResult load = Drive(store, *workload, true, 2);
+  EXPECT_EQ(load.error.message(), "the disk is gone");
+  EXPECT_LT(load.ops, 500u);
+  EXPECT_EQ(load.ops_failed, 1u);
+}
+
+TEST(Phase, StopFlagAndTimeLimitEndIt) {
+  MapStore store;
+  const auto workload = Open({{"operationcount", "0"}});
+  (void)Drive(store, *workload, true, 1);
+  std::atomic<bool> stop{true};
+  PhasePlan stopped;
+  stopped.stop = &stop;
+  stopped.interval_s = 0.02;
+  EXPECT_TRUE(Drive(store, *workload, false, 1, std::move(stopped)).interrupted);
+  PhasePlan timed;
+  timed.max_seconds = 0.1;
+  timed.interval_s = 0.02;
+  const PhaseResult run = Drive(store, *workload, false, 2, std::move(timed));
+  EXPECT_FALSE(run.interrupted);
+  EXPECT_GT(run.elapsed_s, 0.05);
+  EXPECT_LT(run.elapsed_s, 5.0);
+  EXPECT_GE(run.series.size(), 3u);
+}
+
+TEST(Phase, PaceIsKeptAndLatencyCountsFromTheIntendedStart) {
+  MapStore store;
+  const auto workload = Open({{"operationcount", "100"}});
+  (void)Drive(store, *workload, true, 1);
+  PhasePlan paced;
+  paced.target_ops_per_s = 1000;
+  const PhaseResult run = Drive(store, *workload, false, 2, std::move(paced));
+  EXPECT_EQ(run.ops, 100u);
+  EXPECT_GT(run.elapsed_s, 0.09);
+}
+
+TEST(TickClock, AgreesWithTheMonotonicClock) {
+  const TickClock& clock = TickClock::Get();
+  const int64_t begin_ns = NowNanos();
+  const uint64_t begin = clock.Now();
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  const auto ticks_ns = static_cast<double>(clock.ToNanos(clock.Now() - begin));
+  const auto clock_ns = static_cast<double>(NowNanos() - begin_ns);
+  EXPECT_NEAR(ticks_ns / clock_ns, 1.0, 0.01);
+  EXPECT_NEAR(static_cast<double>(clock.ToNanos(clock.FromNanos(1'000'000))), 1e6, 1e3);
+}
+
+TEST(IdleParts, NamesWhatDidNothing) {
+  RunRecord record;
+  record.identity.engine = "lsmlab";
+  record.phase = "run";
+  record.counters = {{"filter_probes", 0}, {"cache_hits", 5}, {"cache_misses", 0}};
+  EXPECT_EQ(IdleParts({"cache", "filter"}, record), (std::vector<std::string>{"filter"}));
+  record.counters["filter_probes"] = 1;
+  EXPECT_TRUE(IdleParts({"cache", "filter"}, record).empty());
+  record.counters.clear();  // an engine that does not count is not blamed
+  EXPECT_TRUE(IdleParts({"cache", "filter"}, record).empty());
+}
+
+TEST(Files, AreReplacedWholeAndForeignOnesLeftAlone) {
+  const Result<std::string> made = MakeFreshDirectory("/var/tmp", "lsmlab-files-");
+  ASSERT_TRUE(made.ok());
+  const std::string file = made.value() + "/f";
+  ASSERT_TRUE(WriteWholeFile(file, "one\n").ok());
+  ASSERT_TRUE(AppendLine(file, "two").ok());
+  EXPECT_EQ(ReadWholeFile(file, 100).value(), "one\ntwo\n");
+  EXPECT_FALSE(ReadWholeFile(file, 3).ok());
+  EXPECT_FALSE(ReadWholeFile(made.value(), 100).ok());
+  EXPECT_FALSE(RemoveOwnDirectory(file).ok());
+  std::filesystem::create_directory_symlink(made.value(), made.value() + "/link");
+  EXPECT_FALSE(RemoveOwnDirectory(made.value() + "/link").ok());
+  EXPECT_TRUE(std::filesystem::exists(file));
+  ASSERT_TRUE(RemoveOwnDirectory(made.value()).ok());
+  EXPECT_FALSE(std::filesystem::exists(made.value()));
+  EXPECT_TRUE(RemoveOwnDirectory(made.value()).ok());
+}
+
+}  // namespace
+}  // namespace lsmlab::harness

@@ -1,0 +1,137 @@
+#include "harness/experiment/experiment.h"
+
+#include <gtest/gtest.h>
+
+namespace lsmlab::harness {
+namespace {
+
+constexpr char kWhole[] = R"(question = "Which filter?"
+base = "baseline"
+
+[engine.memtable]
+size = "2MiB"
+
+[peers.rocksdb]
+statistics = true
+
+[matrix]
+"engine.filter.variant" = ["none", "bloom"]
+engine.filter.bits_per_key = [[8], 12]
+
+[[variant]]
+engine = "rocksdb"
+
+[[variant]]
+name = "tree"
+preset = "fast"
+set = { "engine.memtable.size" = "4MiB" }
+
+[workload]
+files = ["workloads/ycsb/workloada", "workloads/ycsb/workloade"]
+recordcount = 1000
+lsmlab.readmissing = 0.5
+workloade.operationcount = 10
+
+[run]
+repetitions = 5
+seed = 7
+threads = 2
+order = "listed"
+drain = false
+warmup = "read-all"
+interval = "250ms"
+
+[limits]
+load = "10s"
+timeout = "2m"
+
+[[expect]]
+workload = "workloada"
+variant = "tree"
+base = "rocksdb"
+at_least = 1.5
+)";
+
+Result<Experiment> Parse(const std::string& text) {
+  Result<TomlValue> root = ParseToml(text, "e.toml");
+  if (!root.ok()) return root.status();
+  return ParseExperiment(root.value(), "e");
+}
+
+TEST(Experiment, ReadsEveryTable) {
+  const Result<Experiment> parsed = Parse(kWhole);
+  ASSERT_TRUE(parsed.ok()) << parsed.status().message();
+  const Experiment& e = parsed.value();
+  EXPECT_EQ(e.name, "e");
+  EXPECT_EQ(e.question, "Which filter?");
+  EXPECT_EQ(e.base_origin, "e.toml:2");
+  ASSERT_EQ(e.settings.size(), 2u);
+  EXPECT_EQ(e.settings[0].name, "engine.memtable.size");
+  EXPECT_EQ(e.settings[0].origin, "e.toml:5");
+  EXPECT_EQ(e.settings[1].name, "peers.rocksdb.statistics");
+  ASSERT_EQ(e.matrix.size(), 2u);
+  EXPECT_EQ(e.matrix[0].name, "engine.filter.variant");
+  EXPECT_EQ(e.matrix[1].name, "engine.filter.bits_per_key");
+  EXPECT_EQ(e.matrix[1].texts, (std::vector<std::string>{"8", "12"}));
+  ASSERT_EQ(e.variants.size(), 2u);
+  EXPECT_EQ(e.variants[0].name, "rocksdb");
+  EXPECT_EQ(e.variants[1].preset, "fast");
+  ASSERT_EQ(e.variants[1].set.size(), 1u);
+  EXPECT_EQ(e.variants[1].set[0].layer, kVariantLayer);
+}
+
+TEST(Experiment, ReadsWorkloadsRunLimitsAndBars) {
+  const Result<Experiment> parsed = Parse(kWhole);
+  ASSERT_TRUE(parsed.ok()) << parsed.status().message();
+  const Experiment& e = parsed.value();
+  ASSERT_EQ(e.workloads.size(), 2u);
+  const workloads::Overrides common = {{"recordcount", "1000"}, {"lsmlab.readmissing", "0.5"}};
+  EXPECT_EQ(e.workloads[0].properties, common);
+  EXPECT_EQ(e.workloads[1].name, "workloade");
+  ASSERT_EQ(e.workloads[1].properties.size(), 3u);  // its own come last and win
+  EXPECT_EQ(e.workloads[1].properties[2].first, "operationcount");
+  EXPECT_EQ(e.run.repetitions, 5u);
+  EXPECT_EQ(e.run.seed, 7u);
+  EXPECT_EQ(e.run.threads, 2u);
+  EXPECT_FALSE(e.run.interleaved);
+  EXPECT_FALSE(e.run.drain);
+  EXPECT_EQ(e.run.warmup, Warmup::kReadAll);
+  EXPECT_DOUBLE_EQ(e.run.interval_s, 0.25);
+  EXPECT_DOUBLE_EQ(e.limits.load_seconds, 10);
+  EXPECT_DOUBLE_EQ(e.limits.timeout_seconds, 120);
+  ASSERT_EQ(e.expect.size(), 1u);
+  EXPECT_EQ(e.expect[0], (ExpectBar{"workloada", "run", "tree", "rocksdb", "ops_per_s", 1.5}));
+}
+
+TEST(Experiment, WorkloadsCanBeListedWithNames) {
+  const Result<Experiment> parsed = Parse(R"(question = "q"
+base = "baseline"
+[matrix]
+engine.cache.variant = ["none"]
+[properties]
+recordcount = 5
+[[workload]]
+file = "w/workloade"
+[[workload]]
+file = "w/workloade"
+name = "small"
+recordcount = 6
+)");
+  ASSERT_TRUE(parsed.ok()) << parsed.status().message();
+  ASSERT_EQ(parsed->workloads.size(), 2u);
+  EXPECT_EQ(parsed->workloads[0].name, "workloade");
+  EXPECT_EQ(parsed->workloads[1].name, "small");
+  EXPECT_EQ(parsed->workloads[1].properties.back().second, "6");
+}
+
+TEST(Experiment, ShippedOnesAreRead) {
+  for (const char* name :
+       {"quickstart", "vs-rocksdb", "vs-rocksdb-small", "driver-cost", "memory"}) {
+    const Result<Experiment> e =
+        ReadExperiment(std::string("harness/experiments/") + name + ".toml");
+    EXPECT_TRUE(e.ok()) << name << ": " << e.status().message();
+  }
+}
+
+}  // namespace
+}  // namespace lsmlab::harness
