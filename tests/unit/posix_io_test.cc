@@ -151,6 +151,7 @@ TEST_F(PosixIoTest, LockKeepsOthersOut) {
   IoOp second(IoKind::kLock, IoSite::kLock);
   second.path = Path("./LOCK");  // the same file by another path
   EXPECT_EQ(Do(second).code(), StatusCode::kBusy);
+  EXPECT_NE(second.status.message().find("another store of this process"), std::string::npos);
   first.opened.reset();
   EXPECT_TRUE(std::filesystem::exists(Path("LOCK")));
   EXPECT_TRUE(Do(second).ok());

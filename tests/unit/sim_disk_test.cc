@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <memory>
 #include <set>
 #include <string>
@@ -616,6 +618,107 @@ TEST(SimulatedIo, ManyThreadsShareADeferringIo) {
     executor->Drain(*b.io);
     EXPECT_EQ(count, 6L * rounds);
   }
+}
+
+// A deferring Io with latency, a file of 256 bytes 1 and threads to read it.
+struct SlowDevice {
+  explicit SlowDevice(int64_t latency_ns) : bench(SimDisk::Make(), Slow(latency_ns)) {
+    executor = kThreadsExecutor.make(DefaultSettings(kThreadsExecutor.settings));
+    file = Run(OpenFile(*bench.io, IoSite::kOther, OpenMode::kCreate, "/a")).value();
+    const std::string bytes(256, '\1');
+    EXPECT_TRUE(Run(WriteAt(*bench.io, IoSite::kWal, *file, 0, bytes.data(), 256)).ok());
+  }
+  static SimulatedOptions Slow(int64_t latency_ns) {
+    SimulatedOptions options;
+    options.defer = true;
+    options.latency_ns = latency_ns;
+    return options;
+  }
+  template <typename T>
+  T Run(Task<T> task) {
+    return RunSync(*executor, *bench.io, std::move(task));
+  }
+  Bench bench;
+  std::unique_ptr<Executor> executor;
+  std::unique_ptr<IoFile> file;
+};
+
+// Whoever wakes first completes the reads of others that are due; its own comes later.
+TEST(SimulatedIo, WhoCompletesForOthersWaitsOnForItself) {
+  SlowDevice device(5'000'000);
+  for (int round = 0; round < 15; ++round) {
+    std::vector<std::thread> threads;
+    for (uint64_t i = 0; i < 8; ++i) {
+      threads.emplace_back([&device, i] {
+        std::this_thread::sleep_for(std::chrono::microseconds(400 * i));
+        EXPECT_EQ(device.Run(ReadMany(*device.bench.io, *device.file, 1, i)), 1);
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+  }
+}
+
+Task<void> WaitFor(AsyncEvent& event, std::atomic<bool>& set) {
+  for (;;) {
+    const uint64_t ticket = event.Ticket();
+    if (set) co_return;
+    co_await event.Wait(ticket);
+  }
+}
+
+// A thread that waits inside Poll, because of a read of another thread, is woken by an event.
+TEST(SimulatedIo, PollIsLeftForWhatIsReady) {
+  SlowDevice device(1'500'000'000);
+  std::atomic<bool> set{false};
+  AsyncEvent event;
+  const uint64_t before = device.bench.disk->steps();
+  std::thread reader(
+      [&] { EXPECT_EQ(device.Run(ReadMany(*device.bench.io, *device.file, 1, 1)), 1); });
+  std::thread waiter([&] {
+    device.Run(WaitFor(event, set));
+    EXPECT_EQ(device.bench.disk->steps(), before) << "woken only by the end of the other's read";
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  set = true;
+  event.Notify();
+  waiter.join();
+  reader.join();
+}
+
+Task<void> ReadInBackground(Io& io, IoFile& file, long& sum) {
+  for (int i = 0; i < 20; ++i) sum += co_await ReadMany(io, file, 1, 3);
+}
+
+Task<long> YieldAndRead(Executor& executor, Io& io, IoFile& file) {
+  co_await Yield(executor, Priority::kForeground);
+  const long sum = co_await ReadMany(io, file, 2, 4);
+  co_return sum;
+}
+
+// A background task that waits for I/O when its thread's turn ends is taken on by the next thread.
+TEST(SimulatedIo, InlineBackgroundWorkMovesBetweenThreads) {
+  SlowDevice device(0);
+  auto executor = kInlineExecutor.make(DefaultSettings(kInlineExecutor.settings));
+  long sum = 0;
+  executor->Spawn(Priority::kCompaction, ReadInBackground(*device.bench.io, *device.file, sum),
+                  *device.bench.io);
+  std::atomic<int> turn{0};
+  std::vector<std::thread> threads;
+  for (int me = 0; me < 3; ++me) {
+    threads.emplace_back([&, me] {
+      while (turn.load() != me) std::this_thread::yield();
+      Io& io = *device.bench.io;
+      EXPECT_EQ(RunSync(*executor, io, YieldAndRead(*executor, io, *device.file)), 2);
+      turn.store(me + 1);
+      while (turn.load() != 4) std::this_thread::yield();  // its loop stays its own
+    });
+  }
+  while (turn.load() != 3) std::this_thread::yield();
+  EXPECT_LT(sum, 20);
+  executor->Drain(*device.bench.io);
+  EXPECT_EQ(sum, 20);
+  turn.store(4);
+  for (std::thread& thread : threads) thread.join();
 }
 
 TEST(SimulatedIo, RegistryRowMakesAPrivateDisk) {

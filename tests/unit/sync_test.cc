@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <coroutine>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -117,6 +118,15 @@ TEST(AsyncEvent, NotifyWakesAllAndAnOldTicketDoesNotWait) {
   EXPECT_TRUE(late.Start());
 }
 
+// The moment between the look at the ticket and the entry into the list.
+TEST(AsyncEvent, ANotifyBeforeTheListIsSeen) {
+  AsyncEvent event;
+  auto waiter = event.Wait(event.Ticket());
+  EXPECT_FALSE(waiter.await_ready());
+  event.Notify();
+  EXPECT_FALSE(waiter.await_suspend(std::noop_coroutine()));
+}
+
 Task<void> TakeAndRecord(AsyncMutex& mutex, int name, std::vector<int>& order) {
   co_await mutex.Lock();
   order.push_back(name);
@@ -136,6 +146,25 @@ TEST(AsyncMutex, WakesInOrderOfArrival) {
   while (RunLoop::Current().RunReady()) {
   }
   EXPECT_EQ(order, (std::vector<int>{0, 1, 2, 3}));
+}
+
+TEST(AsyncMutex, AWaiterThatIsPassedStaysFirst) {
+  AsyncMutex mutex;
+  ASSERT_TRUE(mutex.TryLock());
+  std::vector<int> order;
+  std::vector<Task<void>> tasks;
+  for (int i = 0; i < 3; ++i) {
+    tasks.push_back(TakeAndRecord(mutex, i, order));
+    EXPECT_FALSE(tasks.back().Start());
+  }
+  mutex.Unlock();
+  ASSERT_TRUE(mutex.TryLock());  // the newcomer, before the first waiter has run
+  RunLoop::Current().RunReady();
+  EXPECT_TRUE(order.empty());
+  mutex.Unlock();
+  while (RunLoop::Current().RunReady()) {
+  }
+  EXPECT_EQ(order, (std::vector<int>{0, 1, 2}));
 }
 
 }  // namespace
