@@ -685,8 +685,11 @@ TEST(SimulatedIo, PollIsLeftForWhatIsReady) {
   reader.join();
 }
 
+// More than the callers' turns take.
+constexpr int kBackgroundReads = 1000;
+
 Task<void> ReadInBackground(Io& io, IoFile& file, long& sum) {
-  for (int i = 0; i < 20; ++i) sum += co_await ReadMany(io, file, 1, 3);
+  for (int i = 0; i < kBackgroundReads; ++i) sum += co_await ReadMany(io, file, 1, 3);
 }
 
 Task<long> YieldAndRead(Executor& executor, Io& io, IoFile& file) {
@@ -714,9 +717,10 @@ TEST(SimulatedIo, InlineBackgroundWorkMovesBetweenThreads) {
     });
   }
   while (turn.load() != 3) std::this_thread::yield();
-  EXPECT_LT(sum, 20);
+  EXPECT_GT(sum, 0);
+  EXPECT_LT(sum, kBackgroundReads);
   executor->Drain(*device.bench.io);
-  EXPECT_EQ(sum, 20);
+  EXPECT_EQ(sum, kBackgroundReads);
   turn.store(4);
   for (std::thread& thread : threads) thread.join();
 }
