@@ -19,6 +19,8 @@ namespace {
 constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 // How long one of several Ios is waited for before the others are looked at.
 constexpr int64_t kSliceNanos = 1'000'000;
+// Steps of other kinds after which a step of `waiting_` is taken.
+constexpr int kBackgroundAtLeastEvery = 16;
 
 // Everything happens on the calling thread. Several threads may take turns, with a
 // happens-before between the turns (a mutex around every call); background coroutines therefore
@@ -96,6 +98,8 @@ class InlineExecutor final : public Executor {
     Collect(loop_);
     if (seeded_) return DrawnStep(io);
     EndPauses(NowNanos());
+    // What is ready goes first, but an endless chain of it does not keep the rest from running.
+    if (++since_background_ >= kBackgroundAtLeastEvery && RunBackground()) return true;
     if (!ready_.empty()) {
       ResumeReady(0);
       return true;
@@ -147,6 +151,7 @@ class InlineExecutor final : public Executor {
   }
 
   bool RunBackground() {
+    since_background_ = 0;
     // A foreground coroutine that yields until background work has done something must not keep
     // that work from running: the two take turns.
     const size_t first = std::exchange(foreground_ran_, false) ? 1 : 0;
@@ -225,6 +230,7 @@ class InlineExecutor final : public Executor {
   RunLoop loop_;
   std::deque<WaitNode*> ready_;
   std::array<std::deque<BackgroundStep>, 3> waiting_;  // by Priority
+  int since_background_ = 0;                           // steps that were not from waiting_
   bool foreground_ran_ = false;                        // the last step was of waiting_[0]
   std::vector<Job> running_;                           // begun and not ended
   int64_t drawn_now_ = 0;                              // the time of pauses when seeded, ns
