@@ -24,6 +24,10 @@ class History {
   uint32_t Add(const std::vector<Change>& changes, WriteBatch* batch);
   uint32_t writes() const noexcept { return static_cast<uint32_t>(ends_.size()) - 1; }
 
+  // Whether a read of a key after all writes came out right, see CheckRead.
+  Status CheckKey(Slice key, const Status& status, Slice value) const {
+    return CheckRead(model_, ends_.back(), key, status, value);
+  }
   // The history as if only its first writes had happened.
   History Prefix(uint32_t writes) const;
 
