@@ -28,10 +28,15 @@ struct ThreadCache {
   std::atomic<long> live{0};
   ThreadCache* next = nullptr;
   ThreadCache* previous = nullptr;
-  bool ended = false;
   ThreadCache();
   ~ThreadCache();
 };
+
+// Objects that outlive a thread's cache (statics, other thread_locals) may still end coroutines:
+// then `ended` is set and their frames come from the heap. Plain pointers, because a thread_local
+// with a destructor is tested for its construction at each access.
+constinit thread_local ThreadCache* current = nullptr;
+constinit thread_local bool ended = false;
 
 struct Caches {
   std::atomic_flag lock;
@@ -65,10 +70,8 @@ ThreadCache::~ThreadCache() {
       ::operator delete(node);
       node = following;
     }
-    // Objects that outlive this one (statics, other thread_locals) may still end coroutines: from
-    // now on their frames go to the heap.
-    counts[i] = kKeepPerClass;
   }
+  current = nullptr;
   ended = true;
   Caches& all = AllCaches();
   all.Lock();
@@ -80,45 +83,51 @@ ThreadCache::~ThreadCache() {
   all.Unlock();
 }
 
-ThreadCache& Cache() {
+ThreadCache* MakeCache() noexcept {
+  if (ended) return nullptr;
   thread_local ThreadCache cache;
-  return cache;
+  current = &cache;
+  return current;
 }
 
-void Count(ThreadCache& cache, long change) noexcept {
-  if (cache.ended) [[unlikely]] {
+// The calling thread's cache, or null when the thread is at its end.
+ThreadCache* Cache() noexcept { return current != nullptr ? current : MakeCache(); }
+
+void Count(ThreadCache* cache, long change) noexcept {
+  if (cache == nullptr) [[unlikely]] {
     AllCaches().live_of_ended_threads.fetch_add(change, std::memory_order_relaxed);
     return;
   }
-  cache.live.store(cache.live.load(std::memory_order_relaxed) + change, std::memory_order_relaxed);
+  cache->live.store(cache->live.load(std::memory_order_relaxed) + change,
+                    std::memory_order_relaxed);
 }
 
 }  // namespace
 
 void* AllocateFrame(size_t bytes) {
-  ThreadCache& cache = Cache();
+  ThreadCache* cache = Cache();
   Count(cache, 1);
   const size_t index = (bytes + kClassBytes - 1) / kClassBytes - 1;
   if (index >= kClasses) return ::operator new(bytes);
-  FreeFrameNode* node = cache.lists[index];
+  FreeFrameNode* node = cache != nullptr ? cache->lists[index] : nullptr;
   if (node == nullptr) return ::operator new((index + 1) * kClassBytes);
-  cache.lists[index] = node->next;
-  --cache.counts[index];
+  cache->lists[index] = node->next;
+  --cache->counts[index];
   return node;
 }
 
 void FreeFrame(void* frame, size_t bytes) noexcept {
-  ThreadCache& cache = Cache();
+  ThreadCache* cache = Cache();
   Count(cache, -1);
   const size_t index = (bytes + kClassBytes - 1) / kClassBytes - 1;
-  if (index >= kClasses || cache.counts[index] >= kKeepPerClass) {
+  if (cache == nullptr || index >= kClasses || cache->counts[index] >= kKeepPerClass) {
     ::operator delete(frame);
     return;
   }
   auto* node = static_cast<FreeFrameNode*>(frame);
-  node->next = cache.lists[index];
-  cache.lists[index] = node;
-  ++cache.counts[index];
+  node->next = cache->lists[index];
+  cache->lists[index] = node;
+  ++cache->counts[index];
 }
 
 long LiveFrames() noexcept {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "engine/async/frame_pool.h"
 #include "engine/async/task.h"
 #include "engine/base/slice.h"
 #include "engine/base/status.h"
@@ -25,13 +26,18 @@ class InternalIterator {
 
   bool valid() const noexcept { return valid_; }
   // REQUIRES for the three: valid().
-  Slice key() const noexcept { return entry_.key; }
-  Tag tag() const noexcept { return entry_.tag; }
-  Slice value() const noexcept { return entry_.value; }
-  const Entry& entry() const noexcept { return entry_; }
+  Slice key() const noexcept { return shown_->key; }
+  Tag tag() const noexcept { return shown_->tag; }
+  Slice value() const noexcept { return shown_->value; }
+  // Stays at the same address as long as the source that shows it does (see shown_).
+  const Entry& entry() const noexcept { return *shown_; }
 
-  // Prefetches what Seek(key) will touch; never suspends, never fails, changes nothing.
+  // The two stages before Seek(key), so that the cache misses of several sources overlap: the
+  // first finds and prefetches blocks, the second searches them and prefetches the entry. Both
+  // only hint: they never suspend or fail, and the position does not change for the user, but the
+  // current entry may be gone.
   virtual void PrepareSeek(Slice key) noexcept {}
+  virtual void PrepareEntry(Slice key) noexcept {}
   // At the first entry at or after (key, tag) in entry order.
   virtual ValueOrTask<Status> Seek(Slice key, Tag tag) = 0;
   // At the last entry strictly before (key, tag); with SnapshotTag/kMaxTag: the last entry of an
@@ -41,10 +47,20 @@ class InternalIterator {
   virtual ValueOrTask<Status> SeekToLast() = 0;
   // REQUIRES: valid().
   virtual ValueOrTask<Status> Next() = 0;
+  // As Next where that needs no waiting and there is a next entry; false: nothing has changed, and
+  // Next has to do it. The hot form of a scan. REQUIRES: valid().
+  virtual bool TryNext() noexcept { return false; }
   virtual ValueOrTask<Status> Prev() = 0;
+
+  // Short-lived and made for every scan: from the per-thread free lists.
+  static void* operator new(size_t bytes) { return AllocateFrame(bytes); }
+  static void operator delete(void* memory, size_t bytes) noexcept { FreeFrame(memory, bytes); }
 
  protected:
   Entry entry_;
+  // What is shown: the own entry_, or that of a source underneath, which then needs no copy per
+  // step.
+  const Entry* shown_ = &entry_;
   bool valid_ = false;
 };
 

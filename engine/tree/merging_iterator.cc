@@ -11,8 +11,12 @@ class MergingIterator final : public InternalIterator {
   void PrepareSeek(Slice key) noexcept override {
     for (auto& source : sources_) source->PrepareSeek(key);
   }
+  void PrepareEntry(Slice key) noexcept override {
+    for (auto& source : sources_) source->PrepareEntry(key);
+  }
   ValueOrTask<Status> Seek(Slice key, Tag tag) override {
     PrepareSeek(key);
+    PrepareEntry(key);
     return PositionAll(key, tag, Move::kSeek);
   }
   ValueOrTask<Status> SeekBefore(Slice key, Tag tag) override {
@@ -22,6 +26,11 @@ class MergingIterator final : public InternalIterator {
   ValueOrTask<Status> SeekToFirst() override { return PositionAll({}, 0, Move::kFirst); }
   ValueOrTask<Status> SeekToLast() override { return PositionAll({}, 0, Move::kLast); }
 
+  bool TryNext() noexcept override {
+    if (!forward_ || !current_->TryNext()) return false;
+    if (second_ != nullptr && !Before(*current_, *second_)) Choose();
+    return true;
+  }
   ValueOrTask<Status> Next() override {
     if (!forward_) return TurnAndStep(/*forward=*/true);
     ValueOrTask<Status> result = current_->Next();
@@ -71,11 +80,11 @@ class MergingIterator final : public InternalIterator {
   }
   void Take() noexcept {
     valid_ = current_ != nullptr;
-    if (valid_) entry_ = current_->entry();
+    if (valid_) shown_ = &current_->entry();
   }
   void AfterStep() noexcept {
     if (current_->valid() && (second_ == nullptr || Before(*current_, *second_))) {
-      entry_ = current_->entry();
+      shown_ = &current_->entry();
       return;
     }
     Choose();
@@ -122,8 +131,8 @@ class MergingIterator final : public InternalIterator {
   // Changes direction: every other source moves to the far side of the current entry.
   Task<Status> TurnAndStep(bool forward) {
     forward_ = forward;
-    const std::string key(entry_.key);
-    const Tag tag = entry_.tag;
+    const std::string target(key());
+    const Tag target_tag = tag();
     for (auto& source : sources_) {
       Status status;
       if (source.get() == current_) {
@@ -134,9 +143,9 @@ class MergingIterator final : public InternalIterator {
         }
       } else if (forward) {
         // Entries are unique, so the first at or after the current one is after it.
-        status = co_await source->Seek(key, tag);
+        status = co_await source->Seek(target, target_tag);
       } else {
-        status = co_await source->SeekBefore(key, tag);
+        status = co_await source->SeekBefore(target, target_tag);
       }
       if (!status.ok()) co_return Fail(std::move(status));
     }

@@ -14,6 +14,9 @@ class RunIterator final : public InternalIterator {
     Open(i);
     table_->PrepareSeek(key);
   }
+  void PrepareEntry(Slice key) noexcept override {
+    if (table_ != nullptr) table_->PrepareEntry(key);
+  }
   ValueOrTask<Status> Seek(Slice key, Tag tag) override {
     const size_t i = run_.Find(key);
     if (i >= run_.tables.size()) return End();
@@ -45,13 +48,10 @@ class RunIterator final : public InternalIterator {
   }
   ValueOrTask<Status> Next() override {
     ValueOrTask<Status> result = table_->Next();
-    if (result.ready() && table_->valid()) [[likely]] {
-      entry_ = table_->entry();
-      return result;
-    }
     if (!result.ready()) return FinishForward(result.TakeTask());
     return Settle(result.Take(), /*forward=*/true);
   }
+  bool TryNext() noexcept override { return table_->TryNext(); }
   ValueOrTask<Status> Prev() override {
     ValueOrTask<Status> result = table_->Prev();
     if (!result.ready()) return FinishBackward(result.TakeTask());
@@ -69,7 +69,7 @@ class RunIterator final : public InternalIterator {
     return Status();
   }
   Status TakeEntry() {
-    entry_ = table_->entry();
+    shown_ = &table_->entry();
     valid_ = true;
     return Status();
   }

@@ -24,6 +24,7 @@ ValueOrTask<Status> TreeIterator::FindForward(bool skip_key) {
   while (merged_->valid()) {
     if (!upper_.empty() && merged_->key() >= upper_) break;
     if (LookForward(skip_key)) return Show();
+    if (merged_->TryNext()) continue;
     ValueOrTask<Status> step = merged_->Next();
     if (!step.ready()) return FindForwardSlow(step.TakeTask(), skip_key);
     Status status = step.Take();
@@ -81,6 +82,8 @@ ValueOrTask<Status> TreeIterator::SeekToFirst() {
 ValueOrTask<Status> TreeIterator::Next() {
   if (!forward_) return NextFromBackward();
   key_.assign(merged_->key());
+  if (merged_->TryNext()) [[likely]]
+    return FindForward(true);
   ValueOrTask<Status> step = merged_->Next();
   if (!step.ready()) return FindForwardSlow(step.TakeTask(), true);
   Status status = step.Take();

@@ -159,6 +159,7 @@ std::unique_ptr<TreeIterator> Tree::NewIterator(Sequence snapshot, const ReadOpt
   Table::IteratorOptions table_options;
   table_options.fill_cache = options.fill_cache;
   std::vector<std::unique_ptr<InternalIterator>> sources;
+  sources.reserve(2 + view->sealed().size() + view->version()->run_count());
   sources.push_back(view->memtable()->memtable().NewIterator());
   for (MemtableHandle* sealed : view->sealed()) {
     sources.push_back(sealed->memtable().NewIterator());

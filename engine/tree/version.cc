@@ -77,6 +77,7 @@ Version::Version(std::vector<PlacedTable> tables, uint32_t levels)
     std::sort(runs.begin(), runs.end(),
               [](const Run& a, const Run& b) { return a.number > b.number; });
     for (Run& run : runs) run.BuildIndex();
+    run_count_ += runs.size();
   }
 }
 

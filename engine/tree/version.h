@@ -51,6 +51,7 @@ class Version {
 
   const std::vector<std::vector<Run>>& levels() const noexcept { return levels_; }
   const std::vector<PlacedTable>& tables() const noexcept { return tables_; }
+  size_t run_count() const noexcept { return run_count_; }
 
   // Point read from memory, newest run to oldest. False: a block is missing (see Table::TryGet).
   bool TryGet(const LookupKey& lookup, LookupFold& fold, const ReadGuard& guard,
@@ -70,6 +71,7 @@ class Version {
   std::atomic<uint32_t> references_{1};
   std::vector<PlacedTable> tables_;
   std::vector<std::vector<Run>> levels_;
+  size_t run_count_ = 0;
 };
 
 }  // namespace lsmlab

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <utility>
 
 #include "engine/parts/internal_iterator.h"
@@ -21,10 +22,22 @@ class FlatIterator final : public InternalIterator {
   void PrepareSeek(Slice key) noexcept final {
     if (!options_.fill_cache) return;
     const uint32_t i = Find(key, kMaxTag);
-    if (i < file_.index().count()) file_.PrefetchBlock(i, prefetch_lines_);
+    if (i >= file_.index().count()) return;
+    file_.PrefetchBlock(i, prefetch_lines_);
+    if (key.size() > sizeof prepared_) return;
+    prepared_block_ = i;
+    prepared_size_ = static_cast<uint32_t>(key.size());
+    std::memcpy(prepared_, key.data(), key.size());
+  }
+  void PrepareEntry(Slice key) noexcept final {
+    if (!IsPrepared(key) || !EnterCached(prepared_block_)) return;
+    cursor_.PrefetchSeek(key);
   }
   ValueOrTask<Status> Seek(Slice key, Tag tag) final {
-    return Land(Find(key, tag), Goal{Goal::kSeek, key, tag});
+    // The prepared block was found for the newest version: the entry is in it or in a later one.
+    const uint32_t i = IsPrepared(key) ? prepared_block_ : Find(key, tag);
+    prepared_block_ = kNoBlock;
+    return Land(i, Goal{Goal::kSeek, key, tag});
   }
   ValueOrTask<Status> SeekBefore(Slice key, Tag tag) final {
     const uint32_t i = Find(key, tag);
@@ -40,6 +53,7 @@ class FlatIterator final : public InternalIterator {
       return Status();
     return Land(at_ + 1, Goal{Goal::kFirst, {}, 0});
   }
+  bool TryNext() noexcept final { return cursor_.TryNext(entry_); }
   ValueOrTask<Status> Prev() final {
     if (cursor_.Prev(entry_)) [[likely]]
       return Status();
@@ -57,6 +71,11 @@ class FlatIterator final : public InternalIterator {
 
   uint32_t Find(Slice key, Tag tag) const noexcept {
     return file_.index().Find(key, tag, [this](uint32_t first) { file_.PrefetchSlots(first); });
+  }
+
+  bool IsPrepared(Slice key) const noexcept {
+    return prepared_block_ != kNoBlock && key.size() == prepared_size_ &&
+           std::memcmp(key.data(), prepared_, key.size()) == 0;
   }
 
   // Positions in block i, or in its neighbours when it has no such entry. Block numbers wrap below
@@ -85,8 +104,9 @@ class FlatIterator final : public InternalIterator {
     co_return Status();
   }
   static void Step(uint32_t& i, Goal& goal) noexcept {
+    // A seek goes on searching: from a prepared block on, versions may straddle several.
+    if (goal.kind == Goal::kBefore) goal.kind = Goal::kLast;
     i += goal.backward() ? -1 : 1;
-    goal.kind = goal.backward() ? Goal::kLast : Goal::kFirst;
   }
   bool Position(const Goal& goal) {
     switch (goal.kind) {
@@ -152,6 +172,9 @@ class FlatIterator final : public InternalIterator {
   const FlatFile& file_;
   const Table::IteratorOptions options_;
   const size_t prefetch_lines_;
+  uint32_t prepared_block_ = kNoBlock;  // of PrepareSeek, for the key in prepared_
+  uint32_t prepared_size_ = 0;
+  char prepared_[32];
   uint32_t at_ = kNoBlock;  // the block that the cursor is attached to
   typename Layout::Cursor cursor_;
   BlockRef block_;     // fill_cache

@@ -55,6 +55,9 @@ class RestartsCursor {
   bool SeekBefore(Slice key, Tag tag, Entry& entry);
   bool Next(Entry& entry);
   bool Prev(Entry& entry);
+  // As Next, but leaves everything as it is at the end of the block.
+  bool TryNext(Entry& entry) { return next_ < entries_end_ && Read(entry); }
+  void PrefetchSeek(Slice) const noexcept {}
 
  private:
   // Reads the entry at next_ into `entry` and moves over it; false at the end.

@@ -123,6 +123,13 @@ class SlottedCursor {
     end_ = end;
     return true;
   }
+  // As Next, but leaves everything as it is at the end of the block.
+  bool TryNext(Entry& entry) noexcept { return at_ + 1 < view_.n && Next(entry); }
+  // Prefetches the entry that Seek to the newest version of `key` will touch.
+  void PrefetchSeek(Slice key) const noexcept {
+    const uint32_t i = view_.LowerBound(key, kMaxTag);
+    if (i < view_.n) __builtin_prefetch(view_.data + view_.Offset(i));
+  }
   bool Prev(Entry& entry) noexcept { return Take(at_ - 1, entry); }
 
  private:
