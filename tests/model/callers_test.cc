@@ -1,0 +1,257 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+
+#include "engine/async/frame_pool.h"
+#include "engine/base/checksum.h"
+#include "engine/store.h"
+#include "tests/support/checked_value.h"
+#include "tests/support/compositions.h"
+#include "tests/support/key_space.h"
+#include "tests/support/store_model.h"
+#include "tests/support/test_scale.h"
+#include "variants/io/simulated_io.h"
+
+// Eight callers interleaved on one thread, in an order drawn from a seed, over a disk that
+// completes its operations in an order drawn from a seed: the same seed gives the same run. Each
+// caller has keys of its own, checked exactly; all share some keys, whose reads must be
+// linearizable.
+namespace lsmlab::test {
+namespace {
+
+constexpr int kCallers = 8;
+constexpr int kSharedKeys = 4;
+
+// What the callers share. One thread, so no locks.
+struct World {
+  Store* store = nullptr;
+  uint64_t moment = 0;     // orders calls and returns
+  uint64_t operation = 0;  // numbers writes
+  std::string failure;     // the first one
+
+  struct SharedWrite {
+    uint64_t operation;
+    uint64_t called;
+    uint64_t returned;  // 0: not yet
+  };
+  // Per shared key, in order of the call. Operation 0 (no such key) was there before all.
+  std::map<std::string, std::vector<SharedWrite>> shared;
+
+  void Fail(std::string what) {
+    if (failure.empty()) failure = std::move(what);
+  }
+};
+
+// A read of `operation` called at `called` and returned now is legal when that write had been
+// called, and no other write lies wholly between its return and the read's call.
+bool IsLegalRead(const std::vector<World::SharedWrite>& writes, uint64_t operation,
+                 uint64_t called) {
+  uint64_t returned = 0;
+  bool known = operation == 0;
+  for (const World::SharedWrite& write : writes) {
+    if (write.operation != operation) continue;
+    known = true;
+    returned = write.returned == 0 ? ~uint64_t{0} : write.returned;
+  }
+  if (!known) return false;
+  return std::none_of(writes.begin(), writes.end(), [&](const World::SharedWrite& other) {
+    return other.operation != operation && other.returned != 0 && other.called > returned &&
+           other.returned < called;
+  });
+}
+
+// One of the callers. The frame holds no buffers; everything lives here.
+class Caller {
+ public:
+  Caller(World& world, int number, uint64_t seed, uint64_t steps)
+      : world_(world),
+        random_(seed),
+        keys_(60, false, static_cast<size_t>(number) * 1000),
+        steps_(steps) {}
+
+  Task<void> Run() {
+    for (uint64_t step = 0; step < steps_ && world_.failure.empty(); ++step) {
+      const uint64_t kind = random_.Below(8);
+      if (kind < 3) {
+        co_await WriteOwn();
+      } else if (kind < 6) {
+        co_await ReadOwn();
+      } else if (kind < 7) {
+        co_await WriteShared();
+      } else {
+        co_await ReadShared();
+      }
+    }
+    ended_ = true;
+  }
+  bool ended() const noexcept { return ended_; }
+
+ private:
+  Task<void> WriteOwn() {
+    batch_.Clear();
+    const uint64_t changes = 1 + random_.Below(4);
+    for (uint64_t i = 0; i < changes; ++i) {
+      const std::string& key = keys_.Draw(random_);
+      const uint64_t operation = ++world_.operation;
+      if (random_.OneIn(5)) {
+        model_.Delete(operation, key);
+        batch_.Delete(key);
+      } else {
+        const size_t length = DrawValueLength(random_) % 5000;
+        model_.Put(operation, key, length);
+        batch_.Put(key, CheckedValue(key, operation, length));
+      }
+    }
+    const Status status = co_await world_.store->WriteAsync(batch_);
+    if (!status.ok()) world_.Fail(status.ToString());
+  }
+
+  Task<void> ReadOwn() {
+    key_ = keys_.DrawNear(random_);
+    ValueOrTask<Status> get = world_.store->GetAsync(key_, &value_, options_);
+    const Status status = co_await get;
+    const Status right = CheckRead(model_, ~uint64_t{0}, key_, status, value_);
+    if (!right.ok()) world_.Fail(right.ToString());
+  }
+
+  Task<void> WriteShared() {
+    // All shared keys in one batch now and then; each is checked by itself.
+    batch_.Clear();
+    written_.clear();
+    const uint64_t called = ++world_.moment;
+    const uint64_t first = random_.Below(kSharedKeys);
+    const uint64_t count = random_.OneIn(4) ? kSharedKeys : 1;
+    for (uint64_t i = 0; i < count; ++i) {
+      const std::string key = "shared" + std::to_string((first + i) % kSharedKeys);
+      const uint64_t operation = ++world_.operation;
+      batch_.Put(key, CheckedValue(key, operation, 100));
+      std::vector<World::SharedWrite>& writes = world_.shared[key];
+      written_.emplace_back(key, writes.size());
+      writes.push_back({operation, called, 0});
+    }
+    const Status status = co_await world_.store->WriteAsync(batch_);
+    if (!status.ok()) world_.Fail(status.ToString());
+    const uint64_t returned = ++world_.moment;
+    for (const auto& [key, index] : written_) world_.shared[key][index].returned = returned;
+  }
+
+  Task<void> ReadShared() {
+    key_ = "shared" + std::to_string(random_.Below(kSharedKeys));
+    const uint64_t called = ++world_.moment;
+    ValueOrTask<Status> get = world_.store->GetAsync(key_, &value_, options_);
+    const Status status = co_await get;
+    ++world_.moment;
+    uint64_t operation = 0;
+    if (status.ok()) {
+      operation = OperationOf(key_, value_).value_or(~uint64_t{0});
+    } else if (!status.IsNotFound()) {
+      world_.Fail(status.ToString());
+    }
+    if (!IsLegalRead(world_.shared[key_], operation, called)) {
+      world_.Fail("read of " + key_ + " saw operation " + std::to_string(operation) +
+                  ", which is not linearizable");
+    }
+  }
+
+  World& world_;
+  Random random_;
+  const KeySpace keys_;
+  const uint64_t steps_;
+  StoreModel model_;
+  WriteBatch batch_;
+  std::vector<std::pair<std::string, size_t>> written_;
+  std::string key_, value_;
+  const ReadOptions options_;
+  bool ended_ = false;
+};
+
+constexpr uint64_t kSteps = 250;
+
+// Runs all callers over one store for some phases with a close and reopen in between; a line that
+// says what went wrong, or nothing. `trace`: how many operations the disk did, and how calls and
+// returns lay between each other; not the bytes, which hold times.
+std::string RunCallers(const TestComposition& composition, const std::string& sync, uint64_t seed,
+                       uint64_t* trace) {
+  SimulatedOptions simulated;
+  simulated.defer = true;
+  simulated.seed = seed;
+  StoreOptions options;
+  options.path = "/store";
+  options.composition = ComposeSmall(composition, {{"engine.executor.variant", "inline"},
+                                                   {"engine.executor.seed", std::to_string(seed)},
+                                                   {"engine.wal.sync", sync}});
+  options.seed = seed;
+  const std::shared_ptr<SimDisk> disk = SimDisk::Make();
+  World world;
+  uint64_t trace_of_callers = 0;
+  std::vector<std::unique_ptr<Caller>> callers;
+  for (int i = 0; i < kCallers; ++i) {
+    callers.push_back(std::make_unique<Caller>(world, i, seed * 100 + i, Scaled(kSteps)));
+  }
+  for (int phase = 0; phase < 3 && world.failure.empty(); ++phase) {
+    options.io = MakeSimulatedIo(disk, simulated);
+    auto opened = Store::Open(options);
+    if (!opened.ok()) return opened.status().ToString();
+    world.store = opened.value().get();
+    for (auto& caller : callers) {
+      world.store->executor().Spawn(Priority::kForeground, caller->Run(), *options.io);
+    }
+    world.store->executor().Drain(*options.io);
+    const bool all_ended = std::all_of(callers.begin(), callers.end(),
+                                       [](const auto& caller) { return caller->ended(); });
+    if (!all_ended) world.Fail("a caller did not come to its end");
+    const StoreStats stats = world.store->Stats();
+    trace_of_callers = MixSeed(MixSeed(trace_of_callers, world.moment), stats.groups);
+    if (TestScale() >= 1 &&
+        (stats.flushes < 2 || (sync != "every" && stats.groups == stats.batches))) {
+      world.Fail("no flush, or no group of several writers: the test shows little");
+    }
+    const Status closed = world.store->Close();
+    if (!closed.ok()) world.Fail(closed.ToString());
+  }
+  *trace = MixSeed(disk->steps(), trace_of_callers);
+  return world.failure;
+}
+
+class CallersTest : public testing::TestWithParam<std::string> {};
+
+TEST_P(CallersTest, SeeWhatTheyWroteAndALinearOrder) {
+  const long frames = LiveFrames();
+  for (const TestComposition& preset : PresetCompositions()) {
+    for (uint64_t i = 1; i <= 20; ++i) {
+      const uint64_t seed = TestSeed(i);
+      uint64_t trace = 0;
+      const std::string failure = RunCallers(preset, GetParam(), seed, &trace);
+      ASSERT_EQ(failure, "") << preset.name << ", sync " << GetParam()
+                             << ", repeat with LSMLAB_TEST_SEED=" << seed;
+    }
+  }
+  EXPECT_EQ(LiveFrames(), frames);
+}
+
+INSTANTIATE_TEST_SUITE_P(Sync, CallersTest, testing::Values("none", "group", "every"),
+                         [](const auto& c) { return c.param; });
+
+TEST(CallersRunTest, TheSameSeedGivesTheSameRun) {
+  const TestComposition composition{"default", "", {}};
+  uint64_t first = 0, second = 0, other = 0;
+  EXPECT_EQ(RunCallers(composition, "group", 5, &first), "");
+  EXPECT_EQ(RunCallers(composition, "group", 5, &second), "");
+  EXPECT_EQ(RunCallers(composition, "group", 6, &other), "");
+  EXPECT_EQ(first, second);
+  EXPECT_NE(first, other);
+}
+
+TEST(CallersRunTest, TheCheckOfSharedReadsKnowsGoodFromBad) {
+  // Write 1 in [1, 2], write 2 in [3, 4], write 3 from 5 on.
+  const std::vector<World::SharedWrite> writes = {{1, 1, 2}, {2, 3, 4}, {3, 5, 0}};
+  EXPECT_TRUE(IsLegalRead(writes, 2, 6));
+  EXPECT_TRUE(IsLegalRead(writes, 3, 6));
+  EXPECT_FALSE(IsLegalRead(writes, 1, 6)) << "write 2 was complete before the read began";
+  EXPECT_FALSE(IsLegalRead(writes, 0, 6));
+  EXPECT_FALSE(IsLegalRead(writes, 9, 6)) << "nobody wrote it";
+}
+
+}  // namespace
+}  // namespace lsmlab::test
