@@ -106,7 +106,7 @@ Status Tree::ApplyGroup(const Writer* leader, const Writer* last, Sequence first
   uint64_t bytes = 0;
   for (const Writer* w = leader;; w = w->newer) {
     LSMLAB_TRY(ApplyWriter(*w, &next, &bytes));
-    ++writers;
+    writers += w->count > 0 ? 1 : 0;  // a barrier writes nothing
     if (w == last) break;
   }
   CounterCells& counters = env_.counters->Local();

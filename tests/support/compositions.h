@@ -1,5 +1,6 @@
 #pragma once
 
+#include <ostream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,6 +17,11 @@ struct TestComposition {
   std::string name;    // for test names: letters, digits, underscores
   std::string preset;  // empty: the registry's defaults
   Settings changes;    // "engine.<part>.<setting>" and text
+
+  // What GoogleTest shows of it.
+  friend void PrintTo(const TestComposition& composition, std::ostream* out) {
+    *out << composition.name;
+  }
 };
 
 // Composes it; a mistake ends the test program.
