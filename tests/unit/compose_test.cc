@@ -103,6 +103,12 @@ TEST(Compose, HigherLayersWinWhateverTheirOrder) {
   });
   ASSERT_TRUE(composed.ok());
   EXPECT_EQ(composed->config.at("engine.memtable.size"), "8MiB");
+  const Result<ComposedEngine> later = Compose(std::vector<Assignment>{
+      {"engine.memtable.size", "1MiB", "preset", 0},
+      {"engine.memtable.size", "2MiB", "preset again", 0},
+  });
+  ASSERT_TRUE(later.ok());
+  EXPECT_EQ(later->config.at("engine.memtable.size"), "2MiB");
 }
 
 TEST(Compose, SettingOfAnotherVariantIsDroppedOnlyWhenALaterLayerChoseTheVariant) {

@@ -31,7 +31,9 @@ class MapStore final : public StoreAdapter {
       const std::lock_guard lock(store_.mutex);
       ++store_.gets;
       const auto found = store_.map.find(std::string(key));
-      if (found == store_.map.end()) return Outcome::kNotFound;
+      if (found == store_.map.end()) {
+        return store_.finds_everything ? Outcome::kDone : Outcome::kNotFound;
+      }
       copy_ = found->second;
       *value = copy_;
       return Outcome::kDone;
@@ -70,6 +72,7 @@ class MapStore final : public StoreAdapter {
   std::map<std::string, std::string> map;
   uint64_t gets = 0, puts = 0, scanned = 0;
   uint64_t fail_at = UINT64_MAX;
+  bool finds_everything = false;
 };
 
 std::unique_ptr<workloads::Workload> Open(const workloads::Overrides& more) {
@@ -206,6 +209,9 @@ TEST(Phase, MissingReadsAreAKindOfTheirOwnAndMustFindNothing) {
   EXPECT_EQ(run.latency[static_cast<size_t>(OpKind::kRead)].count(), 0u);
   EXPECT_EQ(run.not_found, run.latency[kReadMissing].count());
   EXPECT_EQ(run.ops_failed, 0u);
+  store.finds_everything = true;
+  const PhaseResult wrong = Drive(store, *workload, false, 1);
+  EXPECT_EQ(wrong.ops_failed, wrong.latency[kReadMissing].count());
 }
 
 TEST(Phase, LostKeysAreFailures) {
