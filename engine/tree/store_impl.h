@@ -86,6 +86,7 @@ class StoreImpl final : public Store {
   EventLog events_;
   SnapshotList snapshots_;
   std::atomic<Sequence> sequence_{0};
+  std::atomic<bool> poisoned_{false};
   std::vector<std::unique_ptr<Tree>> trees_;
   bool open_ = false;
 };

@@ -186,6 +186,7 @@ Task<Status> StoreImpl::OpenShards(const StoreIdentity& identity) {
     environment.events = &events_;
     environment.snapshots = &snapshots_;
     environment.sequence = &sequence_;
+    environment.poisoned = &poisoned_;
     environment.directory = PathOf(ShardName(shard));
     environment.store_id = identity.store_id;
     environment.shard = shard;

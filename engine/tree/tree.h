@@ -34,6 +34,8 @@ struct TreeEnvironment {
   EventLog* events = nullptr;
   SnapshotList* snapshots = nullptr;
   std::atomic<Sequence>* sequence = nullptr;  // last number given out, store-wide
+  // Set for good by the first shard that may acknowledge nothing more: no other one may either.
+  std::atomic<bool>* poisoned = nullptr;
   std::string directory;                      // of this shard
   uint64_t store_id = 0;
   uint32_t shard = 0;
@@ -130,6 +132,8 @@ class Tree {
   void SetBackgroundError(Status status, Severity severity);
   void RetryAfterFullDisk();
   Status background_error() const;
+  // Why nothing may be acknowledged: the error of this shard, or that another one has failed.
+  Status StopReason() const;
   Task<Status> CommitEdit(uint64_t job, VersionEdit edit, std::vector<TableHandle*> added,
                           MemtableHandle* flushed);
   Task<void> UnlinkDoomed();

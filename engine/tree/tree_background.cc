@@ -90,6 +90,7 @@ void Tree::SetBackgroundError(Status status, Severity severity) {
       error_until_reopen_ =
           severity == Severity::kUntilReopen || status.code() != StatusCode::kNoSpace;
     }
+    if (error_until_reopen_) env_.poisoned->store(true, std::memory_order_release);
     has_error_.store(true, std::memory_order_release);
   }
   StoreEvent event;
@@ -116,6 +117,13 @@ void Tree::RetryAfterFullDisk() {
 Status Tree::background_error() const {
   std::lock_guard guard(mutex_);
   return background_error_;
+}
+
+Status Tree::StopReason() const {
+  Status own = background_error();
+  if (!own.ok() || !env_.poisoned->load(std::memory_order_acquire)) return own;
+  return Status::Aborted(env_.directory +
+                         ": another shard of the store has failed; open the store again");
 }
 
 // Makes a job's result durable and visible: catalog first, then the view. `added` are open tables
@@ -199,7 +207,7 @@ Task<Status> Tree::Flush() {
   }
   while (true) {
     const uint64_t ticket = background_event_.Ticket();
-    Status error = background_error();
+    Status error = StopReason();
     if (!error.ok()) co_return error;
     {
       std::lock_guard guard(mutex_);
@@ -216,7 +224,7 @@ Task<Status> Tree::Drain() {
   LSMLAB_CO_TRY(co_await Flush());
   while (true) {
     const uint64_t ticket = background_event_.Ticket();
-    Status error = background_error();
+    Status error = StopReason();
     if (!error.ok()) co_return error;
     MaybeSchedule();
     {

@@ -65,6 +65,7 @@ Task<Status> Tree::LeadGroup(Writer* leader) {
   if (status.ok() && last->rotate && memtable_->memtable().entries() > 0) {
     status = co_await RotateMemtable();
   }
+  if (status.ok() && env_.poisoned->load(std::memory_order_acquire)) status = StopReason();
   queue_.Finish(leader, last, status);
   co_return status;
 }
@@ -142,13 +143,15 @@ bool Tree::MemtableIsFull() const noexcept {
 
 bool Tree::MustMakeRoom() const noexcept {
   return MemtableIsFull() || pressure_.load(std::memory_order_relaxed) > 1 ||
-         has_error_.load(std::memory_order_acquire);
+         has_error_.load(std::memory_order_acquire) ||
+         env_.poisoned->load(std::memory_order_acquire);
 }
 
 // Before a group: pace, rotate a full memtable, stop while too much is owed.
 Task<Status> Tree::MakeRoom(size_t bytes) {
-  if (has_error_.load(std::memory_order_acquire)) {
-    Status status = background_error();
+  if (has_error_.load(std::memory_order_acquire) ||
+      env_.poisoned->load(std::memory_order_acquire)) {
+    Status status = StopReason();
     // A full disk may have room again: flushes try anew, this write is still refused.
     RetryAfterFullDisk();
     if (!status.ok()) co_return status;
@@ -174,7 +177,7 @@ Task<Status> Tree::Stall() {
   const char* cause_name = "memtables waiting for flush";
   while (true) {
     const uint64_t ticket = background_event_.Ticket();
-    Status error = background_error();
+    Status error = StopReason();
     if (!error.ok()) co_return error;
     bool memtables_full;
     {

@@ -16,6 +16,8 @@ Status Different(std::string what) { return Status::Corruption(std::move(what));
 
 ModelRunner::ModelRunner(ModelRun run)
     : run_(std::move(run)), random_(run_.seed), keys_(run_.keys, true) {
+  const auto& partitioner = run_.options.composition.partitioner;
+  partitioner_ = partitioner.variant->make(partitioner.settings);
   log_kept_ = run_.options.composition.wal.variant->name != "off";
 }
 
@@ -107,8 +109,10 @@ Status ModelRunner::Delete() {
 
 Status ModelRunner::Batch() {
   WriteBatch batch;
+  const uint32_t shard = static_cast<uint32_t>(random_.Below(partitioner_->shards()));
   for (uint64_t n = random_.Below(random_.OneIn(16) ? 100 : 8); n > 0; --n) {
     const std::string& key = keys_.Draw(random_);
+    if (partitioner_->ShardOf(key) != shard) continue;  // such a batch would be refused
     if (random_.OneIn(4)) {
       model_.Delete(++operation_, key);
       batch.Delete(key);

@@ -59,6 +59,7 @@ class ModelRunner {
   ModelRun run_;
   Random random_;
   KeySpace keys_;
+  std::unique_ptr<Partitioner> partitioner_;
   StoreModel model_;
   std::unique_ptr<Store> store_;
   std::deque<Held> held_;

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "tests/support/part_doubles.h"
 #include "variants/compose.h"
 #include "variants/presets.h"
 #include "variants/registry.h"
@@ -48,7 +49,10 @@ Composition ComposeSmall(const TestComposition& wanted, const Settings& more) {
   Add(assignments, more, 3);
   auto composed = Compose(assignments);
   if (!composed.ok()) Give(wanted.name, composed.status());
-  return composed->composition;
+  Composition composition = composed->composition;
+  if (wanted.partitioner != nullptr) composition.partitioner = {wanted.partitioner, {}};
+  if (wanted.values != nullptr) composition.values = {wanted.values, {}};
+  return composition;
 }
 
 std::vector<TestComposition> PresetCompositions() {
@@ -76,6 +80,9 @@ std::vector<TestComposition> OnePartVariations() {
   all.push_back({"sync_every", "", {{"engine.wal.sync", "every"}}});
   all.push_back({"wal_off", "", {{"engine.wal.variant", "off"}}});
   all.push_back({"one_waiting", "", {{"engine.memtable.max_waiting", "1"}}});
+  all.push_back({"three_shards", "", {}, &kThreeShards, nullptr});
+  all.push_back({"file_values", "", {}, nullptr, &kFileValues});
+  all.push_back({"three_shards_file_values", "", {}, &kThreeShards, &kFileValues});
   return all;
 }
 

@@ -17,6 +17,9 @@ struct TestComposition {
   std::string name;    // for test names: letters, digits, underscores
   std::string preset;  // empty: the registry's defaults
   Settings changes;    // "engine.<part>.<setting>" and text
+  // Test doubles in place of what the registry offers; null: none.
+  const PartitionerVariant* partitioner = nullptr;
+  const ValuesVariant* values = nullptr;
 
   // What GoogleTest shows of it.
   friend void PrintTo(const TestComposition& composition, std::ostream* out) {
@@ -30,7 +33,7 @@ Composition ComposeSmall(const TestComposition& wanted, const Settings& more = {
 // Every shipped preset.
 std::vector<TestComposition> PresetCompositions();
 // The default with one part exchanged: each memtable, block layout, cache, filter, codec and log
-// sync setting of the registry appears at least once.
+// sync setting of the registry appears at least once. Also the test doubles of part_doubles.h.
 std::vector<TestComposition> OnePartVariations();
 
 }  // namespace lsmlab::test

@@ -245,8 +245,9 @@ Task<Status> ManifestCatalog::RollOver() {
   Current current;
   current.manifest = next;
   current.snapshot_bytes = synced_;
-  LSMLAB_CO_TRY(co_await ReplaceCurrent(*env_.io, env_.directory,
-                                        EncodeCurrent(env_.store_id, env_.shard, current)));
+  std::string pointer = EncodeCurrent(env_.store_id, env_.shard, current);
+  bytes_written_ += pointer.size();
+  LSMLAB_CO_TRY(co_await ReplaceCurrent(*env_.io, env_.directory, std::move(pointer)));
   manifest_ = next;
   snapshot_end_ = offset_;
   if (previous != 0) others_.push_back(NumberedFileName(kPrefix, previous, ""));

@@ -1,0 +1,175 @@
+#include <gtest/gtest.h>
+
+#include "engine/base/random.h"
+#include "engine/store.h"
+#include "tests/support/checked_value.h"
+#include "tests/support/compositions.h"
+#include "tests/support/part_doubles.h"
+#include "variants/io/simulated_io.h"
+
+// What the store does above its trees: several shards, separated values, statistics; on the
+// simulated disk. Random operations on the same compositions are in the model test.
+namespace lsmlab::test {
+namespace {
+
+class StorePartsTest : public testing::Test {
+ protected:
+  void Open(const TestComposition& composition, const Settings& more = {}) {
+    store_.reset();
+    StoreOptions options;
+    options.path = "/store";
+    Settings settings = more;
+    settings.emplace_back("engine.executor.variant", "inline");
+    options.composition = ComposeSmall(composition, settings);
+    io_ = MakeSimulatedIo(disk_);
+    options.io = io_;
+    auto store = Store::Open(std::move(options));
+    ASSERT_TRUE(store.ok()) << store.status().ToString();
+    store_ = std::move(store).value();
+  }
+  void Fill(int keys, size_t length) {
+    for (int i = 0; i < keys; ++i) {
+      const std::string key = "key" + std::to_string(1000 + i);
+      ASSERT_TRUE(store_->Put(key, CheckedValue(key, i, length)).ok());
+    }
+  }
+  const TestComposition shards_{"three_shards", "", {}, &kThreeShards, nullptr};
+  const TestComposition values_{"file_values", "", {}, nullptr, &kFileValues};
+  const std::shared_ptr<SimDisk> disk_ = SimDisk::Make();
+  std::shared_ptr<Io> io_;
+  std::unique_ptr<Store> store_;
+};
+
+TEST_F(StorePartsTest, ABatchOverSeveralShardsIsRefusedWhole) {
+  Open(shards_);
+  WriteBatch batch;
+  batch.Put("a0", "x");
+  batch.Put("a3", "y");
+  EXPECT_TRUE(store_->Write(batch).ok()) << "one shard";
+  batch.Put("a1", "z");
+  EXPECT_EQ(store_->Write(batch).code(), StatusCode::kNotSupported);
+  std::string value;
+  EXPECT_TRUE(store_->Get("a1", &value).IsNotFound());
+  EXPECT_EQ(store_->Shapes().size(), 3u);
+}
+
+TEST_F(StorePartsTest, AWalkMergesTheShardsInBothDirections) {
+  Open(shards_);
+  Fill(600, 100);
+  ASSERT_TRUE(store_->Flush().ok());
+  auto snapshot = store_->NewSnapshot();
+  Fill(50, 50);
+  ASSERT_TRUE(store_->Delete("key1100").ok());
+  ReadOptions options;
+  options.snapshot = snapshot.get();
+  auto iterator = store_->NewIterator(options);
+  ASSERT_TRUE(iterator->SeekToFirst().ok());
+  for (int i = 0; i < 600; ++i) {
+    ASSERT_TRUE(iterator->valid());
+    ASSERT_EQ(iterator->key(), "key" + std::to_string(1000 + i));
+    ASSERT_EQ(iterator->Value().value().size(), 100u);
+    if (i % 7 == 3) {  // turn around, twice
+      ASSERT_TRUE(iterator->Prev().ok());
+      ASSERT_EQ(iterator->key(), "key" + std::to_string(1000 + i - 1));
+      ASSERT_TRUE(iterator->Next().ok());
+    }
+    ASSERT_TRUE(iterator->Next().ok());
+  }
+  EXPECT_FALSE(iterator->valid());
+}
+
+TEST_F(StorePartsTest, AFailedSyncInOneShardStopsAll) {
+  Open(shards_, {{"engine.wal.sync", "group"}});
+  ASSERT_TRUE(store_->Put("a0", "x").ok());
+  ASSERT_TRUE(store_->Put("a1", "x").ok());
+  SimFault fault;
+  fault.kind = IoKind::kDataSync;
+  fault.site = IoSite::kWal;
+  disk_->Arm(fault);
+  EXPECT_FALSE(store_->Put("a0", "y").ok());
+  disk_->DisarmFaults();
+  for (const char* key : {"a0", "a1", "a2"}) {
+    const Status status = store_->Put(key, "z");
+    EXPECT_FALSE(status.ok()) << key << " was acknowledged after a failed sync";
+    EXPECT_FALSE(status.message().empty());
+  }
+  EXPECT_FALSE(store_->Flush().ok());
+  std::string value;
+  EXPECT_TRUE(store_->Get("a1", &value).ok()) << "reads go on";
+  Status ignored = store_->Close();
+  (void)ignored;
+  Open(shards_, {{"engine.wal.sync", "group"}});
+  EXPECT_TRUE(store_->Put("a1", "z").ok());
+}
+
+TEST_F(StorePartsTest, LargeValuesGoToTheirFileAndComeBack) {
+  Open(values_);
+  Fill(40, kFileValuesAbove + 1);
+  ASSERT_TRUE(store_->Put("small", std::string(kFileValuesAbove, 's')).ok());
+  const auto value_files = [this] {
+    size_t files = 0;
+    for (const std::string& path : disk_->Files()) files += path.ends_with(".val") ? 1 : 0;
+    return files;
+  };
+  EXPECT_EQ(value_files(), 0u);
+  ASSERT_TRUE(store_->Flush().ok());
+  EXPECT_EQ(value_files(), 1u);
+  EXPECT_LT(store_->Stats().table_bytes, 10u << 10) << "the large values are in the table";
+  ASSERT_TRUE(store_->CompactRange({}, {}).ok());
+  auto iterator = store_->NewIterator();
+  ASSERT_TRUE(iterator->SeekToLast().ok());
+  EXPECT_EQ(iterator->Value().value().size(), kFileValuesAbove);
+  for (int i = 39; i >= 0; --i) {
+    ASSERT_TRUE(iterator->Prev().ok());
+    ASSERT_TRUE(iterator->valid());
+    EXPECT_EQ(OperationOf(iterator->key(), iterator->Value().value()), i);
+    PinnedValue pinned;
+    ASSERT_TRUE(store_->Get(iterator->key(), &pinned).ok());
+    EXPECT_EQ(OperationOf(iterator->key(), pinned.value()), i);
+  }
+}
+
+// Bytes by cause are what the disk was given for that cause.
+TEST_F(StorePartsTest, StatisticsEqualWhatTheDiskCounted) {
+  Open({"default", "", {}}, {{"engine.wal.sync", "group"}});
+  Random random(3);
+  for (int i = 0; i < 3000; ++i) {
+    const std::string key = "key" + std::to_string(random.Below(800));
+    ASSERT_TRUE(store_->Put(key, CheckedValue(key, i, 28 + random.Below(600))).ok());
+    std::string value;
+    ASSERT_TRUE(store_->Get(key, &value).ok());
+    const Status other = store_->Get("key" + std::to_string(random.Below(800)), &value);
+    ASSERT_TRUE(other.ok() || other.IsNotFound());
+  }
+  ASSERT_TRUE(store_->CompactRange({}, {}).ok());
+  ASSERT_TRUE(store_->Drain().ok());
+  const StoreStats stats = store_->Stats();
+  const auto written = [this](IoSite site) { return io_->Counters(site).write_bytes; };
+  EXPECT_GT(stats.flushes, 3u);
+  EXPECT_GT(stats.compactions, 3u);
+  EXPECT_EQ(stats.wal_bytes, written(IoSite::kWal));
+  EXPECT_EQ(stats.wal_syncs, 3000u);
+  EXPECT_EQ(stats.flush_bytes, written(IoSite::kFlush));
+  EXPECT_EQ(stats.compaction_bytes_written, written(IoSite::kCompactionWrite));
+  EXPECT_EQ(stats.catalog_bytes, written(IoSite::kCatalog));
+  EXPECT_EQ(stats.block_reads, io_->Counters(IoSite::kBlockRead).reads);
+  EXPECT_EQ(stats.block_read_bytes, io_->Counters(IoSite::kBlockRead).read_bytes);
+  EXPECT_EQ(stats.device_write_bytes, disk_->counters().write_bytes);
+  EXPECT_EQ(stats.device_read_bytes, disk_->counters().read_bytes);
+  EXPECT_EQ(stats.fsyncs, disk_->counters().syncs);
+  uint64_t by_site = 0;
+  for (size_t site = 0; site < static_cast<size_t>(IoSite::kCount); ++site) {
+    by_site += written(static_cast<IoSite>(site));
+  }
+  EXPECT_EQ(by_site, disk_->counters().write_bytes);
+  EXPECT_EQ(stats.batches, 3000u);
+  EXPECT_EQ(stats.operations_written, 3000u);
+  EXPECT_EQ(stats.gets, 6000u);
+  EXPECT_EQ(stats.cache_hits + stats.cache_misses + stats.filter_negatives > 0, true);
+  const double expected = static_cast<double>(stats.flush_bytes + stats.compaction_bytes_written) /
+                          static_cast<double>(stats.user_bytes_written);
+  EXPECT_DOUBLE_EQ(stats.WriteAmplification(), expected);
+}
+
+}  // namespace
+}  // namespace lsmlab::test
