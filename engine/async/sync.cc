@@ -2,6 +2,9 @@
 
 #include <mutex>
 
+#include "engine/base/assert.h"
+#include "engine/base/epoch.h"
+
 namespace lsmlab {
 namespace {
 
@@ -32,6 +35,7 @@ bool AsyncMutex::LockAwaiter::await_ready() noexcept {
 }
 
 bool AsyncMutex::LockAwaiter::await_suspend(std::coroutine_handle<> h) noexcept {
+  LSMLAB_INVARIANT(ReadGuard::Depth() == 0);
   handle = h;
   home = &RunLoop::Current();
   is_over = TryAgain;
@@ -77,6 +81,7 @@ void AsyncMutex::Unlock() noexcept {
 }
 
 bool AsyncEvent::WaitAwaiter::await_suspend(std::coroutine_handle<> h) noexcept {
+  LSMLAB_INVARIANT(ReadGuard::Depth() == 0);
   node_.handle = h;
   node_.home = &RunLoop::Current();
   std::lock_guard guard(event_.list_lock_);

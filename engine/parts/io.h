@@ -11,6 +11,7 @@
 
 #include "engine/async/run_loop.h"
 #include "engine/async/task.h"
+#include "engine/base/epoch.h"
 #include "engine/base/status.h"
 #include "engine/parts/settings.h"
 
@@ -151,6 +152,7 @@ class [[nodiscard]] IoWait {
   IoWait(const IoWait&) = delete;
   bool await_ready() const noexcept { return false; }
   bool await_suspend(std::coroutine_handle<> h) noexcept {
+    LSMLAB_INVARIANT(ReadGuard::Depth() == 0);
     op_.node.handle = h;
     op_.node.home = &RunLoop::Current();
     return !io_.Start(op_);

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/base/epoch.h"
 #include "variants/io/ios.h"
 #include "variants/io/posix_errors.h"
 
@@ -216,6 +217,18 @@ TEST_F(PosixIoTest, CountsBySite) {
   EXPECT_EQ(io_->Counters().syncs, 2u);
   EXPECT_EQ(io_->Counters().reads, 2u);
 }
+
+#if !defined(NDEBUG) || defined(LSMLAB_SANITIZED)
+// An operation that happens to finish inside the call must not hide that it could have suspended.
+TEST_F(PosixIoTest, NoReadGuardIsHeldAcrossAnOperation) {
+  EXPECT_DEATH(
+      {
+        const ReadGuard guard;
+        (void)Finish(ListDirectory(*io_, IoSite::kOther, dir_));
+      },
+      "Depth");
+}
+#endif
 
 TEST_F(PosixIoTest, ErrnoMapping) {
   EXPECT_EQ(StatusFromErrno("write", "f", ENOSPC).code(), StatusCode::kNoSpace);
