@@ -1,0 +1,49 @@
+# One program per sanitizer with the sources of the tests named here; built in the build directories
+# of the presets asan and tsan (target lsmlab_asan_tests, lsmlab_tsan_tests) and run by ctest of the
+# release build. To add a test, add its name. REQUIRES: no two of them share a test suite's name.
+set(LSMLAB_ASAN_TESTS
+  arena_test async_test base_histogram_test cache_conformance_test catalog_conformance_test
+  codec_conformance_test compaction_policy_conformance_test compose_test crash_test driver_test
+  epoch_test experiment_test filter_conformance_test format_test memtable_conformance_test
+  memtable_search_test model_test posix_io_test settings_test sim_disk_test store_test
+  table_conformance_test table_format_test wal_conformance_test workloads_test
+)
+set(LSMLAB_TSAN_TESTS
+  async_test cache_conformance_test driver_test epoch_test memtable_conformance_test model_test
+  sim_disk_test store_test threads_test
+)
+set(LSMLAB_SANITIZER_TEST_SCALE 0.1)
+
+function(lsmlab_sanitizer_program name)
+  set(sources "")
+  set(libs "")
+  foreach(test ${ARGN})
+    get_property(more_sources GLOBAL PROPERTY LSMLAB_SOURCES_OF_${test})
+    get_property(more_libs GLOBAL PROPERTY LSMLAB_LIBS_OF_${test})
+    if(NOT more_sources)
+      message(FATAL_ERROR "${name}: no lsmlab_test is called ${test}")
+    endif()
+    list(APPEND sources ${more_sources})
+    list(APPEND libs ${more_libs})
+  endforeach()
+  list(REMOVE_DUPLICATES libs)
+  add_executable(${name} EXCLUDE_FROM_ALL ${sources})
+  target_link_libraries(${name} PRIVATE ${libs} lsmlab_flags GTest::gtest GTest::gtest_main)
+endfunction()
+
+if(LSMLAB_SANITIZE STREQUAL "address")
+  lsmlab_sanitizer_program(lsmlab_asan_tests ${LSMLAB_ASAN_TESTS})
+elseif(LSMLAB_SANITIZE STREQUAL "thread")
+  lsmlab_sanitizer_program(lsmlab_tsan_tests ${LSMLAB_TSAN_TESTS})
+endif()
+
+option(LSMLAB_SANITIZER_TESTS "ctest also runs the programs of build-asan and build-tsan" OFF)
+if(LSMLAB_SANITIZER_TESTS)
+  foreach(kind asan tsan)
+    add_test(NAME lsmlab_${kind}_tests
+      COMMAND ${PROJECT_SOURCE_DIR}/build-${kind}/tests/lsmlab_${kind}_tests --gtest_brief=1
+      WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+    set_tests_properties(lsmlab_${kind}_tests PROPERTIES TIMEOUT 600 LABELS sanitizer
+      ENVIRONMENT "LSMLAB_TEST_SCALE=${LSMLAB_SANITIZER_TEST_SCALE}")
+  endforeach()
+endif()
