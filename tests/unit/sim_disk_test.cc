@@ -3,80 +3,17 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <atomic>
-#include <chrono>
 #include <memory>
 #include <set>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
-#include "engine/async/sync.h"
-#include "engine/base/clock.h"
 #include "engine/base/random.h"
-#include "variants/executor/executors.h"
-#include "variants/io/ios.h"
-#include "variants/io/simulated_io.h"
+#include "tests/support/sim_bench.h"
 
 namespace lsmlab {
 namespace {
-
-template <typename T>
-T Finish(Task<T> task) {
-  EXPECT_TRUE(task.Start());
-  return task.Take();
-}
-
-// A disk, an Io on it and the operations in short.
-struct Bench {
-  explicit Bench(std::shared_ptr<SimDisk> d = SimDisk::Make(), SimulatedOptions options = {})
-      : disk(std::move(d)), io(MakeSimulatedIo(disk, options)) {}
-
-  std::unique_ptr<IoFile> Create(const std::string& path) {
-    return Finish(OpenFile(*io, IoSite::kOther, OpenMode::kCreate, path)).value();
-  }
-  std::unique_ptr<IoFile> Open(const std::string& path) {
-    return Finish(OpenFile(*io, IoSite::kOther, OpenMode::kReadWrite, path)).value();
-  }
-  Status Write(IoFile& file, uint64_t offset, const std::string& bytes) {
-    return Finish(WriteAt(*io, IoSite::kWal, file, offset, bytes.data(), bytes.size()));
-  }
-  Status WriteDurably(IoFile& file, uint64_t offset, std::string bytes) {
-    IoOp op(IoKind::kWrite, IoSite::kWal);
-    op.file = &file;
-    op.offset = offset;
-    op.data = bytes.data();
-    op.length = bytes.size();
-    op.data_sync_after = true;
-    EXPECT_TRUE(io->Start(op));
-    return op.status;
-  }
-  Status Truncate(IoFile& file, size_t size) {
-    IoOp op(IoKind::kTruncate, IoSite::kOther);
-    op.file = &file;
-    op.length = size;
-    EXPECT_TRUE(io->Start(op));
-    return op.status;
-  }
-  Status Sync(IoFile& file) { return Finish(DataSync(*io, IoSite::kWal, file)); }
-  Status SyncDir(const std::string& path = "/") {
-    return Finish(SyncDirectory(*io, IoSite::kCatalog, path));
-  }
-  Status Rename(const std::string& from, const std::string& to) {
-    return Finish(RenameFile(*io, IoSite::kCatalog, from, to));
-  }
-  Status Unlink(const std::string& path) { return Finish(UnlinkFile(*io, IoSite::kSweep, path)); }
-
-  std::shared_ptr<SimDisk> disk;
-  std::unique_ptr<Io> io;
-};
-
-std::string Read(const SimDisk& disk, const std::string& path) {
-  Result<std::string> bytes = disk.Contents(path);
-  if (bytes.ok()) return bytes.value();
-  return std::string("<").append(StatusCodeName(bytes.status().code())).append(">");
-}
 
 std::string AfterCrash(const SimDisk& disk, CrashMode mode, const std::string& path,
                        uint64_t seed = 1) {
@@ -84,7 +21,7 @@ std::string AfterCrash(const SimDisk& disk, CrashMode mode, const std::string& p
 }
 
 TEST(SimDisk, DataAndNamesBecomeDurableSeparately) {
-  Bench b;
+  SimBench b;
   auto file = b.Create("/a");
   ASSERT_TRUE(b.Write(*file, 0, "one").ok());
   EXPECT_EQ(Read(*b.disk, "/a"), "one");
@@ -102,7 +39,7 @@ TEST(SimDisk, DataAndNamesBecomeDurableSeparately) {
 }
 
 TEST(SimDisk, AFailedSyncForgetsAndALaterOneSucceeds) {
-  Bench b;
+  SimBench b;
   auto file = b.Create("/a");
   ASSERT_TRUE(b.Write(*file, 0, "old").ok());
   ASSERT_TRUE(b.Sync(*file).ok());
@@ -124,7 +61,7 @@ TEST(SimDisk, AFailedSyncForgetsAndALaterOneSucceeds) {
 }
 
 TEST(SimDisk, AFailedDirectorySyncForgetsTheNames) {
-  Bench b;
+  SimBench b;
   auto file = b.Create("/a");
   SimFault fault;
   fault.kind = IoKind::kSyncDir;
@@ -137,7 +74,7 @@ TEST(SimDisk, AFailedDirectorySyncForgetsTheNames) {
 }
 
 TEST(SimDisk, ADurableWriteIsTwoStepsAndCoversOnlyItself) {
-  Bench b;
+  SimBench b;
   auto file = b.Create("/a");
   ASSERT_TRUE(b.SyncDir().ok());
   ASSERT_TRUE(b.Write(*file, 0, std::string(1024, 'o')).ok());
@@ -165,7 +102,7 @@ TEST(SimDisk, ADurableWriteIsTwoStepsAndCoversOnlyItself) {
 }
 
 TEST(SimDisk, PrefixKeepsWholeWritesThenATornOne) {
-  Bench b;
+  SimBench b;
   auto file = b.Create("/a");
   ASSERT_TRUE(b.SyncDir().ok());
   std::string all;
@@ -185,7 +122,7 @@ TEST(SimDisk, PrefixKeepsWholeWritesThenATornOne) {
 }
 
 TEST(SimDisk, SectorsComeInAnySubset) {
-  Bench b;
+  SimBench b;
   auto file = b.Create("/a");
   ASSERT_TRUE(b.Write(*file, 0, std::string(2048, 'o')).ok());
   ASSERT_TRUE(b.Sync(*file).ok());
@@ -206,7 +143,7 @@ TEST(SimDisk, SectorsComeInAnySubset) {
 }
 
 TEST(SimDisk, SizesMayGrowWithoutData) {
-  Bench b;
+  SimBench b;
   auto file = b.Create("/a");
   ASSERT_TRUE(b.SyncDir().ok());
   ASSERT_TRUE(b.Write(*file, 0, std::string(1024, 'n')).ok());
@@ -219,7 +156,7 @@ TEST(SimDisk, SizesMayGrowWithoutData) {
 }
 
 TEST(SimDisk, TruncationsArePendingToo) {
-  Bench b;
+  SimBench b;
   auto file = b.Create("/a");
   ASSERT_TRUE(b.Write(*file, 0, "abcdef").ok());
   ASSERT_TRUE(b.Sync(*file).ok());
@@ -235,7 +172,7 @@ TEST(SimDisk, TruncationsArePendingToo) {
 }
 
 TEST(SimDisk, NamesSurviveInAnySubsetButRenamesAreAtomic) {
-  Bench b;
+  SimBench b;
   auto old_file = b.Create("/CURRENT");
   ASSERT_TRUE(b.Write(*old_file, 0, "old").ok());
   ASSERT_TRUE(b.Sync(*old_file).ok());
@@ -258,7 +195,7 @@ TEST(SimDisk, NamesSurviveInAnySubsetButRenamesAreAtomic) {
 }
 
 TEST(SimDisk, AnUnlinkMayBeDurableBeforeAnEarlierRename) {
-  Bench b;
+  SimBench b;
   auto file = b.Create("/a");
   { auto other = b.Create("/b"); }
   ASSERT_TRUE(b.SyncDir().ok());
@@ -275,7 +212,7 @@ TEST(SimDisk, AnUnlinkMayBeDurableBeforeAnEarlierRename) {
 }
 
 TEST(SimDisk, DirectoriesAndRenamesAcrossThem) {
-  Bench b;
+  SimBench b;
   ASSERT_TRUE(Finish(MakeDirectory(*b.io, IoSite::kOther, "/x")).ok());
   ASSERT_TRUE(Finish(MakeDirectory(*b.io, IoSite::kOther, "/y")).ok());
   EXPECT_TRUE(Finish(MakeDirectory(*b.io, IoSite::kOther, "/x/")).ok());
@@ -300,7 +237,7 @@ TEST(SimDisk, DirectoriesAndRenamesAcrossThem) {
 }
 
 TEST(SimDisk, UnlinkedFilesStayForTheirHandles) {
-  Bench b;
+  SimBench b;
   b.disk->set_capacity(8192);
   auto file = b.Create("/a");
   ASSERT_TRUE(b.Write(*file, 0, std::string(8192, 'x')).ok());
@@ -316,7 +253,7 @@ TEST(SimDisk, UnlinkedFilesStayForTheirHandles) {
 }
 
 TEST(SimDisk, FaultsByCountKindAndSite) {
-  Bench b;
+  SimBench b;
   auto file = b.Create("/a");
   SimFault second;
   second.kind = IoKind::kWrite;
@@ -348,7 +285,7 @@ TEST(SimDisk, FaultsByCountKindAndSite) {
 }
 
 TEST(SimDisk, ADurableWriteCanFailInItsSync) {
-  Bench b;
+  SimBench b;
   auto file = b.Create("/a");
   ASSERT_TRUE(b.SyncDir().ok());
   SimFault fault;
@@ -361,14 +298,14 @@ TEST(SimDisk, ADurableWriteCanFailInItsSync) {
 }
 
 TEST(SimDisk, LocksExcludeAndEndWithTheCrash) {
-  Bench b;
+  SimBench b;
   IoOp first(IoKind::kLock, IoSite::kLock), second(IoKind::kLock, IoSite::kLock);
   first.path = second.path = "/LOCK";
   EXPECT_TRUE(b.io->Start(first));
   EXPECT_TRUE(first.status.ok());
   b.io->Start(second);
   EXPECT_EQ(second.status.code(), StatusCode::kBusy);
-  Bench reopened(b.disk->Crash(CrashMode::kAll, 1));
+  SimBench reopened(b.disk->Crash(CrashMode::kAll, 1));
   IoOp third(IoKind::kLock, IoSite::kLock);
   third.path = "/LOCK";
   reopened.io->Start(third);
@@ -379,7 +316,7 @@ TEST(SimDisk, LocksExcludeAndEndWithTheCrash) {
 }
 
 TEST(SimDisk, HelpersForDamage) {
-  Bench b;
+  SimBench b;
   auto file = b.Create("/a");
   ASSERT_TRUE(b.Write(*file, 0, "abc").ok());
   ASSERT_TRUE(b.Sync(*file).ok());
@@ -398,7 +335,7 @@ TEST(SimDisk, HelpersForDamage) {
 TEST(SimDisk, DirectFilesCheckAlignment) {
   SimulatedOptions options;
   options.direct = Direct::kWrites;
-  Bench b(SimDisk::Make(), options);
+  SimBench b(SimDisk::Make(), options);
   auto file = Finish(OpenFile(*b.io, IoSite::kFlush, OpenMode::kCreate, "/t")).value();
   EXPECT_EQ(file->alignment(), 4096u);
   char* buffer = static_cast<char*>(b.io->AllocateBuffer(8192));
@@ -417,7 +354,7 @@ TEST(SimDisk, DirectFilesCheckAlignment) {
 TEST(SimDisk, ContentAgreesWithAString) {
   Random random(7);
   for (int round = 0; round < 30; ++round) {
-    Bench b;
+    SimBench b;
     auto file = b.Create("/a");
     ASSERT_TRUE(b.SyncDir().ok());
     std::string model, durable;
@@ -446,7 +383,7 @@ TEST(SimDisk, ContentAgreesWithAString) {
 }
 
 TEST(SimDisk, HookSeesEveryStepAndImagesStayAsTheyWere) {
-  Bench b;
+  SimBench b;
   std::vector<std::shared_ptr<SimDisk>> images;
   b.disk->SetAfterStep([&](uint64_t step) {
     images.push_back(b.disk->Snapshot());
@@ -463,275 +400,11 @@ TEST(SimDisk, HookSeesEveryStepAndImagesStayAsTheyWere) {
   EXPECT_EQ(AfterCrash(*images[4], CrashMode::kDurable, "/a"), "2");
   b.disk->SetAfterStep(nullptr);
   // A crash image is a disk like any other.
-  Bench next(images[3]->Crash(CrashMode::kAll, 1));
+  SimBench next(images[3]->Crash(CrashMode::kAll, 1));
   auto again = next.Open("/a");
   ASSERT_TRUE(next.Write(*again, 1, "x").ok());
   EXPECT_EQ(Read(*next.disk, "/a"), "2x");
   EXPECT_EQ(Read(*images[3], "/a"), "2");
-}
-
-Task<void> WriteMany(Executor& executor, Io& io, IoFile& file, uint64_t base, int count,
-                     std::vector<int>& order) {
-  for (int i = 0; i < count; ++i) {
-    const char byte = static_cast<char>('a' + i);
-    const Status status =
-        co_await WriteAt(io, IoSite::kWal, file, base + static_cast<uint64_t>(i), &byte, 1);
-    EXPECT_TRUE(status.ok());
-    order.push_back(static_cast<int>(base) / 100);
-    co_await Yield(executor, Priority::kForeground);
-  }
-}
-
-struct RunResult {
-  uint64_t hash;
-  std::vector<int> order;
-  std::string contents;
-};
-
-RunResult Interleaved(int64_t seed) {
-  SimulatedOptions options;
-  options.defer = true;
-  options.seed = static_cast<uint64_t>(seed);
-  Bench b(SimDisk::Make(), options);
-  SettingBag bag = DefaultSettings(kInlineExecutor.settings);
-  bag.Set("seed", seed);
-  auto executor = kInlineExecutor.make(bag);
-  auto file = RunSync(*executor, *b.io,
-                      OpenFile(*b.io, IoSite::kOther, OpenMode::kCreate, std::string("/a")))
-                  .value();
-  RunResult result;
-  for (uint64_t i = 0; i < 4; ++i) {
-    executor->Spawn(Priority::kForeground,
-                    WriteMany(*executor, *b.io, *file, i * 100, 10, result.order), *b.io);
-  }
-  executor->Drain(*b.io);
-  file.reset();
-  result.hash = b.disk->trace_hash();
-  result.contents = Read(*b.disk, "/a");
-  return result;
-}
-
-TEST(SimulatedIo, TheSeedDecidesTheRun) {
-  const RunResult one = Interleaved(1), again = Interleaved(1), other = Interleaved(2);
-  EXPECT_EQ(one.hash, again.hash);
-  EXPECT_EQ(one.order, again.order);
-  EXPECT_NE(one.hash, other.hash);
-  EXPECT_NE(one.order, other.order);
-  EXPECT_EQ(one.contents, other.contents);
-  EXPECT_EQ(one.contents.substr(100, 10), "abcdefghij");
-}
-
-TEST(SimulatedIo, CountersAreExact) {
-  Bench b;
-  auto file = b.Create("/a");
-  ASSERT_TRUE(b.Write(*file, 0, "abcd").ok());
-  ASSERT_TRUE(b.WriteDurably(*file, 4, "ef").ok());
-  ASSERT_TRUE(b.Sync(*file).ok());
-  ASSERT_TRUE(b.SyncDir().ok());
-  char bytes[6];
-  ASSERT_TRUE(Finish(ReadExactly(*b.io, IoSite::kBlockRead, *file, 0, bytes, 6)).ok());
-  SimFault fault;
-  b.disk->Arm(fault);
-  EXPECT_FALSE(b.Write(*file, 0, "zzzz").ok());
-  for (const IoCounters& counters : {b.io->Counters(), b.disk->counters()}) {
-    EXPECT_EQ(counters.writes, 2u);
-    EXPECT_EQ(counters.write_bytes, 6u);
-    EXPECT_EQ(counters.syncs, 3u);
-    EXPECT_EQ(counters.reads, 1u);
-    EXPECT_EQ(counters.read_bytes, 6u);
-  }
-  EXPECT_EQ(b.io->Counters(IoSite::kWal).writes, 2u);
-}
-
-TEST(SimulatedIo, LatencyIsKept) {
-  SimulatedOptions options;
-  options.latency_ns = 2'000'000;
-  for (bool defer : {false, true}) {
-    options.defer = defer;
-    Bench b(SimDisk::Make(), options);
-    auto executor = kInlineExecutor.make(DefaultSettings(kInlineExecutor.settings));
-    auto file = RunSync(*executor, *b.io,
-                        OpenFile(*b.io, IoSite::kOther, OpenMode::kCreate, std::string("/a")))
-                    .value();
-    const int64_t begun = NowNanos();
-    EXPECT_TRUE(RunSync(*executor, *b.io, DataSync(*b.io, IoSite::kWal, *file)).ok());
-    EXPECT_GE(NowNanos() - begun, 2'000'000);
-  }
-}
-
-Task<long> ReadMany(Io& io, IoFile& file, int rounds, uint64_t seed) {
-  Random random(seed);
-  long sum = 0;
-  for (int i = 0; i < rounds; ++i) {
-    unsigned char byte = 0;
-    const Status status =
-        co_await ReadExactly(io, IoSite::kBlockRead, file, random.Below(256), &byte, 1);
-    EXPECT_TRUE(status.ok());
-    sum += byte;
-  }
-  co_return sum;
-}
-
-Task<void> LockedReads(Io& io, IoFile& file, AsyncMutex& mutex, long& count, int rounds) {
-  for (int i = 0; i < rounds; ++i) {
-    co_await mutex.Lock();
-    ++count;
-    unsigned char byte = 0;
-    const Status status = co_await ReadExactly(io, IoSite::kBlockRead, file, 7, &byte, 1);
-    EXPECT_TRUE(status.ok());
-    mutex.Unlock();
-  }
-}
-
-// Threads that wait for a deferring Io and for each other's locks at once: each may complete the
-// other's reads, and a wake-up of a thread inside Poll comes from outside. A lost one hangs.
-TEST(SimulatedIo, ManyThreadsShareADeferringIo) {
-  for (int64_t latency : {int64_t{0}, int64_t{20'000}}) {
-    SimulatedOptions options;
-    options.defer = true;
-    options.latency_ns = latency;
-    Bench b(SimDisk::Make(), options);
-    SettingBag bag = DefaultSettings(kThreadsExecutor.settings);
-    auto executor = kThreadsExecutor.make(bag);
-    auto file = RunSync(*executor, *b.io,
-                        OpenFile(*b.io, IoSite::kOther, OpenMode::kCreate, std::string("/a")))
-                    .value();
-    std::string bytes(256, '\1');
-    ASSERT_TRUE(RunSync(*executor, *b.io,
-                        WriteAt(*b.io, IoSite::kWal, *file, 0, bytes.data(), bytes.size()))
-                    .ok());
-    const int rounds = latency == 0 ? 3'000 : 500;
-    AsyncMutex mutex;
-    long count = 0;
-    std::vector<std::thread> threads;
-    for (uint64_t i = 0; i < 4; ++i) {
-      threads.emplace_back([&, i] {
-        EXPECT_EQ(RunSync(*executor, *b.io, ReadMany(*b.io, *file, rounds, i)), rounds);
-        RunSync(*executor, *b.io, LockedReads(*b.io, *file, mutex, count, rounds));
-      });
-    }
-    for (int i = 0; i < 2; ++i) {
-      executor->Spawn(Priority::kCompaction, LockedReads(*b.io, *file, mutex, count, rounds),
-                      *b.io);
-    }
-    for (std::thread& thread : threads) thread.join();
-    executor->Drain(*b.io);
-    EXPECT_EQ(count, 6L * rounds);
-  }
-}
-
-// A deferring Io with latency, a file of 256 bytes 1 and threads to read it.
-struct SlowDevice {
-  explicit SlowDevice(int64_t latency_ns) : bench(SimDisk::Make(), Slow(latency_ns)) {
-    executor = kThreadsExecutor.make(DefaultSettings(kThreadsExecutor.settings));
-    file = Run(OpenFile(*bench.io, IoSite::kOther, OpenMode::kCreate, "/a")).value();
-    const std::string bytes(256, '\1');
-    EXPECT_TRUE(Run(WriteAt(*bench.io, IoSite::kWal, *file, 0, bytes.data(), 256)).ok());
-  }
-  static SimulatedOptions Slow(int64_t latency_ns) {
-    SimulatedOptions options;
-    options.defer = true;
-    options.latency_ns = latency_ns;
-    return options;
-  }
-  template <typename T>
-  T Run(Task<T> task) {
-    return RunSync(*executor, *bench.io, std::move(task));
-  }
-  Bench bench;
-  std::unique_ptr<Executor> executor;
-  std::unique_ptr<IoFile> file;
-};
-
-// Whoever wakes first completes the reads of others that are due; its own comes later.
-TEST(SimulatedIo, WhoCompletesForOthersWaitsOnForItself) {
-  SlowDevice device(5'000'000);
-  for (int round = 0; round < 15; ++round) {
-    std::vector<std::thread> threads;
-    for (uint64_t i = 0; i < 8; ++i) {
-      threads.emplace_back([&device, i] {
-        std::this_thread::sleep_for(std::chrono::microseconds(400 * i));
-        EXPECT_EQ(device.Run(ReadMany(*device.bench.io, *device.file, 1, i)), 1);
-      });
-    }
-    for (std::thread& thread : threads) thread.join();
-  }
-}
-
-Task<void> WaitFor(AsyncEvent& event, std::atomic<bool>& set) {
-  for (;;) {
-    const uint64_t ticket = event.Ticket();
-    if (set) co_return;
-    co_await event.Wait(ticket);
-  }
-}
-
-// A thread that waits inside Poll, because of a read of another thread, is woken by an event.
-TEST(SimulatedIo, PollIsLeftForWhatIsReady) {
-  SlowDevice device(1'500'000'000);
-  std::atomic<bool> set{false};
-  AsyncEvent event;
-  const uint64_t before = device.bench.disk->steps();
-  std::thread reader(
-      [&] { EXPECT_EQ(device.Run(ReadMany(*device.bench.io, *device.file, 1, 1)), 1); });
-  std::thread waiter([&] {
-    device.Run(WaitFor(event, set));
-    EXPECT_EQ(device.bench.disk->steps(), before) << "woken only by the end of the other's read";
-  });
-  std::this_thread::sleep_for(std::chrono::milliseconds(200));
-  set = true;
-  event.Notify();
-  waiter.join();
-  reader.join();
-}
-
-// More than the callers' turns take.
-constexpr int kBackgroundReads = 1000;
-
-Task<void> ReadInBackground(Io& io, IoFile& file, long& sum) {
-  for (int i = 0; i < kBackgroundReads; ++i) sum += co_await ReadMany(io, file, 1, 3);
-}
-
-Task<long> YieldAndRead(Executor& executor, Io& io, IoFile& file) {
-  co_await Yield(executor, Priority::kForeground);
-  const long sum = co_await ReadMany(io, file, 2, 4);
-  co_return sum;
-}
-
-// A background task that waits for I/O when its thread's turn ends is taken on by the next thread.
-TEST(SimulatedIo, InlineBackgroundWorkMovesBetweenThreads) {
-  SlowDevice device(0);
-  auto executor = kInlineExecutor.make(DefaultSettings(kInlineExecutor.settings));
-  long sum = 0;
-  executor->Spawn(Priority::kCompaction, ReadInBackground(*device.bench.io, *device.file, sum),
-                  *device.bench.io);
-  std::atomic<int> turn{0};
-  std::vector<std::thread> threads;
-  for (int me = 0; me < 3; ++me) {
-    threads.emplace_back([&, me] {
-      while (turn.load() != me) std::this_thread::yield();
-      Io& io = *device.bench.io;
-      EXPECT_EQ(RunSync(*executor, io, YieldAndRead(*executor, io, *device.file)), 2);
-      turn.store(me + 1);
-      while (turn.load() != 4) std::this_thread::yield();  // its loop stays its own
-    });
-  }
-  while (turn.load() != 3) std::this_thread::yield();
-  EXPECT_GT(sum, 0);
-  EXPECT_LT(sum, kBackgroundReads);
-  executor->Drain(*device.bench.io);
-  EXPECT_EQ(sum, kBackgroundReads);
-  turn.store(4);
-  for (std::thread& thread : threads) thread.join();
-}
-
-TEST(SimulatedIo, RegistryRowMakesAPrivateDisk) {
-  auto io = kSimulatedIo.make(DefaultSettings(kSimulatedIo.settings)).value();
-  EXPECT_FALSE(io->defers());
-  ASSERT_TRUE(Finish(MakeDirectory(*io, IoSite::kOther, "/tmp/run/db")).ok());
-  EXPECT_TRUE(Finish(OpenFile(*io, IoSite::kOther, OpenMode::kCreate, "/tmp/run/db/x")).ok());
-  auto other = kSimulatedIo.make(DefaultSettings(kSimulatedIo.settings)).value();
-  EXPECT_TRUE(Finish(ListDirectory(*other, IoSite::kOther, "/tmp")).status().IsNotFound());
 }
 
 }  // namespace
