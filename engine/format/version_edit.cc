@@ -10,6 +10,7 @@
 //   field   := tag:varint bytes:varint content[bytes]
 //   tags    := tree(1, varint; absent: 0) log_number(2, varint) last_sequence(3, varint)
 //              next_file(4, varint) policy_state(5, bytes) added(6, table) removed(7, varint)
+//              closed_log(8, varint) closed_log_bytes(9, varint)
 //   table   := file level run bytes entries tombstones raw_bytes id_high:u64 id_low:u64
 //              key_bytes smallest_key key_bytes largest_key smallest_tag:u64 largest_tag:u64
 //              min_sequence max_sequence created:u64 oldest_tombstone:u64 last_level(0|1) field*
@@ -27,6 +28,8 @@ enum EditTag : uint64_t {
   kPolicyState = 5,
   kAdded = 6,
   kRemoved = 7,
+  kClosedLog = 8,
+  kClosedLogBytes = 9,
   kFirstOptional = 64,
 };
 constexpr uint64_t kSequenceOverride = 1;  // a table's tag
@@ -167,6 +170,10 @@ Status DecodeField(uint64_t tag, Slice content, Fields* seen, VersionEdit* edit)
       return SetOnce(content, kMaxSequence, &edit->last_sequence);
     case kNextFile:
       return SetOnce(content, kAny, &edit->next_file);
+    case kClosedLog:
+      return SetOnce(content, kAny, &edit->closed_log);
+    case kClosedLogBytes:
+      return SetOnce(content, kAny, &edit->closed_log_bytes);
     case kPolicyState:
       if (edit->policy_state || content.size() > kMaxPolicyStateBytes) {
         return Bad("policy state repeated or above 4096 bytes");
@@ -210,6 +217,8 @@ void EncodeVersionEdit(const VersionEdit& edit, std::string& out) {
   if (edit.log_number) PutNumber(out, kLogNumber, *edit.log_number);
   if (edit.last_sequence) PutNumber(out, kLastSequence, *edit.last_sequence);
   if (edit.next_file) PutNumber(out, kNextFile, *edit.next_file);
+  if (edit.closed_log) PutNumber(out, kClosedLog, *edit.closed_log);
+  if (edit.closed_log_bytes) PutNumber(out, kClosedLogBytes, *edit.closed_log_bytes);
   if (edit.policy_state) PutField(out, kPolicyState, *edit.policy_state);
   std::string content;
   for (const TableEntry& table : edit.added) {
@@ -276,6 +285,10 @@ Status ApplyEdit(const VersionEdit& edit, CatalogState* state) {
   state->log_number = std::max(state->log_number, edit.log_number.value_or(0));
   state->last_sequence = std::max(state->last_sequence, edit.last_sequence.value_or(0));
   state->next_file = std::max(state->next_file, edit.next_file.value_or(0));
+  if (edit.closed_log) {
+    state->closed_log = *edit.closed_log;
+    state->closed_log_bytes = edit.closed_log_bytes.value_or(0);
+  }
   if (edit.policy_state) state->policy_state = *edit.policy_state;
   return {};
 }

@@ -36,6 +36,8 @@ struct VersionEdit {
   std::optional<uint64_t> log_number;     // logs below are not needed any more
   std::optional<Sequence> last_sequence;  // at least every sequence in the tables
   std::optional<uint64_t> next_file;      // numbers below are used up
+  // Of a clean close: the newest log segment and its size, so that a cut or missing one is noticed.
+  std::optional<uint64_t> closed_log, closed_log_bytes;
   std::optional<std::string> policy_state;
   std::vector<TableEntry> added;
   std::vector<RemovedTable> removed;
@@ -56,6 +58,8 @@ struct CatalogState {
   uint64_t log_number = 0;
   Sequence last_sequence = 0;
   uint64_t next_file = 1;
+  uint64_t closed_log = 0;  // 0: none; of interest while it is not below log_number
+  uint64_t closed_log_bytes = 0;
   std::string policy_state;
   std::vector<TableEntry> tables;  // in order of file number
 };

@@ -144,6 +144,7 @@ Task<Status> Tree::Open(bool create) {
     if (log.has_value()) next = std::max(next, *log + 1);
   }
   next_file_.store(next, std::memory_order_relaxed);
+  LSMLAB_CO_TRY(CheckClosedLog(state.value(), listing.value()));
   LSMLAB_CO_TRY(co_await OpenTables(state.value()));
   LSMLAB_CO_TRY(co_await RecoverLog(state.value()));
   if (!env_.read_only) LSMLAB_CO_TRY(co_await Sweep());
@@ -181,6 +182,20 @@ Status Tree::CheckPlaces(const CatalogState& state) const {
   return Status();
 }
 
+// A log that was closed cleanly must be there as it was left: its own end mark cannot tell that the
+// end, or all of it, is gone.
+Status Tree::CheckClosedLog(const CatalogState& state, const std::vector<DirEntry>& files) const {
+  if (state.closed_log == 0 || state.closed_log < state.log_number) return Status();
+  const std::string name = NumberedFileName("", state.closed_log, ".log");
+  const auto found = std::find_if(files.begin(), files.end(),
+                                  [&name](const DirEntry& entry) { return entry.name == name; });
+  const std::string expected =
+      PathOf(name) + ": expected " + std::to_string(state.closed_log_bytes) + " bytes, found ";
+  if (found == files.end()) return Status::Corruption(expected + "no file");
+  if (found->size == state.closed_log_bytes) return Status();
+  return Status::Corruption(expected + std::to_string(found->size));
+}
+
 Task<Status> Tree::OpenTables(const CatalogState& state) {
   std::vector<PlacedTable> tables;
   Status status = CheckPlaces(state);
@@ -216,6 +231,12 @@ Task<Status> Tree::RecoverLog(const CatalogState& state) {
   WalReplayStats stats;
   uint64_t largest_log = 0;
   LSMLAB_CO_TRY(co_await wal_->Recover(state.log_number, replayer, &stats, &largest_log));
+  if (stats.dropped_tail_bytes > 0 && largest_log == state.closed_log) {
+    co_return Status::Corruption(
+        PathOf(NumberedFileName("", largest_log, ".log")) + " offset " +
+        std::to_string(state.closed_log_bytes - stats.dropped_tail_bytes) +
+        ": expected the end mark of a clean close at the end, found damaged records");
+  }
   dense_number_ = replayer.dense_number();
   const Sequence last = std::max(state.last_sequence, replayer.last_sequence());
   published_.store(last, std::memory_order_release);
@@ -299,7 +320,18 @@ Task<Status> Tree::Close() {
   }
   if (env_.read_only) co_return Status();
   Status status = background_error();
-  if (status.ok() || status.code() == StatusCode::kNoSpace) status = co_await wal_->Close();
+  if (status.ok() || status.code() == StatusCode::kNoSpace) {
+    const WalPosition before = wal_->position();
+    status = co_await wal_->Close();
+    // Only where an end mark was written: an open that failed half-way has begun no log.
+    if (status.ok() && wal_->position().offset > before.offset) {
+      VersionEdit edit;
+      edit.closed_log = before.log_number;
+      edit.closed_log_bytes = wal_->position().offset;
+      const uint64_t job = catalog_->BeginJob({}, Catalog::JobKind::kOther);
+      status = co_await catalog_->Commit(job, edit);
+    }
+  }
   Status catalog = co_await catalog_->Close();
   if (status.ok()) status = std::move(catalog);
   co_return status;

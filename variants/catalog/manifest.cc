@@ -204,6 +204,10 @@ void ManifestCatalog::EncodeSnapshot() {
   head.log_number = state_.log_number;
   head.last_sequence = state_.last_sequence;
   head.next_file = state_.next_file;
+  if (state_.closed_log != 0) {
+    head.closed_log = state_.closed_log;
+    head.closed_log_bytes = state_.closed_log_bytes;
+  }
   head.policy_state = state_.policy_state;
   EncodeEdit(head);
   std::map<uint32_t, VersionEdit> edits;
