@@ -15,7 +15,7 @@
     }                                                                                          \
   } while (false)
 
-#if !defined(NDEBUG) || defined(LSMLAB_SANITIZED)
+#if defined(LSMLAB_CHECK_INVARIANTS) || defined(LSMLAB_SANITIZED)
 #define LSMLAB_INVARIANT(condition) LSMLAB_ASSERT(condition)
 #else
 #define LSMLAB_INVARIANT(condition) \

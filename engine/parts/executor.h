@@ -33,6 +33,9 @@ class Executor {
   // and Breathe of some caller. Thread-safe. FIFO within a priority, flush before compaction.
   virtual void Spawn(Priority priority, Task<void> task, Io& io) = 0;
 
+  // As Spawn, but not before delay_ns have passed; Drain does not wait for that, it runs the task.
+  virtual void SpawnAfter(int64_t delay_ns, Priority priority, Task<void> task, Io& io) = 0;
+
   // Called by the front of the store after each foreground operation that owes background work:
   // `inline` runs one step, others nothing. Never called from inside a coroutine.
   virtual void Breathe(Io& io) = 0;

@@ -1,5 +1,7 @@
 #include "engine/tree/store_iterator.h"
 
+#include "engine/base/key_buffer.h"
+
 namespace lsmlab {
 namespace {
 
@@ -12,6 +14,9 @@ class StoreIterator final : public Iterator {
   ~StoreIterator() override {
     if (release_ != kMaxSequence) store_.ReleaseSnapshot(release_);
   }
+
+  static void* operator new(size_t bytes) { return AllocateFrame(bytes); }
+  static void operator delete(void* memory, size_t bytes) noexcept { FreeFrame(memory, bytes); }
 
   bool valid() const noexcept override { return current_ != nullptr && current_->valid(); }
   Slice key() const noexcept override { return current_->key(); }
@@ -102,7 +107,7 @@ class StoreIterator final : public Iterator {
   Tree* tree_ = nullptr;
   bool forward_ = true;
   BlockRef value_;
-  std::string target_;  // a copy: the caller's may lie in a block that the move lets go
+  KeyBuffer target_;  // a copy: the caller's may lie in a block that the move lets go
 };
 
 }  // namespace

@@ -36,7 +36,7 @@ struct TreeEnvironment {
   std::atomic<Sequence>* sequence = nullptr;  // last number given out, store-wide
   // Set for good by the first shard that may acknowledge nothing more: no other one may either.
   std::atomic<bool>* poisoned = nullptr;
-  std::string directory;                      // of this shard
+  std::string directory;  // of this shard
   uint64_t store_id = 0;
   uint32_t shard = 0;
   uint64_t seed = 0;  // of table ids
@@ -107,7 +107,8 @@ class Tree {
   Task<Status> MakeRoom(size_t bytes);
   Task<Status> Stall();
   void EncodeGroup(const Writer* leader, const Writer* last, Sequence first);
-  Task<Status> SyncIfDue(bool requested);
+  Task<Status> SyncLog();
+  Task<void> IntervalSync();
   Task<Status> RotateMemtable();
   Status ApplyGroup(const Writer* leader, const Writer* last, Sequence first);
   bool MemtableIsFull() const noexcept;
@@ -173,7 +174,6 @@ class Tree {
   WriteQueue queue_;
   WalRecordEncoder encoder_;
   uint64_t dense_number_ = 0;
-  int64_t last_sync_ns_ = 0;
   bool unsynced_ = false;
   int64_t slowdown_debt_ns_ = 0;
 
@@ -193,6 +193,7 @@ class Tree {
   bool flush_running_ = false;
   int compactions_running_ = 0;
   int manual_ = 0;  // CompactRange calls that hold automatic compaction back
+  bool interval_sync_running_ = false;
   bool closing_ = false;
   Status background_error_;
   bool error_until_reopen_ = false;

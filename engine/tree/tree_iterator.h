@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "engine/base/key_buffer.h"
 #include "engine/parts/internal_iterator.h"
 #include "engine/store.h"
 #include "engine/tree/view.h"
@@ -20,6 +21,10 @@ class TreeIterator {
         snapshot_(snapshot),
         lower_(lower),
         upper_(upper) {}
+
+  // Made for every scan: from the per-thread free lists.
+  static void* operator new(size_t bytes) { return AllocateFrame(bytes); }
+  static void operator delete(void* memory, size_t bytes) noexcept { FreeFrame(memory, bytes); }
 
   bool valid() const noexcept { return valid_; }
   Slice key() const noexcept { return forward_ ? merged_->key() : Slice(key_); }
@@ -55,7 +60,7 @@ class TreeIterator {
   bool forward_ = true;
   // Forward: the key whose older versions are skipped. Backward: the entry shown, copied, because
   // merged_ then stands before it.
-  std::string key_;
+  KeyBuffer key_;
   std::string value_;
   EntryKind kind_ = EntryKind::kInvalid;
 };

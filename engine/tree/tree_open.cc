@@ -314,7 +314,7 @@ Task<Status> Tree::Close() {
     const uint64_t ticket = background_event_.Ticket();
     {
       std::lock_guard guard(mutex_);
-      if (compactions_running_ == 0 && !flush_running_) break;
+      if (compactions_running_ == 0 && !flush_running_ && !interval_sync_running_) break;
     }
     co_await background_event_.Wait(ticket);
   }

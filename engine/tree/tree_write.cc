@@ -48,7 +48,12 @@ Task<Status> Tree::LeadGroup(Writer* leader) {
     if (wal_->keeps_records()) {
       EncodeGroup(leader, last, first);
       const bool durable = sync_mode_ == SyncMode::kGroup || sync_mode_ == SyncMode::kEvery;
-      if (!durable) unsynced_ = true;
+      if (!durable && !unsynced_) {
+        unsynced_ = true;
+        if (sync_mode_ == SyncMode::kInterval) {
+          env_.executor->SpawnAfter(sync_interval_ns_, Priority::kFlush, IntervalSync(), *env_.io);
+        }
+      }
       status = co_await wal_->Append(encoder_.bytes(), durable);
     }
     if (status.ok()) status = ApplyGroup(leader, last, first);
@@ -59,9 +64,7 @@ Task<Status> Tree::LeadGroup(Writer* leader) {
       SetBackgroundError(status, Severity::kUntilReopen);
     }
   }
-  if (status.ok() && unsynced_ && (sync_log || sync_mode_ == SyncMode::kInterval)) {
-    status = co_await SyncIfDue(sync_log);
-  }
+  if (status.ok() && unsynced_ && sync_log) status = co_await SyncLog();
   if (status.ok() && last->rotate && memtable_->memtable().entries() > 0) {
     status = co_await RotateMemtable();
   }
@@ -86,19 +89,34 @@ void Tree::EncodeGroup(const Writer* leader, const Writer* last, Sequence first)
   encoder_.EndRecord();
 }
 
-// With sync = interval: the first group after the interval syncs for all before it; a timer is not
-// needed while writes come, and Close and SyncLog cover the last ones.
-Task<Status> Tree::SyncIfDue(bool requested) {
+Task<Status> Tree::SyncLog() {
   if (!wal_->keeps_records()) co_return Status();
-  if (!requested && NowNanos() - last_sync_ns_ < sync_interval_ns_) co_return Status();
   Status status = co_await wal_->Sync();
-  if (!status.ok()) {
+  if (status.ok()) {
+    unsynced_ = false;
+  } else {
     SetBackgroundError(status, Severity::kUntilReopen);
-    co_return status;
   }
-  unsynced_ = false;
-  last_sync_ns_ = NowNanos();
-  co_return Status();
+  co_return status;
+}
+
+// With sync = interval: the first write after a sync asks for the next one. It goes through the
+// queue like a writer, so that the log has one user at a time.
+Task<void> Tree::IntervalSync() {
+  {
+    std::lock_guard guard(mutex_);
+    if (closing_) co_return;
+    interval_sync_running_ = true;
+  }
+  Writer writer;
+  writer.sync_log = true;
+  Status ignored = co_await Write(&writer);
+  (void)ignored;  // a failure stands in background_error_
+  {
+    std::lock_guard guard(mutex_);
+    interval_sync_running_ = false;
+  }
+  background_event_.Notify();
 }
 
 Status Tree::ApplyGroup(const Writer* leader, const Writer* last, Sequence first) {

@@ -48,6 +48,10 @@ class InlineExecutor final : public Executor {
     waiting_[static_cast<size_t>(priority)].push_back(BackgroundStep(Job{std::move(task), &io}));
   }
 
+  void SpawnAfter(int64_t delay_ns, Priority priority, Task<void> task, Io& io) override {
+    AddTimer(delay_ns, priority, BackgroundStep(Job{std::move(task), &io}));
+  }
+
   void Breathe(Io& io) override {
     const RunLoop::Scope scope(loop_);
     Step(scope.outer(), io);
@@ -55,7 +59,7 @@ class InlineExecutor final : public Executor {
 
   bool Reschedule(WaitNode& node, Priority priority, int64_t delay_ns) override {
     if (delay_ns > 0) {
-      timers_.emplace((seeded_ ? drawn_now_ : NowNanos()) + delay_ns, TimerEntry{&node, priority});
+      AddTimer(delay_ns, priority, BackgroundStep(&node));
     } else {
       waiting_[static_cast<size_t>(priority)].push_back(BackgroundStep(&node));
     }
@@ -66,6 +70,7 @@ class InlineExecutor final : public Executor {
 
   void Drain(Io& io) override {
     const RunLoop::Scope scope(loop_);
+    EndPauses(kNever);
     const auto spawned_left = [this] {
       return !running_.empty() || std::any_of(waiting_.begin(), waiting_.end(),
                                               [](auto& queue) { return !queue.empty(); });
@@ -88,9 +93,14 @@ class InlineExecutor final : public Executor {
     WaitNode* node = nullptr;
   };
   struct TimerEntry {
-    WaitNode* node;
+    BackgroundStep step;
     Priority priority;
   };
+
+  void AddTimer(int64_t delay_ns, Priority priority, BackgroundStep step) {
+    const int64_t now = seeded_ ? drawn_now_ : NowNanos();
+    timers_.emplace(now + delay_ns, TimerEntry{std::move(step), priority});
+  }
 
   // One step of whatever can go on; false when nothing can.
   bool Step(RunLoop& callers, Io& io) {
@@ -115,9 +125,9 @@ class InlineExecutor final : public Executor {
 
   void EndPauses(int64_t until) {
     while (!timers_.empty() && timers_.begin()->first <= until) {
-      const TimerEntry entry = timers_.begin()->second;
+      TimerEntry entry = std::move(timers_.begin()->second);
       timers_.erase(timers_.begin());
-      waiting_[static_cast<size_t>(entry.priority)].push_back(BackgroundStep(entry.node));
+      waiting_[static_cast<size_t>(entry.priority)].push_back(std::move(entry.step));
     }
   }
 

@@ -5,12 +5,14 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "engine/base/clock.h"
 #include "variants/executor/executors.h"
 
 namespace lsmlab {
@@ -46,17 +48,31 @@ class JobQueue {
     arrived_.notify_one();
   }
 
+  // As Add, from due_ns (monotonic) on.
+  void AddLater(int64_t due_ns, Priority priority, Job job) {
+    std::lock_guard guard(mutex_);
+    later_.emplace(due_ns, std::make_pair(priority, std::move(job)));
+    ++unfinished_;
+    arrived_.notify_one();
+  }
+
   // The next job; waits for one. False: stopped, and nothing is left.
   bool Take(Job& job) {
     std::unique_lock lock(mutex_);
     for (;;) {
+      QueueDue(draining_ || stopped_ ? INT64_MAX : NowNanos());
       for (auto& queue : queues_) {
         if (queue.empty()) continue;
         TakeFront(queue, job);
         return true;
       }
       if (stopped_) return false;
-      arrived_.wait(lock);
+      if (later_.empty()) {
+        arrived_.wait(lock);
+      } else {
+        const int64_t left = later_.begin()->first - NowNanos();
+        arrived_.wait_for(lock, std::chrono::nanoseconds(std::max<int64_t>(left, 0)));
+      }
     }
   }
 
@@ -79,7 +95,10 @@ class JobQueue {
   }
   void WaitFinished() {
     std::unique_lock lock(mutex_);
+    draining_ = true;
+    arrived_.notify_all();
     all_finished_.wait(lock, [this] { return unfinished_ == 0; });
+    draining_ = false;
   }
   void Stop() {
     std::lock_guard guard(mutex_);
@@ -88,6 +107,14 @@ class JobQueue {
   }
 
  private:
+  void QueueDue(int64_t now_ns) {
+    while (!later_.empty() && later_.begin()->first <= now_ns) {
+      auto& [priority, job] = later_.begin()->second;
+      queues_[static_cast<size_t>(priority)].push_back(std::move(job));
+      later_.erase(later_.begin());
+    }
+    CountUrgent();
+  }
   void TakeFront(std::deque<Job>& queue, Job& job) {
     job = std::move(queue.front());
     queue.pop_front();
@@ -99,9 +126,11 @@ class JobQueue {
 
   std::mutex mutex_;
   std::condition_variable arrived_, all_finished_;
-  std::array<std::deque<Job>, 3> queues_;  // by Priority
-  std::atomic<size_t> urgent_{0};          // jobs above compaction
-  size_t unfinished_ = 0;                  // waiting or running
+  std::array<std::deque<Job>, 3> queues_;                   // by Priority
+  std::multimap<int64_t, std::pair<Priority, Job>> later_;  // by the moment they are due
+  std::atomic<size_t> urgent_{0};                           // jobs above compaction
+  size_t unfinished_ = 0;                                   // waiting or running
+  bool draining_ = false;
   bool stopped_ = false;
 };
 
@@ -191,6 +220,9 @@ class ThreadsExecutor final : public Executor {
 
   void Spawn(Priority priority, Task<void> task, Io& io) override {
     queue_.Add(priority, Job{std::move(task), &io});
+  }
+  void SpawnAfter(int64_t delay_ns, Priority priority, Task<void> task, Io& io) override {
+    queue_.AddLater(NowNanos() + delay_ns, priority, Job{std::move(task), &io});
   }
   void Breathe(Io&) override {}
 

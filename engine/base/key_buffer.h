@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstring>
+#include <string>
+
+#include "engine/base/slice.h"
+
+namespace lsmlab {
+
+// A copy of a key that allocates only for long keys: iterators keep one, and a scan replaces it at
+// every step. Not thread-safe.
+class KeyBuffer {
+ public:
+  KeyBuffer() = default;
+  KeyBuffer(const KeyBuffer&) = delete;  // a Slice of it would point into the original
+  KeyBuffer& operator=(const KeyBuffer&) = delete;
+
+  void assign(Slice key) {
+    size_ = key.size();
+    if (size_ <= sizeof inline_) [[likely]] {
+      if (size_ != 0) std::memmove(inline_, key.data(), size_);
+    } else {
+      long_.assign(key);
+    }
+  }
+  operator Slice() const noexcept {
+    return Slice(size_ <= sizeof inline_ ? inline_ : long_.data(), size_);
+  }
+
+ private:
+  size_t size_ = 0;
+  char inline_[48];
+  std::string long_;
+};
+
+}  // namespace lsmlab
