@@ -4,8 +4,9 @@
 set(LSMLAB_ASAN_TESTS
   arena_test async_test base_histogram_test cache_conformance_test catalog_conformance_test
   codec_conformance_test compaction_policy_conformance_test compose_test crash_test driver_test
-  epoch_test experiment_test filter_conformance_test format_test memtable_conformance_test
-  memtable_search_test model_test posix_io_test settings_test sim_disk_test store_test
+  epoch_test experiment_test fault_test filter_conformance_test format_test
+  memtable_conformance_test
+  memtable_search_test model_test posix_io_test settings_test sim_disk_test store_damage_test store_test
   table_conformance_test table_format_test wal_conformance_test workloads_test
 )
 set(LSMLAB_TSAN_TESTS
