@@ -305,9 +305,9 @@ Task<Status> Tree::Sweep() {
 }
 
 Task<Status> Tree::Close() {
-  if (version_ == nullptr) co_return Status();
   {
     std::lock_guard guard(mutex_);
+    if (version_ == nullptr) co_return Status();
     closing_ = true;
   }
   while (true) {
