@@ -117,6 +117,7 @@ class Table {
   struct IteratorOptions {
     bool fill_cache = true;
     IoSite site = IoSite::kBlockRead;
+    TableReadCounters* counters = nullptr;  // cache hits and misses; outlives the iterator
   };
   virtual std::unique_ptr<InternalIterator> NewIterator(const IteratorOptions& options) const = 0;
 

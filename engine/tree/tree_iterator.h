@@ -5,6 +5,7 @@
 #include "engine/base/key_buffer.h"
 #include "engine/parts/internal_iterator.h"
 #include "engine/store.h"
+#include "engine/tree/counters.h"
 #include "engine/tree/view.h"
 
 namespace lsmlab {
@@ -14,13 +15,23 @@ namespace lsmlab {
 // the value is a reference. One user at a time; holds its view.
 class TreeIterator {
  public:
-  TreeIterator(ViewRef view, std::unique_ptr<InternalIterator> merged, Sequence snapshot,
-               Slice lower, Slice upper)
-      : view_(std::move(view)),
-        merged_(std::move(merged)),
+  // `counters` outlives the iterator.
+  TreeIterator(ViewRef view, Counters& counters, Sequence snapshot, Slice lower, Slice upper)
+      : counters_(counters),
+        view_(std::move(view)),
         snapshot_(snapshot),
         lower_(lower),
         upper_(upper) {}
+  ~TreeIterator() {
+    CounterCells& cells = counters_.Local();
+    cells.Add(Counter::kCacheHits, read_.cache_hits);
+    cells.Add(Counter::kCacheMisses, read_.cache_misses);
+  }
+  const ViewRef& view() const noexcept { return view_; }
+  // What the sources count their reads in.
+  TableReadCounters* read_counters() noexcept { return &read_; }
+  // REQUIRES: before the first positioning.
+  void SetSource(std::unique_ptr<InternalIterator> merged) { merged_ = std::move(merged); }
 
   // Made for every scan: from the per-thread free lists.
   static void* operator new(size_t bytes) { return AllocateFrame(bytes); }
@@ -52,6 +63,8 @@ class TreeIterator {
   Task<Status> PrevFromForward();
   Task<Status> NextFromBackward();
 
+  Counters& counters_;
+  TableReadCounters read_;
   ViewRef view_;
   std::unique_ptr<InternalIterator> merged_;
   const Sequence snapshot_;

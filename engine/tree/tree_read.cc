@@ -154,22 +154,25 @@ ViewRef Tree::CurrentView() {
 }
 
 std::unique_ptr<TreeIterator> Tree::NewIterator(Sequence snapshot, const ReadOptions& options) {
-  ViewRef view = CurrentView();
+  ViewRef current = CurrentView();
   if (snapshot == kMaxSequence) snapshot = published();
+  auto iterator = std::make_unique<TreeIterator>(std::move(current), *env_.counters, snapshot,
+                                                 options.lower_bound, options.upper_bound);
+  const TreeView& view = *iterator->view().get();
   Table::IteratorOptions table_options;
   table_options.fill_cache = options.fill_cache;
+  table_options.counters = iterator->read_counters();
   std::vector<std::unique_ptr<InternalIterator>> sources;
-  sources.reserve(2 + view->sealed().size() + view->version()->run_count());
-  sources.push_back(view->memtable()->memtable().NewIterator());
-  for (MemtableHandle* sealed : view->sealed()) {
+  sources.reserve(1 + view.sealed().size() + view.version()->run_count());
+  sources.push_back(view.memtable()->memtable().NewIterator());
+  for (MemtableHandle* sealed : view.sealed()) {
     sources.push_back(sealed->memtable().NewIterator());
   }
-  for (const std::vector<Run>& runs : view->version()->levels()) {
+  for (const std::vector<Run>& runs : view.version()->levels()) {
     for (const Run& run : runs) sources.push_back(NewRunIterator(run, table_options));
   }
-  auto merged = NewMergingIterator(std::move(sources));
-  return std::make_unique<TreeIterator>(std::move(view), std::move(merged), snapshot,
-                                        options.lower_bound, options.upper_bound);
+  iterator->SetSource(NewMergingIterator(std::move(sources)));
+  return iterator;
 }
 
 }  // namespace lsmlab

@@ -133,12 +133,14 @@ class FlatIterator final : public InternalIterator {
     Block* block = file_.TryPin(i, guard);
     if (block == nullptr) return false;
     PrefetchLines(reinterpret_cast<const char*>(block) + kBlockDataOffset, prefetch_lines_);
+    if (options_.counters != nullptr) ++options_.counters->cache_hits;
     Enter(i, BlockRef::Share(block));
     if (i + 1 < file_.index().count()) file_.PrefetchBlock(i + 1, prefetch_lines_);
     return true;
   }
   Task<Status> EnterLoaded(uint32_t i, bool backward) {
     if (options_.fill_cache) {
+      if (options_.counters != nullptr) ++options_.counters->cache_misses;
       Result<BlockRef> block = co_await file_.Load(i, options_.site);
       if (!block.ok()) co_return block.status();
       Enter(i, std::move(block).value());
