@@ -45,7 +45,7 @@ if(LSMLAB_SANITIZER_TESTS)
     add_test(NAME lsmlab_${kind}_tests
       COMMAND ${PROJECT_SOURCE_DIR}/build-${kind}/tests/lsmlab_${kind}_tests --gtest_brief=1
       WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
-    set_tests_properties(lsmlab_${kind}_tests PROPERTIES TIMEOUT 600 LABELS sanitizer
+    set_tests_properties(lsmlab_${kind}_tests PROPERTIES TIMEOUT 1200 LABELS sanitizer
       ENVIRONMENT "LSMLAB_TEST_SCALE=${LSMLAB_SANITIZER_TEST_SCALE}")
   endforeach()
 endif()
