@@ -36,8 +36,6 @@ enum class Counter : uint8_t {
   kFilterFalsePositives,
   kCacheHits,
   kCacheMisses,
-  kBlockReads,
-  kBlockReadBytes,
   kCount,
 };
 

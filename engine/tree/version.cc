@@ -156,13 +156,6 @@ TreeShape Version::Shape() const {
   return shape;
 }
 
-bool Version::HasDataBelow(uint32_t level, Slice begin, Slice end) const noexcept {
-  for (size_t below = level + 1; below < levels_.size(); ++below) {
-    if (OverlapBytes(levels_[below], begin, end) > 0) return true;
-  }
-  return false;
-}
-
 uint64_t Version::bytes() const noexcept {
   uint64_t bytes = 0;
   for (const PlacedTable& placed : tables_) bytes += placed.table->entry().bytes;

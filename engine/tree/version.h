@@ -62,8 +62,6 @@ class Version {
 
   // Without targets and jobs; `being_compacted` is read from the handles under the tree's mutex.
   TreeShape Shape() const;
-  // Whether a level deeper than `level` holds a table that overlaps [begin, end].
-  bool HasDataBelow(uint32_t level, Slice begin, Slice end) const noexcept;
   uint64_t bytes() const noexcept;
 
  private:
