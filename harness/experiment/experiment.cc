@@ -166,7 +166,7 @@ Status ReadWorkloads(TomlFields& root, Experiment* out) {
 
 Status ReadRun(const TomlValue& table, RunSettings* run) {
   static constexpr std::string_view kOrders[] = {"interleaved", "listed"};
-  static constexpr std::string_view kLoads[] = {"fresh"};
+  static constexpr std::string_view kLoads[] = {"fresh", "copied"};
   static constexpr std::string_view kWarmups[] = {"none", "read-all"};
   static constexpr std::string_view kPhases[] = {"load", "load+run"};
   std::string order, load, warmup, phases = "load+run";
@@ -182,6 +182,10 @@ Status ReadRun(const TomlValue& table, RunSettings* run) {
   fields.Duration("interval", 0.01, 60, &run->interval_s);
   run->interleaved = order != "listed";
   run->run = phases == "load+run";
+  run->copied = load == "copied";
+  if (run->copied && !run->run) {
+    fields.FailAt(*table.Find("load"), "load", "fresh with phases = \"load\"");
+  }
   if (warmup == "read-all") run->warmup = Warmup::kReadAll;
   return fields.Finish();
 }

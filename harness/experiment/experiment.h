@@ -42,6 +42,7 @@ struct RunSettings {
   bool interleaved = true;
   bool drain = true;
   bool load = true, run = true;
+  bool copied = false;  // one load for all workloads of a row that load the same, then copies of it
   Warmup warmup = Warmup::kNone;
   double interval_s = 0.1;
 };

@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
+#include <numeric>
 #include <set>
 
 #include "engine/base/checksum.h"
 #include "engine/base/random.h"
+#include "harness/experiment/load_class.h"
 #include "harness/record/json.h"
 #include "variants/home.h"
 #include "variants/nearest.h"
@@ -169,10 +172,12 @@ class Planner {
     std::string name, path;
     workloads::Overrides properties;
     uint32_t threads = 1;
-    bool deletes = false;
+    uint64_t store_bytes = 0;  // user bytes after the load
+    size_t load_from = 0;      // the first workload that loads the same
   };
 
   Status OpenWorkloads() {
+    std::vector<std::string> classes;
     for (const WorkloadEntry& entry : experiment_.workloads) {
       OpenedWorkload opened;
       opened.name = entry.name;
@@ -190,7 +195,11 @@ class Planner {
       uint64_t bytes = 0;
       const uint64_t record = info.max_key_bytes + info.max_record_bytes;
       if (__builtin_mul_overflow(info.record_count, record, &bytes)) bytes = UINT64_MAX;
+      opened.store_bytes = bytes;
       plan_.largest_store_bytes = std::max(plan_.largest_store_bytes, bytes);
+      classes.push_back(LoadClass(info, opened.threads));
+      opened.load_from = static_cast<size_t>(
+          std::find(classes.begin(), classes.end(), classes.back()) - classes.begin());
       for (const OpenedWorkload& other : workloads_) {
         if (other.name == opened.name) {
           return Status::InvalidArgument(entry.origin + ": two workloads are called '" +
@@ -236,31 +245,65 @@ class Planner {
     for (size_t i = items.size(); i > 1; --i) std::swap(items[i - 1], items[random.Below(i)]);
   }
 
+  enum class Phases : uint8_t { kBoth, kLoadOnly, kRunOnly };
+
   Status LayOut() {
+    std::vector<size_t> all, loads;
+    for (size_t i = 0; i < workloads_.size(); ++i) {
+      all.push_back(i);
+      if (experiment_.run.copied && workloads_[i].load_from == i) loads.push_back(i);
+    }
     const uint32_t blocks = options_.smoke ? 1 : experiment_.run.repetitions;
     uint64_t runs = blocks * plan_.rows.size();
-    if (__builtin_mul_overflow(runs, workloads_.size(), &runs) || runs > kMaxRuns) {
+    if (__builtin_mul_overflow(runs, all.size() + loads.size(), &runs) || runs > kMaxRuns) {
       return Status::InvalidArgument("experiment " + experiment_.name + " has more than " +
                                      std::to_string(kMaxRuns) + " runs");
     }
+    for (size_t load : loads) AddKept(workloads_[load].store_bytes);
     Random random(experiment_.run.seed);
     for (uint32_t block = 0; block < blocks; ++block) {
-      std::vector<const OpenedWorkload*> order;
-      for (const OpenedWorkload& workload : workloads_) order.push_back(&workload);
-      Shuffle(order, random);
+      kept_.clear();
       uint32_t place = 0;
-      for (const OpenedWorkload* workload : order) {
-        std::vector<const PlannedRow*> rows;
-        for (const PlannedRow& row : plan_.rows) rows.push_back(&row);
-        Shuffle(rows, random);
-        for (const PlannedRow* row : rows) AddRun(*row, *workload, block, place++);
-      }
+      if (experiment_.run.copied) AddRuns(loads, Phases::kLoadOnly, block, random, &place);
+      const Phases phases = experiment_.run.copied ? Phases::kRunOnly : Phases::kBoth;
+      AddRuns(all, phases, block, random, &place);
     }
     return {};
   }
 
-  void AddRun(const PlannedRow& row, const OpenedWorkload& workload, uint32_t block,
-              uint32_t place) {
+  void AddKept(uint64_t store_bytes) {
+    uint64_t& kept = plan_.kept_store_bytes;
+    for (const PlannedRow& row : plan_.rows) {
+      if (!FindEngine(row.setup.engine)->keeps_data) continue;
+      if (__builtin_add_overflow(kept, store_bytes, &kept)) kept = UINT64_MAX;
+    }
+  }
+
+  void AddRuns(std::vector<size_t> workloads, Phases phases, uint32_t block, Random& random,
+               uint32_t* place) {
+    Shuffle(workloads, random);
+    for (size_t workload : workloads) {
+      std::vector<size_t> rows(plan_.rows.size());
+      std::iota(rows.begin(), rows.end(), size_t{0});
+      Shuffle(rows, random);
+      for (size_t row : rows) {
+        RunSpec spec = NewRun(plan_.rows[row], workloads_[workload], block, (*place)++);
+        const std::string name = "run-" + std::to_string(plan_.runs.size() + 1);
+        spec.directory = options_.directory + "/" + name;
+        if (phases == Phases::kLoadOnly) {
+          spec.run = false;
+          kept_[{row, workload}] = name;
+        } else if (phases == Phases::kRunOnly) {
+          spec.load = spec.fresh = false;
+          spec.copies = kept_.at({row, workloads_[workload].load_from});
+        }
+        plan_.runs.push_back(std::move(spec));
+      }
+    }
+  }
+
+  RunSpec NewRun(const PlannedRow& row, const OpenedWorkload& workload, uint32_t block,
+                 uint32_t place) const {
     RunSpec spec;
     RunIdentity& id = spec.identity;
     id.experiment = plan_.experiment;
@@ -284,10 +327,9 @@ class Planner {
     spec.interval_s = experiment_.run.interval_s;
     spec.load_seconds = experiment_.limits.load_seconds;
     spec.run_seconds = experiment_.limits.run_seconds;
-    spec.directory = options_.directory + "/run-" + std::to_string(plan_.runs.size() + 1);
     spec.expect = experiment_.expect;
     spec.compared_parts = row.compared_parts;
-    plan_.runs.push_back(std::move(spec));
+    return spec;
   }
 
   // The directory is not part of it: a result directory may be moved.
@@ -310,6 +352,7 @@ class Planner {
   ConfigMap base_config_;
   std::vector<Draft> drafts_;
   std::vector<OpenedWorkload> workloads_;
+  std::map<std::pair<size_t, size_t>, std::string> kept_;  // of a block: row, workload -> directory
   Plan plan_;
 };
 

@@ -30,12 +30,15 @@ struct Plan {
   std::vector<RunSpec> runs;
   double timeout_seconds = 0;
   uint64_t largest_store_bytes = 0;  // user bytes after the load of the largest workload
+  uint64_t kept_store_bytes = 0;     // user bytes of the loads that a block keeps to copy them
   std::string hash;                  // over everything above that shapes a figure
 };
 
 // Composes every row, opens every workload, crosses them and lays the repetitions out: interleaved
 // means that each block holds every row once per workload, in an order drawn from the seed, so that
-// slow drifts of the machine fall on all rows alike. Errors name file and line.
+// slow drifts of the machine fall on all rows alike. With copied loads a block begins with one run
+// per row and load class that only loads, under the name of the class's first workload; the others
+// only run, on copies of these stores. Errors name file and line.
 Result<Plan> MakePlan(const Experiment& experiment, const PlanOptions& options);
 
 // The base row's name for an experiment: a preset's file name or a row.

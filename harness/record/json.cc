@@ -177,6 +177,8 @@ Json SpecJson(const RunSpec& spec) {
   out["load_seconds"] = spec.load_seconds;
   out["run_seconds"] = spec.run_seconds;
   out["directory"] = spec.directory;
+  // Only when it says something, so that plans made before there were copies keep their hash.
+  if (!spec.copies.empty()) out["copies"] = spec.copies;
   out["expect"] = ToJson(spec.expect);
   out["compared_parts"] = spec.compared_parts;
   return out;
@@ -198,6 +200,7 @@ RunSpec SpecOf(const Json& in) {
   in.at("load_seconds").get_to(spec.load_seconds);
   in.at("run_seconds").get_to(spec.run_seconds);
   in.at("directory").get_to(spec.directory);
+  spec.copies = in.value("copies", "");
   in.at("compared_parts").get_to(spec.compared_parts);
   for (const Json& bar : in.at("expect")) {
     spec.expect.push_back({bar.at("workload"), bar.at("phase"), bar.at("variant"), bar.at("base"),
@@ -226,6 +229,7 @@ std::string RecordLine(const RunRecord& record, const Provenance& p) {
   Json out = {{"schema", 1}};
   PutIdentity(record.identity, out);
   out["phase"] = record.phase;
+  if (!record.load.empty()) out["load"] = record.load;
   out["complete"] = record.complete;
   if (!record.error.empty()) out["error"] = record.error;
   out["started_at"] = record.started_at;

@@ -35,6 +35,7 @@ struct RunIdentity {
 struct RunRecord {
   RunIdentity identity;
   std::string phase;  // "load" or "run"
+  std::string load;   // "fresh", "copied"; empty: the store was there already
   bool complete = false;
   std::string error;  // empty: none
   std::string started_at;

@@ -2,9 +2,11 @@
 
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <set>
 #include <tuple>
 
+#include "harness/peers/engines.h"
 #include "harness/record/json.h"
 #include "harness/run/child.h"
 #include "harness/run/files.h"
@@ -32,9 +34,12 @@ class Conductor {
   Result<ConductOutcome> Run() {
     LSMLAB_TRY(PrepareDirectory());
     LSMLAB_TRY(CheckRoom());
+    for (const RunSpec& run : plan_.runs) {
+      if (!run.copies.empty() && !IsDone(run)) to_copy_.insert(run.copies);
+    }
     std::vector<const RunSpec*> todo;
     for (const RunSpec& run : plan_.runs) {
-      if (IsDone(run)) {
+      if (IsDone(run) && to_copy_.count(StoreName(run)) == 0) {
         ++outcome_.skipped;
       } else {
         todo.push_back(&run);
@@ -44,6 +49,7 @@ class Conductor {
     ProgressLine progress(todo.size());
     for (const RunSpec* run : todo) {
       if (InterruptFlag().load()) break;
+      LSMLAB_TRY(EnterBlock(run->identity.block));
       LSMLAB_TRY(DoRun(*run, progress));
     }
     outcome_.interrupted = InterruptFlag().load();
@@ -116,23 +122,53 @@ class Conductor {
     return (!run.load || HasPhase(run, "load")) && (!run.run || HasPhase(run, "run"));
   }
 
-  // A store may need three times its user bytes while it compacts.
-  Status CheckRoom() const {
-    const uint64_t free = FreeDiskBytes(options_.directory);
-    uint64_t needed = 0;
-    if (__builtin_mul_overflow(plan_.largest_store_bytes, 3, &needed)) needed = UINT64_MAX;
-    if (free == 0 || needed <= free) return {};
-    return Status::NoSpace(Shown(options_.directory) + ": " +
-                           ShortCount(static_cast<double>(free)) +
-                           " bytes free, the largest workload may need " +
-                           ShortCount(static_cast<double>(needed)) + " (three times its records)");
+  static std::string StoreName(const RunSpec& run) {
+    return fs::path(run.directory).filename().string();
   }
 
-  Status DoRun(const RunSpec& planned, ProgressLine& progress) {
-    RunSpec run = planned;
+  // A store may need three times its user bytes while it compacts. One that is kept holds each
+  // record once; half as much again is for keys in indexes, filters and logs.
+  Status CheckRoom() const {
+    const uint64_t free = FreeDiskBytes(options_.directory);
+    const uint64_t kept = plan_.kept_store_bytes;
+    uint64_t needed = 0;
+    if (__builtin_mul_overflow(plan_.largest_store_bytes, 3, &needed) ||
+        __builtin_add_overflow(needed, kept, &needed) ||
+        __builtin_add_overflow(needed, kept / 2, &needed)) {
+      needed = UINT64_MAX;
+    }
+    if (free == 0 || needed <= free) return {};
+    return Status::NoSpace(
+        Shown(options_.directory) + ": " + ShortCount(static_cast<double>(free)) +
+        " bytes free, the largest workload may need " + ShortCount(static_cast<double>(needed)) +
+        " (three times its records" + (kept > 0 ? " and the loads that a block keeps)" : ")"));
+  }
+
+  // Stores are kept for the runs of their block alone. Nothing that an earlier process has left is
+  // taken for one: it may be half written.
+  Status EnterBlock(uint32_t block) {
+    if (block_ == block) return {};
+    block_ = block;
+    kept_.clear();
     LSMLAB_TRY(RemoveOwnDirectory(work_));
-    LSMLAB_TRY(MakeDirectories(work_));
-    run.directory = work_ + "/" + fs::path(planned.directory).filename().string();
+    return MakeDirectories(work_);
+  }
+
+  Status PrepareStore(const RunSpec& run) const {
+    if (run.copies.empty()) return {};
+    if (kept_.count(run.copies) == 0) {
+      return Status::NotFound("the load that this run was to work on a copy of has failed");
+    }
+    if (!FindEngine(run.identity.engine)->keeps_data) return {};
+    return CopyDirectory(work_ + "/" + run.copies, run.directory);
+  }
+
+  Result<ChildOutcome> Attempt(const RunSpec& run, ProgressLine& progress) {
+    ChildOutcome failed;
+    if (const Status ready = PrepareStore(run); !ready.ok()) {
+      failed.error = ready.message();
+      return failed;
+    }
     ChildOptions child;
     child.spec_path = work_ + "/spec.json";
     child.records_path = work_ + "/records.ndjson";
@@ -140,8 +176,15 @@ class Conductor {
     child.on_progress = [&](const std::string& phase, const PhaseProgress& p) {
       progress.Update(phase, p);
     };
+    return RunInChild(run, child);
+  }
+
+  Status DoRun(const RunSpec& planned, ProgressLine& progress) {
+    RunSpec run = planned;
+    const std::string name = StoreName(planned);
+    run.directory = work_ + "/" + name;
     progress.StartRun(run.identity);
-    Result<ChildOutcome> outcome = RunInChild(run, child);
+    Result<ChildOutcome> outcome = Attempt(run, progress);
     if (!outcome.ok()) return outcome.status();
     LSMLAB_TRY(KeepRecords(run, outcome.value()));
     const std::string& error = outcome.value().error;
@@ -151,7 +194,11 @@ class Conductor {
     } else {
       ++outcome_.failed;
     }
-    return {};
+    if (error.empty() && to_copy_.count(name) != 0) {
+      kept_.insert(name);
+      return {};
+    }
+    return RemoveOwnDirectory(run.directory);
   }
 
   // What the child has measured, and for a phase that it did not reach a record that says why. A
@@ -169,6 +216,7 @@ class Conductor {
       RunRecord record;
       record.identity = run.identity;
       record.phase = phase;
+      record.load = LoadOrigin(run, phase);
       record.error = outcome.error.empty() ? "the run's process left no record" : outcome.error;
       record.started_at = UtcTimestamp();
       record.config = run.config;
@@ -182,6 +230,9 @@ class Conductor {
   const ConductOptions& options_;
   const std::string plan_path_, records_path_, work_;
   std::set<PhaseKey> done_;
+  std::set<std::string> to_copy_;  // names of stores that runs still to be done work on copies of
+  std::set<std::string> kept_;     // those of them that are loaded
+  std::optional<uint32_t> block_;
   ConductOutcome outcome_;
 };
 

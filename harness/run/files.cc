@@ -104,6 +104,18 @@ Status RemoveOwnDirectory(const std::string& path) {
   return error ? PathError(path, error.value()) : Status();
 }
 
+Status CopyDirectory(const std::string& from, const std::string& to) {
+  if (mkdir(to.c_str(), 0755) != 0) return PathError(to, errno);
+  std::error_code error;
+  fs::copy(from, to, fs::copy_options::recursive, error);
+  if (error) return PathError(to, error.value());
+  const int fd = open(to.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return PathError(to, errno);
+  const Status status = syncfs(fd) == 0 ? Status() : PathError(to, errno);
+  close(fd);
+  return status;
+}
+
 std::string ParentDirectory(const std::string& path) {
   const fs::path parent = fs::path(path).parent_path();
   return parent.empty() ? "." : parent.string();

@@ -23,6 +23,9 @@ Result<std::string> MakeFreshDirectory(const std::string& parent, const std::str
 // Removes a directory that this program has created in this or an earlier run, with all in it.
 // REQUIRES: not a link; a missing one is fine.
 Status RemoveOwnDirectory(const std::string& path);
+// Makes `to`, which must not exist, a copy of the directory `from` with all in it, on the device
+// when this returns: nothing is left to be written back while a run on the copy is measured.
+Status CopyDirectory(const std::string& from, const std::string& to);
 std::string ParentDirectory(const std::string& path);
 
 }  // namespace lsmlab::harness

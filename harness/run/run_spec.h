@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "harness/record/run_record.h"
@@ -25,11 +26,15 @@ struct RunSpec {
   double interval_s = 0.1;
   double load_seconds = 0, run_seconds = 0;  // limits; 0: none
   std::string directory;                     // of the store
+  // Name of the directory, beside `directory`, whose store is copied there first; empty: none is.
+  std::string copies;
   std::vector<ExpectBar> expect;
   std::vector<std::string> compared_parts;  // what the experiment varies
 };
 
 // The variant, workload and phase of a record, for messages and for what a resumed run skips.
 std::string RunLabel(const RunIdentity& identity);
+// RunRecord::load for a phase of this run.
+std::string LoadOrigin(const RunSpec& spec, std::string_view phase);
 
 }  // namespace lsmlab::harness

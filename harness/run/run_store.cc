@@ -75,6 +75,7 @@ class Run {
     RunRecord record;
     record.identity = spec_.identity;
     record.phase = phase;
+    record.load = LoadOrigin(spec_, phase);
     record.started_at = UtcTimestamp();
     record.rss_before_open_bytes = rss_before_open_;
     record.config = setup_.config;
@@ -220,7 +221,8 @@ class Run {
     if (spec_.warmup != Warmup::kReadAll) return {};
     const std::unique_ptr<StoreSession> session = store_->NewSession();
     uint64_t sum = 0;
-    if (session->Scan(Slice(), workload_->info().record_count, &sum) == Outcome::kFailed) return session->error();
+    if (session->Scan(Slice(), workload_->info().record_count, &sum) == Outcome::kFailed)
+      return session->error();
     Result<std::unique_ptr<OpStream>> keys =
         workload_->NewLoadStream({0, 1, spec_.identity.seed, 1});
     if (!keys.ok()) return keys.status();
@@ -263,6 +265,11 @@ class Run {
 std::string RunLabel(const RunIdentity& identity) {
   return identity.variant + " " + identity.workload + " block " +
          std::to_string(identity.block + 1);
+}
+
+std::string LoadOrigin(const RunSpec& spec, std::string_view phase) {
+  if (phase == "load" || spec.load) return "fresh";
+  return spec.copies.empty() ? "" : "copied";
 }
 
 Status ExecuteRun(const RunSpec& spec, const std::atomic<bool>& stop, const RunListener& listener) {

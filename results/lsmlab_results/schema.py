@@ -22,7 +22,7 @@ _ARRAY = "array"
 _TYPES = {
     "schema": _INT, "experiment": _STRING, "question": _STRING, "base": _STRING,
     "variant": _STRING, "engine": _STRING, "cell": _OBJECT, "workload": _STRING,
-    "phase": _STRING, "block": _INT, "order": _INT, "seed": _INT, "complete": _BOOL,
+    "phase": _STRING, "load": _STRING, "block": _INT, "order": _INT, "seed": _INT, "complete": _BOOL,
     "error": _STRING, "ops": _INT, "ops_failed": _INT, "elapsed_s": _NUMBER,
     "ops_per_s": _NUMBER, "drained_s": _NUMBER, "drained_ops_per_s": _NUMBER,
     "latency_ns": _OBJECT, "series": _ARRAY, "events": _ARRAY, "levels": _ARRAY,

@@ -26,6 +26,27 @@ repetitions = 2
 # Baseline and filter=none and rocksdb, two workloads, two blocks.
 RUNS = 3 * 2 * 2
 
+COPIED = """question = "Does one load serve two workloads?"
+base = "baseline"
+[engine.memtable]
+size = "256KiB"
+[[variant]]
+name = "baseline"
+[[variant]]
+engine = "rocksdb"
+[[variant]]
+engine = "null"
+[workload]
+files = ["workloads/ycsb/workloada", "workloads/ycsb/workloade"]
+recordcount = 2000
+operationcount = 1000
+[run]
+repetitions = 2
+load = "copied"
+"""
+# Three rows, two blocks: a load each and two workloads on copies of it.
+COPIED_RUNS = 3 * 2 * (1 + 2)
+
 LONG = """question = "Can it be stopped?"
 base = "baseline"
 [[variant]]
@@ -88,6 +109,69 @@ class RunTest(ProgramTest):
         self.assertEqual(len(set(complete)), 2 * RUNS)
         text = self.good("run", experiment, "--out", out, "--resume", "--no-report")
         self.assertIn(f"0 runs done, {RUNS} done before", text)
+
+    def test_copied_load_is_done_once_and_runs_as_a_fresh_one(self):
+        out = self.path("out")
+        text = self.good("run", self.write("copied.toml", COPIED), "--out", out)
+        self.assertIn(f"{COPIED_RUNS} runs done", text)
+        self.assertFalse(os.path.exists(os.path.join(out, "work")), "stores must be gone")
+        records = self.records(out)
+        self.assertTrue(all(r["complete"] and not r["ops_failed"] for r in records))
+        loads = [cell(r) for r in records if r["phase"] == "load"]
+        rows = ("baseline", "rocksdb", "null")
+        self.assertEqual(sorted(loads), sorted((row, "workloada", "load", block)
+                                               for row in rows for block in (0, 1)))  # fmt: skip
+        for r in records:
+            self.assertEqual(r["load"], "fresh" if r["phase"] == "load" else "copied")
+            self.assertFalse(r["phase"] == "run" and "space_amplification" in r)
+        fresh = self.path("fresh")
+        other = self.write("fresh.toml", COPIED.replace('"copied"', '"fresh"'))
+        self.good("run", other, "--out", fresh, "--no-report")
+        fresh_records = {cell(r): r for r in self.records(fresh)}
+        self.assertEqual({r["load"] for r in fresh_records.values()}, {"fresh"})
+        for r in records:
+            same = fresh_records[cell(r)]
+            for name in ("workload_digest", "ops", "not_found"):
+                self.assertEqual(r[name], same[name])
+
+    def test_copied_load_is_done_again_on_resume_but_not_recorded_again(self):
+        out = self.path("out")
+        experiment = self.write("copied.toml", COPIED)
+        self.good("run", experiment, "--out", out, "--no-report")
+        path = os.path.join(out, "records.ndjson")
+        lost = ("rocksdb", "workloade", "run", 1)
+        with open(path, encoding="utf-8") as file:
+            lines = [line for line in file if cell(json.loads(line)) != lost]
+        with open(path, "w", encoding="utf-8") as file:
+            file.writelines(lines)
+        os.mkdir(os.path.join(out, "work"))  # what a killed process leaves
+        self.write("out/work/run-1", "not a store")
+        text = self.good("run", experiment, "--out", out, "--resume", "--no-report")
+        self.assertIn(f"2 runs done, {COPIED_RUNS - 2} done before", text)
+        cells = [cell(r) for r in self.records(out)]
+        self.assertEqual(cells[-1], lost)
+        self.assertEqual(len(cells), COPIED_RUNS)
+        self.assertEqual(len(set(cells)), COPIED_RUNS)
+        self.assertFalse(os.path.exists(os.path.join(out, "work")))
+
+    def test_copied_load_that_fails_fails_the_runs_on_its_copies(self):
+        text = COPIED.replace("= 2000", "= 5000000").replace('[[variant]]\nengine = "null"\n', "")
+        text += '[limits]\ntimeout = "1s"\n'
+        out = self.path("out")
+        code, _, _ = self.call("run", self.write("c.toml", text), "--out", out, "--no-report")
+        self.assertEqual(code, 1)
+        records = self.records(out)
+        self.assertEqual(len({cell(r) for r in records}), 2 * 2 * (1 + 2))
+        for r in records:
+            self.assertFalse(r["complete"])
+            self.assertIn("limit" if r["phase"] == "load" else "load that", r["error"])
+        self.assertFalse(os.path.exists(os.path.join(out, "work")))
+
+    def test_copied_load_with_no_run_phase_is_refused(self):
+        text = COPIED + 'phases = "load"\n'
+        self.bad(2, "run", self.write("e.toml", text), "--out", self.path("out"),
+                 says=["e.toml:17", "'copied'", "fresh with phases"])  # fmt: skip
+        self.assertFalse(os.path.exists(self.path("out")))
 
     def test_results_of_another_plan_are_left_alone(self):
         out = self.path("out")

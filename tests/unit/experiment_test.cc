@@ -124,9 +124,26 @@ recordcount = 6
   EXPECT_EQ(parsed->workloads[1].properties.back().second, "6");
 }
 
+TEST(Experiment, LoadIsFreshOrCopied) {
+  const std::string text(kWhole);
+  const size_t run = text.find("[run]\n") + 6;
+  const auto with = [&](const std::string& lines) {
+    return Parse(text.substr(0, run) + lines + text.substr(run));
+  };
+  ASSERT_TRUE(with("").ok());
+  EXPECT_FALSE(with("").value().run.copied);
+  EXPECT_FALSE(with("load = \"fresh\"\nphases = \"load\"\n").value().run.copied);
+  EXPECT_TRUE(with("load = \"copied\"\n").value().run.copied);
+  EXPECT_EQ(with("load = \"copied\"\nphases = \"load\"\n").status().message(),
+            "e.toml:29: [run] load: 'copied' is not allowed; allowed is fresh with phases = "
+            "\"load\"");
+  EXPECT_NE(with("load = \"copy\"\n").status().message().find("fresh or copied"),
+            std::string::npos);
+}
+
 TEST(Experiment, ShippedOnesAreRead) {
-  for (const char* name :
-       {"quickstart", "vs-rocksdb", "vs-rocksdb-small", "driver-cost", "memory"}) {
+  for (const char* name : {"quickstart", "vs-rocksdb", "vs-rocksdb-small", "vs-rocksdb-beside",
+                           "driver-cost", "memory"}) {
     const Result<Experiment> e =
         ReadExperiment(std::string("harness/experiments/") + name + ".toml");
     EXPECT_TRUE(e.ok()) << name << ": " << e.status().message();

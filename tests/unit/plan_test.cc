@@ -122,12 +122,109 @@ at_least = 2
   EXPECT_EQ(plan.runs[0].expect.at(0).base, "rocksdb");
 }
 
+// Three workloads that load the same, two that each load something else.
+constexpr char kCopied[] = R"(question = "q"
+base = "baseline"
+[[variant]]
+engine = "rocksdb"
+[[variant]]
+engine = "null"
+[properties]
+recordcount = 1000
+[[workload]]
+file = "workloads/ycsb/workloada"
+operationcount = 5
+[[workload]]
+name = "longer"
+file = "workloads/ycsb/workloada"
+fieldlength = 200
+[[workload]]
+file = "workloads/ycsb/workloade"
+lsmlab.seekproportion = 0.5
+[[workload]]
+name = "fewer"
+file = "workloads/ycsb/workloada"
+recordcount = 999
+[[workload]]
+file = "workloads/ycsb/workloadd"
+[run]
+repetitions = 3
+load = "copied"
+)";
+
+TEST(Plan, CopiedLoadsStandFirstInABlockAndServeTheirClass) {
+  const std::map<std::string, std::string> first = {{"workloada", "workloada"},
+                                                    {"longer", "longer"},
+                                                    {"workloade", "workloada"},
+                                                    {"fewer", "fewer"},
+                                                    {"workloadd", "workloada"}};
+  const Plan plan = Make(kCopied);
+  constexpr size_t kLoads = 3 * 3, kBlock = kLoads + 3 * 5;
+  ASSERT_EQ(plan.runs.size(), 3 * kBlock);
+  std::map<std::string, const RunSpec*> loads;  // by the name of their directory
+  for (size_t i = 0; i < plan.runs.size(); ++i) {
+    const RunSpec& run = plan.runs[i];
+    const bool load = i % kBlock < kLoads;
+    EXPECT_EQ(run.load, load) << i;
+    EXPECT_EQ(run.run, !load) << i;
+    EXPECT_EQ(run.fresh, load) << i;
+    EXPECT_EQ(run.identity.block, i / kBlock);
+    EXPECT_EQ(run.identity.order, i % kBlock);
+    EXPECT_EQ(run.copies.empty(), load) << i;
+    if (load) {
+      const std::string name = run.directory.substr(run.directory.rfind('/') + 1);
+      EXPECT_TRUE(loads.emplace(name, &run).second);
+      continue;
+    }
+    ASSERT_EQ(loads.count(run.copies), 1u) << i;
+    const RunIdentity& source = loads[run.copies]->identity;
+    EXPECT_EQ(source.block, run.identity.block);
+    EXPECT_EQ(source.variant, run.identity.variant);
+    EXPECT_EQ(source.seed, run.identity.seed);
+    EXPECT_EQ(source.workload, first.at(run.identity.workload));
+  }
+}
+
+TEST(Plan, CopiedLoadsAreInAnOrderDrawnFromTheSeed) {
+  const auto order = [](const std::string& text, bool load) {
+    std::vector<std::string> names;
+    for (const RunSpec& run : Make(text).runs) {
+      if (run.load == load) names.push_back(RunLabel(run.identity));
+    }
+    return names;
+  };
+  const std::string text(kCopied), other = text + "seed = 7\n";
+  const std::string listed = text + "order = \"listed\"\n";
+  for (const bool load : {true, false}) {
+    EXPECT_EQ(order(text, load), order(text, load));
+    EXPECT_NE(order(text, load), order(other, load));
+    EXPECT_NE(order(text, load), order(listed, load));
+  }
+  EXPECT_EQ(order(listed, true).at(3), "baseline longer block 1");
+}
+
+TEST(Plan, CopiedLoadsAreCountedAndHashed) {
+  const Plan plan = Make(kCopied);
+  const std::string text(kCopied);
+  const Plan fresh = Make(text.substr(0, text.find("load = ")));
+  EXPECT_EQ(fresh.runs.size(), 3u * 3 * 5);
+  EXPECT_EQ(fresh.kept_store_bytes, 0u);
+  // Two rows keep data, each three stores of 1000, 1000 and 999 records; one is of longer ones.
+  EXPECT_EQ(fresh.largest_store_bytes, plan.largest_store_bytes);
+  EXPECT_GT(plan.kept_store_bytes, 2 * plan.largest_store_bytes * 19 / 10);
+  EXPECT_LT(plan.kept_store_bytes, 2 * plan.largest_store_bytes * 21 / 10);
+  EXPECT_NE(plan.hash, fresh.hash);
+  EXPECT_EQ(plan.hash, Make(kCopied, {"/elsewhere", false, {}}).hash);
+}
+
 TEST(Plan, SpecsSurviveTheWayToTheChild) {
-  const Plan plan = Make(kText);
-  for (const RunSpec& run : plan.runs) {
-    const Result<RunSpec> again = ParseSpec(SpecText(run));
-    ASSERT_TRUE(again.ok()) << again.status().message();
-    EXPECT_EQ(SpecText(again.value()), SpecText(run));
+  for (const char* text : {kText, kCopied}) {
+    for (const RunSpec& run : Make(text).runs) {
+      const Result<RunSpec> again = ParseSpec(SpecText(run));
+      ASSERT_TRUE(again.ok()) << again.status().message();
+      EXPECT_EQ(SpecText(again.value()), SpecText(run));
+      EXPECT_EQ(again->copies, run.copies);
+    }
   }
   EXPECT_FALSE(ParseSpec("{}").ok());
   EXPECT_FALSE(ParseSpec("not json").ok());
