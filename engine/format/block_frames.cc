@@ -24,7 +24,10 @@ constexpr size_t kTailBytes = 64;
 constexpr size_t kSmallestFrame = 512;
 constexpr size_t kLargestFrame = 128u << 10;
 constexpr int kClasses = 8 * 8 + 1;
+// Empty slabs kept for the next need: this many, and a share of those in use. A slab given back and
+// mapped again is cleared by the kernel, which costs as much as several compactions of its bytes.
 constexpr size_t kSpareSlabs = 8;
+constexpr size_t kSpareShare = 8;
 
 static_assert(sizeof(Block) <= kBlockDataOffset);
 
@@ -73,6 +76,7 @@ class SpareSlabs {
  public:
   Slab* Take() {
     std::lock_guard guard(mutex_);
+    ++in_use_;
     if (head_ == nullptr) return nullptr;
     Slab* slab = head_;
     head_ = slab->next;
@@ -82,7 +86,8 @@ class SpareSlabs {
   void Give(Slab* slab) {
     {
       std::lock_guard guard(mutex_);
-      if (count_ < kSpareSlabs) {
+      --in_use_;
+      if (count_ < kSpareSlabs + in_use_ / kSpareShare) {
         slab->next = head_;
         head_ = slab;
         ++count_;
@@ -96,6 +101,7 @@ class SpareSlabs {
   std::mutex mutex_;
   Slab* head_ = nullptr;
   size_t count_ = 0;
+  size_t in_use_ = 0;  // slabs with frames in them
 };
 
 SpareSlabs& Spares() {

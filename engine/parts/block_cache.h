@@ -31,15 +31,18 @@ class BlockCache {
 
   // The cached block, or null. Never suspends, never allocates. Counts a hit or a miss.
   virtual Block* TryPin(BlockSlot& slot, const BlockId& id, const ReadGuard& guard) noexcept = 0;
+  // As TryPin, but nothing is counted and the block is no younger for it: for compactions, whose
+  // one reading of a block says nothing about the next.
+  virtual Block* Peek(BlockSlot& slot, const BlockId& id, const ReadGuard& guard) noexcept = 0;
   // True: slot.word is null or the Block*, and TryPin does nothing but load it (acquire) and set
   // recently_used when clear; callers may do that inline. Hits are then not counted by the cache
   // but by the reader (ReadCounters).
   virtual bool swizzled_slots() const noexcept = 0;
 
-  // Offers a freshly loaded block (one reference, taken over). Returns a reference to the block now
-  // cached for the slot: this one, or the one another loader has put there meanwhile. May evict
-  // others. A block larger than the cache, or a cache that is full of pinned blocks, is returned
-  // uncached.
+  // Offers a block just loaded or built (one reference, taken over). Returns a reference to the
+  // block now cached for the slot: this one, or the one another loader has put there meanwhile. May
+  // evict others. A block larger than the cache, or a cache that is full of pinned blocks, is
+  // returned uncached.
   virtual BlockRef Insert(BlockSlot& slot, const BlockId& id, BlockRef block) = 0;
 
   // The table that owns these slots is going away: forget its blocks. REQUIRES: no reader can reach

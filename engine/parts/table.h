@@ -38,11 +38,11 @@ struct TableProperties {
   std::string smallest_key, largest_key;
   Tag smallest_tag = 0, largest_tag = 0;
   Sequence min_sequence = 0, max_sequence = 0;
-  int64_t created_ns = 0;             // clock of the store, for ages
-  int64_t oldest_tombstone_ns = 0;    // 0: no tombstone
+  int64_t created_ns = 0;           // clock of the store, for ages
+  int64_t oldest_tombstone_ns = 0;  // 0: no tombstone
   std::string table_variant, block_layout, filter_variant, codec;
   double filter_bits_per_key = 0;
-  std::string catalog_mark;           // bytes of the catalog part (TableMark)
+  std::string catalog_mark;  // bytes of the catalog part (TableMark)
 };
 
 struct TableBuildContext {
@@ -63,15 +63,21 @@ struct TableBuildContext {
 struct TableEnvironment {
   Io* io = nullptr;
   BlockCache* cache = nullptr;
-  SettingBag settings;                                    // of the table part
+  SettingBag settings;  // of the table part
   SettingBag filter_settings;
-  const FilterVariant* filter = nullptr;                  // for new tables
-  std::vector<double> filter_bits_per_level;              // last entry repeats
+  const FilterVariant* filter = nullptr;                      // for new tables
+  std::vector<double> filter_bits_per_level;                  // last entry repeats
   std::vector<std::shared_ptr<const Codec>> codec_per_level;  // null: none; last entry repeats
-  std::vector<uint8_t> codec_id_per_level;                // level l: entry min(l, size-1); a table of the
-                                                          // last level takes the last entry
-  std::function<const Codec*(uint8_t id)> codec_by_id;    // for reading; null: unknown id
+  std::vector<uint8_t> codec_id_per_level;  // level l: entry min(l, size-1); a table of the
+                                            // last level takes the last entry
+  std::function<const Codec*(uint8_t id)> codec_by_id;  // for reading; null: unknown id
   const FilterVariant* (*filter_by_name)(std::string_view) = nullptr;
+};
+
+// A data block as it will be read back, and its number in the table.
+struct KeptBlock {
+  uint32_t number = 0;
+  BlockRef block;
 };
 
 // One user at a time. Never touches a disk itself: finished bytes go into the FileWriter, which the
@@ -84,6 +90,11 @@ class TableBuilder {
   // Bytes of the file so far, counting the open block; what output size targets are held against.
   virtual uint64_t EstimatedFileBytes() const noexcept = 0;
   virtual uint64_t entries() const noexcept = 0;
+  // From now on: whether finished blocks are kept, decoded, for Table::FillCache. At most
+  // `limit_bytes` of them in all.
+  virtual void KeepBlocks(bool keep, uint64_t limit_bytes) noexcept {}
+  // After Finish: what was kept.
+  virtual std::vector<KeptBlock> TakeKeptBlocks() { return {}; }
   // Index, filter, properties and footer into the writer. The job then flushes, syncs and closes.
   virtual Status Finish(TableProperties* properties) = 0;
 };
@@ -113,13 +124,18 @@ class Table {
   virtual void PrefetchGet(const LookupKey& lookup) const noexcept {}
 
   // REQUIRES: the table outlives the iterator. `fill_cache` false: blocks it loads are not cached
-  // and read ahead sequentially in pieces of about 256 KiB (compaction, Verify).
+  // and read ahead sequentially in pieces of about 256 KiB (compaction, Verify). `use_cache` false:
+  // cached blocks are read again, too (Verify).
   struct IteratorOptions {
     bool fill_cache = true;
+    bool use_cache = true;
     IoSite site = IoSite::kBlockRead;
     TableReadCounters* counters = nullptr;  // cache hits and misses; outlives the iterator
   };
   virtual std::unique_ptr<InternalIterator> NewIterator(const IteratorOptions& options) const = 0;
+  // Offers the cache what the table's builder has kept, so that it need not be read from the
+  // device. REQUIRES: the blocks are this table's; nobody else uses the table yet.
+  virtual void FillCache(std::vector<KeptBlock> blocks) const {}
 
   virtual const TableProperties& properties() const noexcept = 0;
   virtual uint64_t file_bytes() const noexcept = 0;

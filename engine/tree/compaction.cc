@@ -62,6 +62,28 @@ class OlderData {
   std::vector<Run> runs_;
 };
 
+// Whether the block that the merge has entered last was in the cache. What it becomes is worth
+// keeping there, or every compaction would cost the readers their cache.
+class Warmth {
+ public:
+  explicit Warmth(const TableReadCounters& blocks) noexcept : blocks_(blocks) {}
+  bool Changed() noexcept {
+    const bool missed = blocks_.cache_misses != misses_;
+    const bool hit = blocks_.cache_hits != hits_;
+    if (!missed && !hit) return false;
+    misses_ = blocks_.cache_misses;
+    hits_ = blocks_.cache_hits;
+    const bool before = std::exchange(warm_, !missed);
+    return before != warm_;
+  }
+  bool warm() const noexcept { return warm_; }
+
+ private:
+  const TableReadCounters& blocks_;
+  uint32_t misses_ = 0, hits_ = 0;
+  bool warm_ = false;
+};
+
 }  // namespace
 
 // Owns one reference to `version`, whose tables it reads. Clears the marks of its inputs.
@@ -132,6 +154,8 @@ Task<Status> Tree::Merge(const CompactionPlan& plan, Version* version, uint64_t 
   Table::IteratorOptions read;
   read.fill_cache = false;
   read.site = IoSite::kCompactionRead;
+  TableReadCounters blocks;
+  read.counters = &blocks;
   TableBuildContext context;
   context.level = plan.output_level;
   context.reason = TableBuildContext::Reason::kCompaction;
@@ -166,6 +190,7 @@ Task<Status> Tree::Merge(const CompactionPlan& plan, Version* version, uint64_t 
   VersionFold fold(std::move(snapshots));
   auto merged = NewMergingIterator(std::move(sources));
   std::string last_key;
+  Warmth warmth(blocks);
   uint32_t since_yield = 0;
   Status status = co_await merged->SeekToFirst();
   while (status.ok() && merged->valid()) {
@@ -177,6 +202,7 @@ Task<Status> Tree::Merge(const CompactionPlan& plan, Version* version, uint64_t 
         LSMLAB_CO_TRY(co_await output.FinishTable(plan.output_run));
       }
       if (!output.open()) LSMLAB_CO_TRY(co_await output.Begin());
+      if (cache_fill_ != CacheFill::kReads && warmth.Changed()) output.KeepBlocks(warmth.warm());
       LSMLAB_CO_TRY(output.Add(key, merged->tag(), merged->value()));
       if (output.open_bytes() >= plan.output_file_bytes) last_key.assign(key);
       if (output.NeedsFlush()) LSMLAB_CO_TRY(co_await output.FlushPieces());

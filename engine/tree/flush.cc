@@ -8,6 +8,8 @@ namespace {
 
 // Entries between two yield points of background work.
 constexpr uint32_t kYieldEvery = 256;
+// See IsBeingRead.
+constexpr uint64_t kWritesPerRead = 16;
 
 }  // namespace
 
@@ -35,6 +37,14 @@ Task<void> Tree::FlushTask() {
   background_event_.Notify();
 }
 
+// Whether readers have asked since the flush before at least once for every kWritesPerRead entries:
+// while nobody reads, as in a bulk load, filling the cache costs more than it will ever give.
+bool Tree::IsBeingRead(uint64_t entries) {
+  const uint64_t reads = env_.counters->Sum(Counter::kGets) + env_.counters->Sum(Counter::kSeeks);
+  const uint64_t since = reads - std::exchange(reads_at_last_flush_, reads);
+  return since >= entries / kWritesPerRead;
+}
+
 Task<Status> Tree::FlushOne(MemtableHandle* handle) {
   StoreEvent event;
   event.kind = StoreEvent::Kind::kFlush;
@@ -57,6 +67,7 @@ Task<Status> Tree::FlushOne(MemtableHandle* handle) {
   }
   const bool nothing_below = context.last_level;
   TableOutput output(*this, std::move(context), IoSite::kFlush, job);
+  output.KeepBlocks(cache_fill_ == CacheFill::kWrites && IsBeingRead(handle->memtable().entries()));
   std::unique_ptr<ValueStore::Writer> values;
   std::vector<Sequence> snapshots = env_.snapshots->All();
   VersionFold fold(std::move(snapshots));

@@ -32,6 +32,7 @@ Task<Status> TableOutput::Begin() {
   writer_ = std::make_unique<FileWriter>(*tree_.env_.io, site_, std::move(file).value());
   builder_ =
       tree_.env_.composition->table.variant->make_builder(tree_.table_env_, context_, *writer_);
+  builder_->KeepBlocks(keep_, keep_limit_);
   co_return Status();
 }
 
@@ -57,10 +58,12 @@ Task<Status> TableOutput::FinishTable(uint32_t run) {
   entry.created_ns = properties.created_ns;
   entry.oldest_tombstone_ns = properties.oldest_tombstone_ns;
   entry.last_level = context_.last_level;
+  std::vector<KeptBlock> kept = builder_->TakeKeptBlocks();
   builder_.reset();
   writer_.reset();
   auto opened = co_await tree_.OpenTable(entry);
   if (!opened.ok()) co_return opened.status();
+  opened.value()->table().FillCache(std::move(kept));
   bytes_ += entry.bytes;
   path_.clear();
   tables_.push_back(opened.value());

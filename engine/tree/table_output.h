@@ -16,7 +16,11 @@ namespace lsmlab {
 class TableOutput {
  public:
   TableOutput(Tree& tree, TableBuildContext context, IoSite site, uint64_t job)
-      : tree_(tree), context_(std::move(context)), site_(site), job_(job) {}
+      : tree_(tree),
+        context_(std::move(context)),
+        site_(site),
+        job_(job),
+        keep_limit_(tree.env_.cache->capacity_bytes() / kKeptShare) {}
   // Files of a job that was given up are doomed.
   ~TableOutput();
 
@@ -24,6 +28,11 @@ class TableOutput {
   uint64_t open_bytes() const noexcept { return builder_->EstimatedFileBytes(); }
   // The hot path of a job: copies the entry into the open table.
   Status Add(Slice key, Tag tag, Slice value) { return builder_->Add(key, tag, value); }
+  // Whether blocks finished from now on are offered to the cache when their table is.
+  void KeepBlocks(bool keep) noexcept {
+    keep_ = keep;
+    if (builder_ != nullptr) builder_->KeepBlocks(keep, keep_limit_);
+  }
   bool NeedsFlush() const noexcept { return writer_->NeedsFlush(); }
   Task<Status> Begin();
   Task<Status> FlushPieces() { return writer_->Flush(); }
@@ -41,6 +50,10 @@ class TableOutput {
   TableBuildContext context_;
   const IoSite site_;
   const uint64_t job_;
+  // Kept blocks lie outside the cache's budget until their table is finished.
+  static constexpr uint64_t kKeptShare = 16;
+  const uint64_t keep_limit_;
+  bool keep_ = false;
   uint64_t file_ = 0;
   std::string path_;
   std::unique_ptr<FileWriter> writer_;

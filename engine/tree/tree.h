@@ -142,6 +142,7 @@ class Tree {
 
   // flush.cc, compaction.cc
   Task<void> FlushTask();
+  bool IsBeingRead(uint64_t entries);
   Task<Status> FlushOne(MemtableHandle* handle);
   Task<Result<std::optional<TableEntry>>> WriteMemtable(MemtableHandle* handle, uint64_t job);
   Task<void> CompactionTask(CompactionPlan plan, Version* version);
@@ -167,6 +168,7 @@ class Tree {
   size_t sealed_max_ = 0;
   enum class SyncMode : uint8_t { kNone, kInterval, kGroup, kEvery } sync_mode_ = SyncMode::kNone;
   int64_t sync_interval_ns_ = 0;
+  enum class CacheFill : uint8_t { kReads, kCompactions, kWrites } cache_fill_ = CacheFill::kReads;
   uint32_t levels_ = 0;
   int compactions_max_ = 1;
 
@@ -176,6 +178,7 @@ class Tree {
   uint64_t dense_number_ = 0;
   bool unsynced_ = false;
   int64_t slowdown_debt_ns_ = 0;
+  uint64_t reads_at_last_flush_ = 0;  // the flush worker's
 
   std::atomic<Sequence> published_{0};
   std::atomic<TreeView*> view_{nullptr};

@@ -48,10 +48,16 @@ Tree::Tree(TreeEnvironment environment) : env_(std::move(environment)), ids_(env
                : sync == "group"    ? SyncMode::kGroup
                                     : SyncMode::kEvery;
   sync_interval_ns_ = c.wal.settings.Nanos("interval");
+  if (c.cache.settings.Has("fill_by")) {
+    const std::string& fill = c.cache.settings.Choice("fill_by");
+    cache_fill_ = fill == "writes"        ? CacheFill::kWrites
+                  : fill == "compactions" ? CacheFill::kCompactions
+                                          : CacheFill::kReads;
+  }
   policy_ = c.compaction.variant->make(c.compaction.settings);
   levels_ = policy_->levels();
-  // One thread stays free for flushes, where there is more than one.
-  compactions_max_ = std::max(1, env_.executor->background_threads() - 1);
+  // A flush need not wait for one of them to end: compactions step aside at their yield points.
+  compactions_max_ = std::max(1, env_.executor->background_threads());
   SetUpTableEnvironment();
 }
 

@@ -1,18 +1,45 @@
 #include "engine/tree/version.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
+
+#include "engine/base/coding.h"
 
 namespace lsmlab {
 namespace {
 
 // The first eight bytes of the key after `skip`, zero padded, as an integer in key order.
 uint64_t HeadOf(Slice key, size_t skip) noexcept {
+  if (key.size() >= skip + 8) [[likely]] {
+    return __builtin_bswap64(LoadLe<uint64_t>(key.data() + skip));
+  }
   uint64_t head = 0;
-  if (key.size() > skip)
-    std::memcpy(&head, key.data() + skip, std::min<size_t>(8, key.size() - skip));
+  if (key.size() > skip) std::memcpy(&head, key.data() + skip, key.size() - skip);
   return __builtin_bswap64(head);
+}
+
+// How many of the rising heads are below `head`. Without a branch on what is compared: keys are
+// random, and every wrong guess would end the run-ahead into the next table's memory.
+size_t CountBelow(const std::vector<uint64_t>& heads, uint64_t head) noexcept {
+  const uint64_t* base = heads.data();
+  size_t n = heads.size();
+  while (n > 8) {
+    const size_t half = n / 2;
+    base += base[half - 1] < head ? half : 0;
+    n -= half;
+  }
+  size_t below = static_cast<size_t>(base - heads.data());
+  for (size_t i = 0; i < n; ++i) below += base[i] < head;
+  return below;
+}
+
+// What a Get does per table is staged over at most this many.
+constexpr size_t kStage = 8;
+
+size_t CommonPrefixOf(const std::string& a, const std::string& b) noexcept {
+  size_t n = 0;
+  while (n < a.size() && n < b.size() && a[n] == b[n]) ++n;
+  return n;
 }
 
 uint64_t OverlapBytes(const std::vector<Run>& level, Slice begin, Slice end) {
@@ -34,29 +61,43 @@ void Run::BuildIndex() {
   });
   const std::string& first = tables.front()->entry().largest_key;
   const std::string& last = tables.back()->entry().largest_key;
-  size_t common = 0;
-  while (common < first.size() && common < last.size() && first[common] == last[common]) ++common;
+  size_t common = CommonPrefixOf(first, last);
+  // No longer than any key's: between smallest and largest, first keys share it, too.
+  const std::string& smallest = tables.front()->entry().smallest_key;
+  common = std::min(common, CommonPrefixOf(smallest, first));
   prefix = first.substr(0, common);
-  heads.clear();
+  first_heads.clear();
+  last_heads.clear();
   for (size_t i = 0; i < tables.size(); ++i) {
-    heads.push_back(HeadOf(tables[i]->entry().largest_key, common));
+    first_heads.push_back(HeadOf(tables[i]->entry().smallest_key, common));
+    last_heads.push_back(HeadOf(tables[i]->entry().largest_key, common));
     LSMLAB_ASSERT(i == 0 || tables[i - 1]->entry().largest_key < tables[i]->entry().smallest_key);
   }
 }
 
 size_t Run::Find(Slice key) const noexcept {
-  const int c = std::memcmp(key.data(), prefix.data(), std::min(key.size(), prefix.size()));
-  if (c > 0) return tables.size();
-  if (c < 0 || key.size() < prefix.size()) return 0;
-  const uint64_t head = HeadOf(key, prefix.size());
-  size_t i = 0;
-  if (heads.size() <= 16) {
-    while (i < heads.size() && heads[i] < head) ++i;
-  } else {
-    i = static_cast<size_t>(std::lower_bound(heads.begin(), heads.end(), head) - heads.begin());
+  if (!prefix.empty()) {
+    const int c = std::memcmp(key.data(), prefix.data(), std::min(key.size(), prefix.size()));
+    if (c > 0) return tables.size();
+    if (c < 0 || key.size() < prefix.size()) return 0;
   }
-  while (i < heads.size() && heads[i] == head && Slice(tables[i]->entry().largest_key) < key) ++i;
+  const uint64_t head = HeadOf(key, prefix.size());
+  size_t i = CountBelow(last_heads, head);
+  while (i < last_heads.size() && last_heads[i] == head &&
+         Slice(tables[i]->entry().largest_key) < key) {
+    ++i;
+  }
   return i;
+}
+
+const TableHandle* Run::TableFor(Slice key) const noexcept {
+  const size_t i = Find(key);
+  // Without the prefix it is below all keys, or Find had found none.
+  if (i >= tables.size() || !key.starts_with(prefix)) return nullptr;
+  const uint64_t head = HeadOf(key, prefix.size());
+  if (first_heads[i] != head) [[likely]]
+    return first_heads[i] < head ? tables[i] : nullptr;
+  return Slice(tables[i]->entry().smallest_key) <= key ? tables[i] : nullptr;
 }
 
 Version::Version(std::vector<PlacedTable> tables, uint32_t levels)
@@ -87,15 +128,29 @@ Version::~Version() {
 
 bool Version::TryGet(const LookupKey& lookup, LookupFold& fold, const ReadGuard& guard,
                      TableReadCounters& counters) const noexcept {
+  const Table* stage[kStage];
+  size_t staged = 0;
+  const auto search_staged = [&]() noexcept {
+    for (size_t i = 0; i < staged; ++i) {
+      if (!stage[i]->TryGet(lookup, fold, guard, counters)) return false;
+      if (fold.done()) break;
+    }
+    staged = 0;
+    return true;
+  };
   for (const std::vector<Run>& runs : levels_) {
     for (const Run& run : runs) {
-      const TableHandle* table = run.TableFor(lookup.key);
-      if (table == nullptr) continue;
-      if (!table->table().TryGet(lookup, fold, guard, counters)) return false;
+      const TableHandle* handle = run.TableFor(lookup.key);
+      if (handle == nullptr) continue;
+      // The filters' cache misses overlap: one after the other they are most of a Get that misses.
+      stage[staged] = &handle->table();
+      stage[staged++]->PrefetchGet(lookup);
+      if (staged < kStage) continue;
+      if (!search_staged()) return false;
       if (fold.done()) return true;
     }
   }
-  return true;
+  return search_staged();
 }
 
 Task<Status> Version::Get(const LookupKey& lookup, LookupFold& fold,

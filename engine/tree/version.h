@@ -12,21 +12,18 @@
 
 namespace lsmlab {
 
-// A sorted run: tables with disjoint key ranges, in key order, and the 8-byte heads of their last
-// keys (after the run's common prefix) to find the one table that may hold a key.
+// A sorted run: tables with disjoint key ranges, in key order, and the 8-byte heads of their first
+// and last keys (after the run's common prefix) to find the one table that may hold a key.
 struct Run {
   uint32_t number = 0;
   std::vector<TableHandle*> tables;
   std::string prefix;
-  std::vector<uint64_t> heads;
+  std::vector<uint64_t> first_heads, last_heads;
 
   // Index of the first table whose largest key is >= key; tables.size() when there is none.
   size_t Find(Slice key) const noexcept;
   // The table whose range holds the key, or null.
-  const TableHandle* TableFor(Slice key) const noexcept {
-    const size_t i = Find(key);
-    return i < tables.size() && Slice(tables[i]->entry().smallest_key) <= key ? tables[i] : nullptr;
-  }
+  const TableHandle* TableFor(Slice key) const noexcept;
   void BuildIndex();
 };
 

@@ -38,11 +38,18 @@ constexpr SettingSpec kSettings[] = {
      "max_background_jobs; 0: engine.executor.background"},
     {"memtable_filter", SettingType::kReal, "0", 0, 0.25, "",
      "memtable_prefix_bloom_size_ratio over whole keys; 0: none"},
-    {"readahead", SettingType::kBytes, "0B", 0, 64 << 20, "", "compaction_readahead_size"},
+    {"readahead", SettingType::kBytes, "0B", 0, 64 << 20, "",
+     "compaction_readahead_size; 0: 2 MiB where files are written past the page cache (it would "
+     "read "
+     "its inputs back block by block), else RocksDB's default"},
+    {"fallocate", SettingType::kBool, "true", 0, 0, "", "allow_fallocate"},
     {"bytes_per_sync", SettingType::kBytes, "0B", 0, 64 << 20, "",
      "of table files; 0: never early"},
     {"verify_checksums", SettingType::kBool, "true", 0, 0, "", "on block reads from the device"},
 };
+
+// What RocksDB itself takes for direct reads, and its tuning guide for files not in the page cache.
+constexpr size_t kDirectReadahead = 2u << 20;
 
 Status FromRocks(const rocksdb::Status& s) {
   if (s.ok()) return {};
@@ -201,6 +208,10 @@ void SetOwn(const SharedConditions& shared, const SettingBag& own, rocksdb::Opti
   options->memtable_prefix_bloom_size_ratio = own.Real("memtable_filter");
   options->memtable_whole_key_filtering = own.Real("memtable_filter") > 0;
   options->compaction_readahead_size = own.Bytes("readahead");
+  if (options->compaction_readahead_size == 0 && shared.direct != "none") {
+    options->compaction_readahead_size = kDirectReadahead;
+  }
+  options->allow_fallocate = own.Bool("fallocate");
   options->bytes_per_sync = own.Bytes("bytes_per_sync");
   if (own.Bool("statistics")) {
     options->statistics = rocksdb::CreateDBStatistics();

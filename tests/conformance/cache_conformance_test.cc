@@ -112,6 +112,23 @@ TEST_P(CacheConformance, WhatIsUsedStays) {
   }
 }
 
+TEST_P(CacheConformance, APeekSeesTheBlockAndDoesNotRenewIt) {
+  Make(512 << 10, 1, 1000);
+  (void)Insert(0);
+  const CacheCounters before = cache_->Counters();
+  for (size_t i = 1; i < 400; ++i) {
+    const ReadGuard guard;
+    Block* block = cache_->Peek(slots_[0], IdOf(1, 0), guard);
+    ASSERT_TRUE(block == nullptr || Holds(*block, IdOf(1, 0)));
+    if (i == 1) {
+      EXPECT_EQ(block != nullptr, keeps());
+    }
+    EXPECT_EQ(cache_->Counters().hits, before.hits);
+    (void)Insert(i);
+  }
+  EXPECT_FALSE(Cached(0)) << "peeked at before every insert, it went all the same";
+}
+
 TEST_P(CacheConformance, ABlockInUseIsNotEvictedAndALargeOneIsNotKept) {
   Make(64 << 10, 1, 100);
   std::vector<BlockRef> held;

@@ -143,9 +143,11 @@ class TableConformance : public testing::TestWithParam<TableParts> {
     ASSERT_FALSE(it.valid());
   }
   void CheckEverything() {
-    for (const bool fill_cache : {true, false}) {
+    // Through the cache; past it where a block is not there; past it altogether.
+    for (const int way : {0, 1, 2}) {
       Table::IteratorOptions options;
-      options.fill_cache = fill_cache;
+      options.fill_cache = way == 0;
+      options.use_cache = way != 2;
       auto it = table_->NewIterator(options);
       ASSERT_NO_FATAL_FAILURE(CheckWalks(*it));
       for (const auto& [key, value] : model_) {
@@ -376,6 +378,66 @@ TEST_P(TableCaching, AnIteratorPastTheCacheReadsInLargePieces) {
   EXPECT_EQ(counters.read_bytes, table->properties().data_bytes);
   EXPECT_LE(counters.reads, counters.read_bytes / (200u << 10) + 1);
   EXPECT_EQ(home.cache().Counters().blocks, 0u);
+}
+
+TEST_P(TableCaching, WhatTheBuilderKeepsNeedsNoRead) {
+  TableParts parts;
+  parts.cache = GetParam();
+  parts.codec = &kLz4Codec;
+  parts.layout = "slotted";
+  TableHome home(parts);
+  const EntryMap model = RandomEntries(11, 4000, "user", 1'000'000);
+  std::vector<KeptBlock> kept;
+  home.Build("t", [&](TableBuilder& builder, FileWriter& writer) {
+    size_t added = 0;
+    for (const auto& [key, value] : model) {
+      builder.KeepBlocks(added++ < model.size() / 2, 1u << 30);
+      TableHome::Must(builder.Add(key.first, key.second, value));
+      if (writer.NeedsFlush()) TableHome::Must(Finish(writer.Flush()));
+    }
+    kept = builder.TakeKeptBlocks();
+  });
+  EXPECT_GT(kept.size(), 10u);
+  auto table = std::move(home.Open("t")).value();
+  table->FillCache(std::move(kept));
+  size_t cached = 0;
+  for (const auto& [key, value] : model) {
+    const ReadGuard guard;
+    LookupFold fold(kMaxSequence);
+    TableReadCounters counters;
+    if (!table->TryGet(LookupKey(key.first, TagSequence(key.second)), fold, guard, counters)) {
+      continue;
+    }
+    ++cached;
+    ASSERT_EQ(fold.state(), TagKind(key.second) == EntryKind::kDelete ? LookupFold::State::kDeleted
+                                                                      : LookupFold::State::kFound);
+    if (fold.state() == LookupFold::State::kFound) {
+      ASSERT_EQ(fold.value(), value);
+    }
+  }
+  if (GetParam() == &kNoCache) {
+    EXPECT_EQ(cached, 0u);
+  } else {
+    EXPECT_GT(cached, model.size() * 4 / 10);
+    EXPECT_LT(cached, model.size() * 6 / 10) << "what was not kept is not there";
+  }
+  EXPECT_EQ(table->block_reads(), 0u);
+}
+
+TEST_P(TableCaching, TheBuilderKeepsNoMoreThanItsLimit) {
+  TableParts parts;
+  parts.cache = GetParam();
+  TableHome home(parts);
+  uint64_t bytes = 0;
+  home.Build("t", [&](TableBuilder& builder, FileWriter&) {
+    builder.KeepBlocks(true, 4096);
+    for (const auto& [key, value] : RandomEntries(12, 2000, "user", 1'000'000)) {
+      TableHome::Must(builder.Add(key.first, key.second, value));
+    }
+    for (const KeptBlock& kept : builder.TakeKeptBlocks()) bytes += kept.block->charge;
+  });
+  EXPECT_GT(bytes, 2048u);
+  EXPECT_LE(bytes, 4096u + 1024);
 }
 
 TEST_P(TableCaching, AReadErrorIsReportedAndNotKept) {

@@ -76,6 +76,11 @@ std::vector<TestComposition> OnePartVariations() {
       {"slotted_zstd_last",
        "",
        {{"engine.table.block.layout", "slotted"}, {"engine.codec.per_level", "none,lz4,zstd"}}});
+  for (const char* variant : {"lru", "swizzled"}) {
+    all.push_back({TestName(std::string(variant) + " filled by writes"),
+                   "",
+                   {{"engine.cache.variant", variant}, {"engine.cache.fill_by", "writes"}}});
+  }
   all.push_back({"sync_group", "", {{"engine.wal.sync", "group"}}});
   all.push_back({"sync_every", "", {{"engine.wal.sync", "every"}}});
   all.push_back({"wal_off", "", {{"engine.wal.variant", "off"}}});

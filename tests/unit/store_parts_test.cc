@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "engine/base/random.h"
 #include "engine/store.h"
 #include "tests/support/checked_value.h"
@@ -35,7 +37,7 @@ class StorePartsTest : public testing::Test {
   }
   const TestComposition shards_{"three_shards", "", {}, &kThreeShards, nullptr};
   const TestComposition values_{"file_values", "", {}, nullptr, &kFileValues};
-  const std::shared_ptr<SimDisk> disk_ = SimDisk::Make();
+  std::shared_ptr<SimDisk> disk_ = SimDisk::Make();
   std::shared_ptr<Io> io_;
   std::unique_ptr<Store> store_;
 };
@@ -51,6 +53,38 @@ TEST_F(StorePartsTest, ABatchOverSeveralShardsIsRefusedWhole) {
   std::string value;
   EXPECT_TRUE(store_->Get("a1", &value).IsNotFound());
   EXPECT_EQ(store_->Shapes().size(), 3u);
+}
+
+// Who overwrites what readers use leaves them with a cold cache, unless what is written fills it.
+TEST_F(StorePartsTest, WhatReadersUseStaysCachedThroughFlushAndCompaction) {
+  std::map<std::string, uint64_t> reads;
+  for (const std::string fill : {"reads", "compactions", "writes"}) {
+    store_.reset();
+    disk_ = SimDisk::Make();
+    Open({"", "fast", {{"engine.cache.bytes", "4MiB"}, {"engine.cache.fill_by", fill}}});
+    std::string value;
+    const auto read_all = [&] {
+      for (int i = 0; i < 600; ++i) {
+        ASSERT_TRUE(store_->Get("key" + std::to_string(1000 + i), &value).ok());
+      }
+    };
+    Fill(600, 300);
+    ASSERT_TRUE(store_->CompactRange({}, {}).ok());
+    read_all();
+    for (int i = 0; i < 600; i += 8) {
+      const std::string key = "key" + std::to_string(1000 + i);
+      ASSERT_TRUE(store_->Put(key, CheckedValue(key, i, 300)).ok());
+      ASSERT_TRUE(store_->Get(key, &value).ok());
+    }
+    ASSERT_TRUE(store_->Flush().ok());
+    ASSERT_TRUE(store_->CompactRange({}, {}).ok());
+    const uint64_t before = store_->Stats().block_reads;
+    read_all();
+    reads[fill] = store_->Stats().block_reads - before;
+  }
+  EXPECT_GT(reads["reads"], 100u);
+  EXPECT_LT(reads["compactions"], reads["reads"] / 2);
+  EXPECT_LT(reads["writes"], reads["reads"] / 10);
 }
 
 TEST_F(StorePartsTest, AWalkMergesTheShardsInBothDirections) {

@@ -18,6 +18,9 @@ inline constexpr SettingSpec kCacheSettings[] = {
      "memory for blocks, counted as the frames that hold them"},
     {"shards", SettingType::kInteger, "16", 1, 1024, "",
      "parts with a lock of their own; fewer when each would get less than 512 KiB"},
+    {"fill_by", SettingType::kChoice, "reads", 0, 0, "reads|compactions|writes",
+     "who puts blocks in: reads; also compactions, what they write in place of cached blocks; or "
+     "also flushes, while the store is being read"},
 };
 
 inline size_t ShardCount(const SettingBag& bag) {

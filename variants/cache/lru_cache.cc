@@ -50,6 +50,12 @@ class alignas(128) LruShard {
     return node->block;
   }
 
+  Block* Peek(const BlockId& id, uint64_t hash) noexcept {
+    std::lock_guard guard(mutex_);
+    const Node* node = *Place(id, hash);
+    return node == nullptr ? nullptr : node->block;
+  }
+
   BlockRef Insert(const BlockId& id, uint64_t hash, BlockRef block) {
     Dropped dropped;
     std::lock_guard guard(mutex_);
@@ -176,6 +182,10 @@ class LruCache final : public BlockCache {
   Block* TryPin(BlockSlot&, const BlockId& id, const ReadGuard&) noexcept final {
     const uint64_t hash = HashOf(id);
     return ShardOf(hash).Find(id, hash);
+  }
+  Block* Peek(BlockSlot&, const BlockId& id, const ReadGuard&) noexcept final {
+    const uint64_t hash = HashOf(id);
+    return ShardOf(hash).Peek(id, hash);
   }
   bool swizzled_slots() const noexcept final { return false; }
   BlockRef Insert(BlockSlot&, const BlockId& id, BlockRef block) final {

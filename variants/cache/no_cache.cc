@@ -10,6 +10,7 @@ namespace {
 class NoCache final : public BlockCache {
  public:
   Block* TryPin(BlockSlot&, const BlockId&, const ReadGuard&) noexcept final { return nullptr; }
+  Block* Peek(BlockSlot&, const BlockId&, const ReadGuard&) noexcept final { return nullptr; }
   bool swizzled_slots() const noexcept final { return false; }
   BlockRef Insert(BlockSlot&, const BlockId&, BlockRef block) final {
     misses_.fetch_add(1, std::memory_order_relaxed);

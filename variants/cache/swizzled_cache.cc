@@ -125,6 +125,9 @@ class SwizzledCache final : public BlockCache {
     }
     return block;
   }
+  Block* Peek(BlockSlot& slot, const BlockId&, const ReadGuard&) noexcept final {
+    return BlockOf(slot.word.load(std::memory_order_acquire));
+  }
   bool swizzled_slots() const noexcept final { return true; }
   BlockRef Insert(BlockSlot& slot, const BlockId& id, BlockRef block) final {
     block->id = id;

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <algorithm>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "engine/base/checksum.h"
 #include "engine/format/block_trailer.h"
@@ -79,6 +81,12 @@ class FlatBuilder final : public TableBuilder {
     return writer_.offset() + (block_.empty() ? 0 : block_.bytes());
   }
   uint64_t entries() const noexcept final { return properties_.entries; }
+
+  void KeepBlocks(bool keep, uint64_t limit_bytes) noexcept final {
+    keep_ = keep;
+    keep_limit_ = limit_bytes;
+  }
+  std::vector<KeptBlock> TakeKeptBlocks() final { return std::move(kept_); }
 
   Status Finish(TableProperties* properties) final {
     if (!block_.empty()) WriteBlock(false);
@@ -157,6 +165,7 @@ class FlatBuilder final : public TableBuilder {
   // `continues`: the next entry is another version of the block's last key.
   void WriteBlock(bool continues) {
     const Slice raw = block_.Finish();
+    if (keep_ && kept_bytes_ + raw.size() <= keep_limit_) Keep(raw);
     Slice payload = raw;
     uint8_t codec = 0;
     if (codec_ != nullptr) {
@@ -168,6 +177,13 @@ class FlatBuilder final : public TableBuilder {
     }
     index_.Add(Write(payload, raw.size(), codec), continues, last_key_, last_tag_);
     block_.Reset();
+  }
+
+  void Keep(Slice raw) {
+    BlockRef block = BlockRef::Adopt(AllocateBlock(raw.size()));
+    std::memcpy(MutableData(block.get()), raw.data(), raw.size());
+    kept_bytes_ += block->charge;
+    kept_.push_back({static_cast<uint32_t>(index_.count()), std::move(block)});
   }
 
   BlockHandle WriteRaw(Slice payload) { return Write(payload, payload.size(), 0); }
@@ -191,6 +207,9 @@ class FlatBuilder final : public TableBuilder {
   const Codec* codec_ = nullptr;
   uint8_t codec_id_ = 0;
   std::string compressed_;
+  bool keep_ = false;
+  uint64_t keep_limit_ = 0, kept_bytes_ = 0;
+  std::vector<KeptBlock> kept_;
   std::string last_key_;
   Tag last_tag_ = 0;
   TableProperties properties_;

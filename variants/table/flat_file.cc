@@ -144,6 +144,13 @@ Result<BlockRef> FlatFile::Unpack(uint32_t i, Slice stored) const {
   return block;
 }
 
+void FlatFile::Adopt(uint32_t i, BlockRef block) const {
+  if (cache_ == nullptr || i >= index_.count()) return;
+  const BlockId id = Id(i);
+  block->id = id;
+  (void)cache_->Insert(slots_[i], id, std::move(block));
+}
+
 Task<Result<BlockRef>> FlatFile::Load(uint32_t i, IoSite site) const {
   const BlockHandle handle = index_.handle(i);
   const size_t stored = static_cast<size_t>(handle.size) + kBlockTrailerBytes;

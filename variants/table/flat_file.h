@@ -114,6 +114,9 @@ class FlatFile {
     }
     return cache_ == nullptr ? nullptr : cache_->TryPin(slots_[i], Id(i), guard);
   }
+  Block* Peek(uint32_t i, const ReadGuard& guard) const noexcept {
+    return cache_ == nullptr ? nullptr : cache_->Peek(slots_[i], Id(i), guard);
+  }
   bool swizzled() const noexcept { return swizzled_; }
   // Prefetches the slots of blocks first to first+15.
   void PrefetchSlots(uint32_t first) const noexcept {
@@ -129,6 +132,8 @@ class FlatFile {
 
   // Reads, checks and decodes block i and offers it to the cache.
   Task<Result<BlockRef>> Load(uint32_t i, IoSite site) const;
+  // Offers the cache block i as its builder has kept it.
+  void Adopt(uint32_t i, BlockRef block) const;
   // Reads `range` into `to`; counts the read.
   Task<Status> Read(AlignedRange range, char* to, IoSite site) const;
   // Checks trailer of the stored bytes of block i.

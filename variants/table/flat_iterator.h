@@ -128,9 +128,10 @@ class FlatIterator final : public InternalIterator {
 
   bool EnterCached(uint32_t i) noexcept {
     if (at_ == i) return true;
-    if (!options_.fill_cache) return window_.Has(i) && EnterWindow(i).ok();
+    if (!options_.fill_cache && window_.Has(i)) return EnterWindow(i).ok();
+    if (!options_.use_cache) return false;
     const ReadGuard guard;
-    Block* block = file_.TryPin(i, guard);
+    Block* block = options_.fill_cache ? file_.TryPin(i, guard) : file_.Peek(i, guard);
     if (block == nullptr) return false;
     PrefetchLines(reinterpret_cast<const char*>(block) + kBlockDataOffset, prefetch_lines_);
     if (options_.counters != nullptr) ++options_.counters->cache_hits;
@@ -159,6 +160,8 @@ class FlatIterator final : public InternalIterator {
     at_ = kNoBlock;
     const Result<Slice> block = window_.Open(file_, i);
     if (!block.ok()) return block.status();
+    if (options_.counters != nullptr) ++options_.counters->cache_misses;
+    block_ = BlockRef();
     cursor_.Attach(block.value());
     at_ = i;
     return Status();
@@ -179,8 +182,8 @@ class FlatIterator final : public InternalIterator {
   char prepared_[32];
   uint32_t at_ = kNoBlock;  // the block that the cursor is attached to
   typename Layout::Cursor cursor_;
-  BlockRef block_;     // fill_cache
-  FlatWindow window_;  // !fill_cache
+  BlockRef block_;     // of the cache
+  FlatWindow window_;  // !fill_cache: what the cache did not have
 };
 
 }  // namespace lsmlab::table_internal

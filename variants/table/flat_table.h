@@ -91,6 +91,10 @@ class FlatTable final : public Table {
     return std::make_unique<FlatIterator<Layout>>(*file_, options, prefetch_lines_);
   }
 
+  void FillCache(std::vector<KeptBlock> blocks) const final {
+    for (KeptBlock& kept : blocks) file_->Adopt(kept.number, std::move(kept.block));
+  }
+
   const TableProperties& properties() const noexcept final { return file_->properties(); }
   uint64_t file_bytes() const noexcept final { return file_->file_bytes(); }
   uint64_t pinned_bytes() const noexcept final { return file_->memory_bytes(); }
@@ -100,6 +104,7 @@ class FlatTable final : public Table {
   Task<Status> Verify() const final {
     IteratorOptions options;
     options.fill_cache = false;
+    options.use_cache = false;
     return VerifyFlatFile(*file_, NewIterator(options));
   }
 
