@@ -17,7 +17,15 @@ class KeyBuffer {
 
   void assign(Slice key) {
     size_ = key.size();
-    if (size_ <= sizeof inline_) [[likely]] {
+    if (size_ >= 16 && size_ <= 32) [[likely]] {
+      // Two moves of fixed size that may overlap instead of a call. Loads first: the key may be
+      // ours.
+      char first[16], last[16];
+      std::memcpy(first, key.data(), 16);
+      std::memcpy(last, key.data() + size_ - 16, 16);
+      std::memcpy(inline_, first, 16);
+      std::memcpy(inline_ + size_ - 16, last, 16);
+    } else if (size_ <= sizeof inline_) {
       if (size_ != 0) std::memmove(inline_, key.data(), size_);
     } else {
       long_.assign(key);

@@ -21,7 +21,7 @@ class VersionFold {
   // `nothing_below`: no older data of this key can exist outside the job's inputs.
   bool Keep(Slice key, Tag tag, bool nothing_below) {
     const size_t group = GroupOf(TagSequence(tag));
-    if (!first_ && key == key_) {
+    if (!first_ && SameKey(key, key_)) {
       // A newer version of the same key is visible wherever this one would be.
       if (group == group_ && shadowed_) return false;
     } else {

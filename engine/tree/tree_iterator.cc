@@ -5,7 +5,7 @@ namespace lsmlab {
 bool TreeIterator::LookForward(bool& skip_key) {
   const Slice key = merged_->key();
   if (TagSequence(merged_->tag()) > snapshot_) return false;
-  if (skip_key && key == Slice(key_)) return false;
+  if (skip_key && SameKey(key, key_)) return false;
   if (TagKind(merged_->tag()) == EntryKind::kDelete) {
     key_.assign(key);
     skip_key = true;

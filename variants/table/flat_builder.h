@@ -53,7 +53,7 @@ class FlatBuilder final : public TableBuilder {
           "a table takes keys of at most 65535 bytes, values of at most 64 MiB and known kinds");
     }
     const bool first = properties_.entries == 0;
-    const int order = first ? -1 : Slice(last_key_).compare(key);
+    const int order = first ? -1 : CompareKeys(last_key_, key);
     if (order > 0 || (order == 0 && last_tag_ <= tag)) {
       return Status::InvalidArgument("a table takes its entries in order, each once");
     }
