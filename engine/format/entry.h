@@ -47,15 +47,23 @@ struct Entry {
   Slice value;
 };
 
-// Negative, 0, positive as Slice::compare, but decided without a call where the first 8 bytes
-// differ: merges compare keys once per entry.
+// Negative, 0, positive as Slice::compare, without a call and by words: merges compare keys once
+// per entry, and the keys of neighbours share a few words at most.
 inline int CompareKeys(Slice a, Slice b) noexcept {
-  if (a.size() >= 8 && b.size() >= 8) [[likely]] {
-    const uint64_t x = LoadLe<uint64_t>(a.data());
-    const uint64_t y = LoadLe<uint64_t>(b.data());
-    if (x != y) return __builtin_bswap64(x) < __builtin_bswap64(y) ? -1 : 1;
+  const size_t n = a.size() < b.size() ? a.size() : b.size();
+  if (n < 8) [[unlikely]]
+    return a.compare(b);
+  const auto word = [&](size_t i) noexcept {
+    const uint64_t x = __builtin_bswap64(LoadLe<uint64_t>(a.data() + i));
+    const uint64_t y = __builtin_bswap64(LoadLe<uint64_t>(b.data() + i));
+    return x == y ? 0 : x < y ? -1 : 1;
+  };
+  for (size_t i = 0; i + 8 < n; i += 8) {
+    if (const int c = word(i); c != 0) return c;
   }
-  return a.compare(b);
+  // The last word may overlap the one before, which is equal.
+  if (const int c = word(n - 8); c != 0) return c;
+  return a.size() == b.size() ? 0 : a.size() < b.size() ? -1 : 1;
 }
 
 // Whether the keys are equal; decided by their ends where these differ, as neighbours' mostly do.

@@ -161,10 +161,9 @@ Task<Status> Tree::Merge(const CompactionPlan& plan, Version* version, uint64_t 
   context.reason = TableBuildContext::Reason::kCompaction;
   context.now_ns = NowNanos();
   context.last_level = true;
-  const TreeShape shape = version->Shape();
-  for (size_t level = 0; level < shape.levels.size(); ++level) {
-    context.level_bytes.push_back(shape.levels[level].bytes);
-    if (level > plan.output_level && shape.levels[level].bytes > 0) context.last_level = false;
+  context.level_bytes = version->LevelBytes();
+  for (size_t level = plan.output_level + 1; level < context.level_bytes.size(); ++level) {
+    if (context.level_bytes[level] > 0) context.last_level = false;
   }
   uint64_t input_bytes = 0;
   uint64_t input_entries = 0;

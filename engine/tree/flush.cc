@@ -61,9 +61,7 @@ Task<Status> Tree::FlushOne(MemtableHandle* handle) {
   {
     std::lock_guard guard(mutex_);
     context.last_level = version_->tables().empty();
-    for (const LevelShape& level : version_->Shape().levels) {
-      context.level_bytes.push_back(level.bytes);
-    }
+    context.level_bytes = version_->LevelBytes();
   }
   const bool nothing_below = context.last_level;
   TableOutput output(*this, std::move(context), IoSite::kFlush, job);

@@ -211,6 +211,12 @@ TreeShape Version::Shape() const {
   return shape;
 }
 
+std::vector<uint64_t> Version::LevelBytes() const {
+  std::vector<uint64_t> bytes(levels_.size());
+  for (const PlacedTable& placed : tables_) bytes[placed.level] += placed.table->entry().bytes;
+  return bytes;
+}
+
 uint64_t Version::bytes() const noexcept {
   uint64_t bytes = 0;
   for (const PlacedTable& placed : tables_) bytes += placed.table->entry().bytes;

@@ -57,8 +57,10 @@ class Version {
   Task<Status> Get(const LookupKey& lookup, LookupFold& fold, TableReadCounters& counters) const;
   void PrefetchGet(const LookupKey& lookup) const noexcept;
 
-  // Without targets and jobs; `being_compacted` is read from the handles under the tree's mutex.
+  // Without targets and jobs. REQUIRES: the tree's mutex is held, for `being_compacted`.
   TreeShape Shape() const;
+  // Bytes of each level. Needs no lock.
+  std::vector<uint64_t> LevelBytes() const;
   uint64_t bytes() const noexcept;
 
  private:

@@ -1,11 +1,14 @@
-"""Reads `records.ndjson` of a result directory into pandas.
+"""Reads `records.ndjson` of a result directory into pandas; or `records.ndjson.gz`, as reference results
+are kept.
 
 Thread-safety: none needed, everything is a value once read. A bad file raises RecordError, whose text
 is one line `file:line: what`. Memory: the file is at most FILE_BYTES_MAX and read line by line.
 """
 
+import gzip
 import json
 import os
+import zlib
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,6 +23,7 @@ from lsmlab_results.text import clean
 FILE_BYTES_MAX = 256 * 2**20
 LINE_BYTES_MAX = 32 * 2**20
 RECORDS_NAME = "records.ndjson"
+PACKED_NAME = RECORDS_NAME + ".gz"
 MISMATCH_SHARE = 0.01  # ops / elapsed_s and ops_per_s may differ by so much
 
 
@@ -58,8 +62,10 @@ class Results:
 
 
 def read(directory: Path) -> Results:
-    """Reads `directory`/records.ndjson. Raises RecordError."""
+    """Reads `directory`/records.ndjson, or the packed one where that is missing. Raises RecordError."""
     path = directory / RECORDS_NAME
+    if not os.path.lexists(path) and os.path.lexists(directory / PACKED_NAME):
+        path = directory / PACKED_NAME
     notices: list[str] = []
     records: list[dict] = []
     rows: list[dict] = []
@@ -102,13 +108,14 @@ def _open(path: Path) -> BinaryIO:
         raise RecordError(
             f"{path}: {status.st_size} bytes, above the limit of {FILE_BYTES_MAX} bytes"
         )
-    return os.fdopen(handle, "rb")
+    file = os.fdopen(handle, "rb")
+    return gzip.GzipFile(fileobj=file) if path.name == PACKED_NAME else file
 
 
 def _lines(stream: BinaryIO, path: Path) -> Iterator[tuple[int, bytes, bool]]:
     """Yields (number, line, whether it lacks its newline); blank lines are skipped."""
     number = total = 0
-    while raw := stream.readline(LINE_BYTES_MAX + 1):
+    while raw := _line(stream, path, number + 1):
         number += 1
         total += len(raw)
         if len(raw) > LINE_BYTES_MAX:
@@ -117,6 +124,13 @@ def _lines(stream: BinaryIO, path: Path) -> Iterator[tuple[int, bytes, bool]]:
             raise RecordError(f"{path}:{number}: file is above {FILE_BYTES_MAX} bytes")
         if raw.strip():
             yield number, raw, not raw.endswith(b"\n")
+
+
+def _line(stream: BinaryIO, path: Path, number: int) -> bytes:
+    try:
+        return stream.readline(LINE_BYTES_MAX + 1)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise RecordError(f"{path}:{number}: damaged gzip data: {clean(error)}") from None
 
 
 def _row(record: dict, number: int, notices: list[str]) -> dict:

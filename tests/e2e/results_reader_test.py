@@ -1,5 +1,6 @@
 """The reader against good, cut-off and hostile records."""
 
+import gzip
 import json
 import os
 from pathlib import Path
@@ -119,6 +120,24 @@ def test_forbidden_values(tmp_path: Path, changes: dict, words: str) -> None:
     bad = json.dumps(fixtures.record("baseline", "workloada", 1, **changes))
     (tmp_path / "records.ndjson").write_text(f"{good}\n{bad}\n")
     with pytest.raises(reader.RecordError, match=rf"records\.ndjson:2: .*{words}"):
+        reader.read(tmp_path)
+
+
+def test_packed_records_are_read_like_plain_ones(tmp_path: Path) -> None:
+    line = json.dumps(fixtures.record("baseline", "workloada", 0)).encode() + b"\n"
+    packed = gzip.compress(line, mtime=0)
+    (tmp_path / "records.ndjson.gz").write_bytes(packed)
+    assert len(reader.read(tmp_path).records) == 1
+    for bad in (packed[:-9], b"not gzip", packed[:20] + bytes([packed[20] ^ 0xFF]) + packed[21:]):
+        (tmp_path / "records.ndjson.gz").write_bytes(bad)
+        with pytest.raises(reader.RecordError, match=r"records\.ndjson\.gz:[12]: "):
+            reader.read(tmp_path)
+
+
+def test_a_packed_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "LINE_BYTES_MAX", 1000)
+    (tmp_path / "records.ndjson.gz").write_bytes(gzip.compress(b" " * 100_000))
+    with pytest.raises(reader.RecordError, match="line is above 1000 bytes"):
         reader.read(tmp_path)
 
 
