@@ -17,6 +17,7 @@ struct StoreStats {
   uint64_t wal_bytes = 0, wal_syncs = 0;
   uint64_t flushes = 0, flush_bytes = 0;
   uint64_t compactions = 0, trivial_moves = 0;
+  // Read: bytes of the input tables, whether they came from the device or from the cache.
   uint64_t compaction_bytes_read = 0, compaction_bytes_written = 0;
   uint64_t catalog_bytes = 0, value_gc_bytes = 0;
   uint64_t slowdowns = 0, slowdown_ns = 0, stalls = 0, stall_ns = 0;
