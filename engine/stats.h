@@ -24,7 +24,7 @@ struct StoreStats {
   uint64_t stall_memtable_ns = 0, stall_l0_ns = 0;  // stall_ns by cause
   // Reads.
   uint64_t gets = 0, gets_found = 0, memtable_hits = 0;
-  uint64_t seeks = 0, nexts = 0;
+  uint64_t seeks = 0, nexts = 0;  // steps of an iterator count when it ends
   uint64_t filter_probes = 0, filter_negatives = 0, filter_false_positives = 0;
   uint64_t cache_hits = 0, cache_misses = 0, cache_inserts = 0, cache_evictions = 0;
   uint64_t cache_bytes = 0, cache_capacity_bytes = 0;

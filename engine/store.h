@@ -74,8 +74,9 @@ class PinnedValue {
 class Iterator {
  public:
   virtual ~Iterator() = default;
-  virtual bool valid() const noexcept = 0;
-  virtual Slice key() const noexcept = 0;
+  bool valid() const noexcept { return valid_; }
+  // REQUIRES for this and for Next, Prev and Value: valid().
+  Slice key() const noexcept { return key_; }
   virtual Status Seek(Slice target) = 0;         // first key >= target
   virtual Status SeekForPrev(Slice target) = 0;  // last key <= target
   virtual Status SeekToFirst() = 0;
@@ -84,6 +85,11 @@ class Iterator {
   virtual Status Prev() = 0;
   // Read on demand when it is separated from the key.
   virtual Result<Slice> Value() = 0;
+
+ protected:
+  // The current position, in plain fields: reading it costs no call.
+  bool valid_ = false;
+  Slice key_;
 };
 
 class Store {

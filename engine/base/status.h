@@ -1,6 +1,6 @@
 #pragma once
 
-#include <memory>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,7 +13,8 @@ namespace lsmlab {
 enum class StatusCode : unsigned char {
   kOk = 0,
   kNotFound,         // The key (or file) does not exist. Never used for damage.
-  kCorruption,       // Stored bytes are not what was written; message names file, offset, expected, found.
+  kCorruption,       // Stored bytes are not what was written; message names file, offset, expected,
+                     // found.
   kInvalidArgument,  // The caller's mistake; message names value and what is allowed.
   kNotSupported,     // A composition or operation that does not exist.
   kIoError,          // The operating system refused; message names operation, file, errno text.
@@ -22,22 +23,35 @@ enum class StatusCode : unsigned char {
   kAborted,          // The operation was given up, e.g. the store is closing or poisoned.
 };
 
-// The result of an operation that can fail. OK is one null pointer, so that returning and testing
-// it costs nothing; a failure owns its message. Not thread-safe; copyable.
+// The result of an operation that can fail. One word: 0 for ok and a code without a message are
+// held in it, so that returning "not found" costs as little as ok; a message is owned on the heap.
+// Not thread-safe; copyable.
 class [[nodiscard]] Status {
  public:
   Status() noexcept = default;
   Status(StatusCode code, std::string message)
-      : rep_(code == StatusCode::kOk ? nullptr : new Rep{code, std::move(message)}) {}
-  Status(const Status& o) : rep_(o.rep_ ? new Rep(*o.rep_) : nullptr) {}
-  Status(Status&&) noexcept = default;
+      : word_(message.empty() || code == StatusCode::kOk
+                  ? WordOf(code)
+                  : reinterpret_cast<uintptr_t>(new Rep{code, std::move(message)})) {}
+  Status(const Status& o)
+      : word_(o.HasRep() ? reinterpret_cast<uintptr_t>(new Rep(*o.rep())) : o.word_) {}
+  Status(Status&& o) noexcept : word_(std::exchange(o.word_, 0)) {}
   Status& operator=(const Status& o) {
-    if (this != &o) rep_.reset(o.rep_ ? new Rep(*o.rep_) : nullptr);
+    if (this != &o) *this = Status(o);
     return *this;
   }
-  Status& operator=(Status&&) noexcept = default;
+  Status& operator=(Status&& o) noexcept {
+    Status taken(std::move(o));
+    std::swap(word_, taken.word_);
+    return *this;
+  }
+  ~Status() {
+    if (HasRep()) [[unlikely]]
+      delete rep();
+  }
 
-  static Status NotFound(std::string m = {}) { return {StatusCode::kNotFound, std::move(m)}; }
+  static Status NotFound() noexcept { return Status(WordOf(StatusCode::kNotFound)); }
+  static Status NotFound(std::string m) { return {StatusCode::kNotFound, std::move(m)}; }
   static Status Corruption(std::string m) { return {StatusCode::kCorruption, std::move(m)}; }
   static Status InvalidArgument(std::string m) {
     return {StatusCode::kInvalidArgument, std::move(m)};
@@ -48,12 +62,14 @@ class [[nodiscard]] Status {
   static Status Busy(std::string m) { return {StatusCode::kBusy, std::move(m)}; }
   static Status Aborted(std::string m) { return {StatusCode::kAborted, std::move(m)}; }
 
-  bool ok() const noexcept { return rep_ == nullptr; }
-  StatusCode code() const noexcept { return rep_ ? rep_->code : StatusCode::kOk; }
+  bool ok() const noexcept { return word_ == 0; }
+  StatusCode code() const noexcept {
+    return HasRep() ? rep()->code : static_cast<StatusCode>(word_ >> 1);
+  }
   bool IsNotFound() const noexcept { return code() == StatusCode::kNotFound; }
   bool IsCorruption() const noexcept { return code() == StatusCode::kCorruption; }
   std::string_view message() const noexcept {
-    return rep_ ? std::string_view(rep_->message) : std::string_view();
+    return HasRep() ? std::string_view(rep()->message) : std::string_view();
   }
   // "corruption: 000012.sst offset 4096: ...": one line, for people.
   std::string ToString() const;
@@ -63,7 +79,15 @@ class [[nodiscard]] Status {
     StatusCode code;
     std::string message;
   };
-  std::unique_ptr<Rep> rep_;
+  // 0: ok; odd: a code above the lowest bit; else the address of a Rep.
+  explicit Status(uintptr_t word) noexcept : word_(word) {}
+  static constexpr uintptr_t WordOf(StatusCode code) noexcept {
+    return code == StatusCode::kOk ? 0 : static_cast<uintptr_t>(code) << 1 | 1;
+  }
+  bool HasRep() const noexcept { return word_ != 0 && (word_ & 1) == 0; }
+  Rep* rep() const noexcept { return reinterpret_cast<Rep*>(word_); }
+
+  uintptr_t word_ = 0;
 };
 
 std::string_view StatusCodeName(StatusCode code) noexcept;
@@ -72,7 +96,7 @@ std::string_view StatusCodeName(StatusCode code) noexcept;
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : value_(std::move(value)) {}                                // NOLINT: implicit
+  Result(T value) : value_(std::move(value)) {}  // NOLINT: implicit
   Result(Status status) : status_(std::move(status)) { LSMLAB_ASSERT(!status_.ok()); }  // NOLINT
 
   bool ok() const noexcept { return value_.has_value(); }
@@ -100,14 +124,14 @@ class [[nodiscard]] Result {
 }  // namespace lsmlab
 
 // Returns early from a function (never a coroutine: there use LSMLAB_CO_TRY) with the failure.
-#define LSMLAB_TRY(expression)                      \
-  do {                                              \
-    ::lsmlab::Status lsmlab_status_ = (expression); \
+#define LSMLAB_TRY(expression)                       \
+  do {                                               \
+    ::lsmlab::Status lsmlab_status_ = (expression);  \
     if (!lsmlab_status_.ok()) return lsmlab_status_; \
   } while (false)
 
-#define LSMLAB_CO_TRY(expression)                      \
-  do {                                                 \
-    ::lsmlab::Status lsmlab_status_ = (expression);    \
+#define LSMLAB_CO_TRY(expression)                       \
+  do {                                                  \
+    ::lsmlab::Status lsmlab_status_ = (expression);     \
     if (!lsmlab_status_.ok()) co_return lsmlab_status_; \
   } while (false)

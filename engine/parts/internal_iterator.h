@@ -25,18 +25,18 @@ class InternalIterator {
   InternalIterator& operator=(const InternalIterator&) = delete;
 
   bool valid() const noexcept { return valid_; }
-  // REQUIRES for the three: valid().
+  // REQUIRES for the four: valid().
   Slice key() const noexcept { return shown_->key; }
   Tag tag() const noexcept { return shown_->tag; }
   Slice value() const noexcept { return shown_->value; }
-  // Stays at the same address as long as the source that shows it does (see shown_).
   const Entry& entry() const noexcept { return *shown_; }
 
-  // The two stages before Seek(key), so that the cache misses of several sources overlap: the
-  // first finds and prefetches blocks, the second searches them and prefetches the entry. Both
+  // The stages before Seek(key), so that the cache misses of several sources overlap: the first
+  // finds the block, the second prefetches it, the third searches it and prefetches the entry. All
   // only hint: they never suspend or fail, and the position does not change for the user, but the
   // current entry may be gone.
   virtual void PrepareSeek(Slice key) noexcept {}
+  virtual void PrepareBlock() noexcept {}
   virtual void PrepareEntry(Slice key) noexcept {}
   // At the first entry at or after (key, tag) in entry order.
   virtual ValueOrTask<Status> Seek(Slice key, Tag tag) = 0;
@@ -49,7 +49,7 @@ class InternalIterator {
   virtual ValueOrTask<Status> Next() = 0;
   // As Next where that needs no waiting and there is a next entry; false: nothing has changed, and
   // Next has to do it. The hot form of a scan. REQUIRES: valid().
-  virtual bool TryNext() noexcept { return false; }
+  bool TryNext() noexcept { return stepper_->StepInMemory(); }
   virtual ValueOrTask<Status> Prev() = 0;
 
   // Short-lived and made for every scan: from the per-thread free lists.
@@ -57,10 +57,26 @@ class InternalIterator {
   static void operator delete(void* memory, size_t bytes) noexcept { FreeFrame(memory, bytes); }
 
  protected:
+  // What TryNext does.
+  virtual bool StepInMemory() noexcept { return false; }
+  // From here to the next positioning call this iterator is at `source`'s entry and TryNext is
+  // source's: a step then costs no call and no copy of its own. REQUIRES: source.valid().
+  void ShowThrough(const InternalIterator& source) noexcept {
+    shown_ = source.shown_;
+    stepper_ = source.stepper_;
+    valid_ = true;
+  }
+  // As ShowThrough, but TryNext stays this iterator's own.
+  void Show(const InternalIterator& source) noexcept {
+    shown_ = source.shown_;
+    valid_ = true;
+  }
+
   Entry entry_;
   // What is shown: the own entry_, or that of a source underneath, which then needs no copy per
   // step.
   const Entry* shown_ = &entry_;
+  InternalIterator* stepper_ = this;
   bool valid_ = false;
 };
 

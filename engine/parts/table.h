@@ -105,23 +105,43 @@ struct TableReadCounters {
   uint32_t cache_hits = 0, cache_misses = 0;
 };
 
+// The filter of one table, for a caller that asks many of them before it touches their tables. A
+// view: lives as long as the table.
+struct TableFilter {
+  FilterProbe probe;  // may_contain null: there is none, everything may be in the table
+  const char* data = nullptr;
+  size_t size = 0;
+
+  void Prefetch(const LookupKey& lookup) const noexcept {
+    if (probe.prefetch != nullptr) probe.prefetch(data, size, lookup.hash);
+  }
+  // False: the key is certainly not in the table. Counts the negatives; the table counts the rest.
+  bool MayContain(const LookupKey& lookup, TableReadCounters& counters) const noexcept {
+    if (probe.may_contain == nullptr || probe.may_contain(data, size, lookup.hash)) return true;
+    ++counters.filter_probes;
+    ++counters.filter_negatives;
+    return false;
+  }
+};
+
 // An open table. Thread safety: all methods from any thread at once. Retired through the epoch.
 class Table {
  public:
   virtual ~Table() = default;
 
+  // To be asked before a point read, which does not ask it again.
+  virtual TableFilter filter() const noexcept { return {}; }
   // Point read from memory only: feeds the fold with this table's versions. False: a block is not
   // cached; the fold may have been fed in part, so the caller starts over with Get and a new fold
   // (which counts the whole read: after false, nothing is counted).
-  // REQUIRES: lookup.key within [smallest, largest] is not needed; a ReadGuard is held.
+  // REQUIRES: filter() does not rule the key out (counted here: that it did not); a ReadGuard is
+  // held. The key need not lie within [smallest, largest].
   virtual bool TryGet(const LookupKey& lookup, LookupFold& fold, const ReadGuard& guard,
                       TableReadCounters& counters) const noexcept = 0;
   // The same, loading what is missing. REQUIRES: the table is held by a counted reference, and
   // lookup and fold outlive the task; no ReadGuard.
   virtual Task<Status> Get(const LookupKey& lookup, LookupFold& fold,
                            TableReadCounters& counters) const = 0;
-  // Prefetches the filter line.
-  virtual void PrefetchGet(const LookupKey& lookup) const noexcept {}
 
   // REQUIRES: the table outlives the iterator. `fill_cache` false: blocks it loads are not cached
   // and read ahead sequentially in pieces of about 256 KiB (compaction, Verify). `use_cache` false:

@@ -53,7 +53,7 @@ class OlderData {
   }
   bool MayHold(Slice key) const noexcept {
     for (const Run& run : runs_) {
-      if (run.TableFor(key) != nullptr) return true;
+      if (run.FindHolder(key) != run.tables.size()) return true;
     }
     return false;
   }

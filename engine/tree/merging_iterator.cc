@@ -3,37 +3,41 @@
 namespace lsmlab {
 namespace {
 
+// Keeps its sources sorted by their entries: a step moves the first one back to its place, which
+// costs one comparison where a run goes on by itself and few for the sizes of levels.
 class MergingIterator final : public InternalIterator {
  public:
   explicit MergingIterator(std::vector<std::unique_ptr<InternalIterator>> sources)
-      : sources_(std::move(sources)) {}
+      : sources_(std::move(sources)) {
+    order_.reserve(sources_.size());
+  }
 
   void PrepareSeek(Slice key) noexcept override {
     for (auto& source : sources_) source->PrepareSeek(key);
+  }
+  void PrepareBlock() noexcept override {
+    for (auto& source : sources_) source->PrepareBlock();
   }
   void PrepareEntry(Slice key) noexcept override {
     for (auto& source : sources_) source->PrepareEntry(key);
   }
   ValueOrTask<Status> Seek(Slice key, Tag tag) override {
     PrepareSeek(key);
+    PrepareBlock();
     PrepareEntry(key);
     return PositionAll(key, tag, Move::kSeek);
   }
   ValueOrTask<Status> SeekBefore(Slice key, Tag tag) override {
     PrepareSeek(key);
+    PrepareBlock();
     return PositionAll(key, tag, Move::kSeekBefore);
   }
   ValueOrTask<Status> SeekToFirst() override { return PositionAll({}, 0, Move::kFirst); }
   ValueOrTask<Status> SeekToLast() override { return PositionAll({}, 0, Move::kLast); }
 
-  bool TryNext() noexcept override {
-    if (!forward_ || !current_->TryNext()) return false;
-    if (second_ != nullptr && !Before(*current_, *second_)) Choose();
-    return true;
-  }
   ValueOrTask<Status> Next() override {
     if (!forward_) return TurnAndStep(/*forward=*/true);
-    ValueOrTask<Status> result = current_->Next();
+    ValueOrTask<Status> result = order_[0]->Next();
     if (!result.ready()) return FinishStep(result.TakeTask());
     Status status = result.Take();
     if (!status.ok()) [[unlikely]]
@@ -43,7 +47,7 @@ class MergingIterator final : public InternalIterator {
   }
   ValueOrTask<Status> Prev() override {
     if (forward_) return TurnAndStep(/*forward=*/false);
-    ValueOrTask<Status> result = current_->Prev();
+    ValueOrTask<Status> result = order_[0]->Prev();
     if (!result.ready()) return FinishStep(result.TakeTask());
     Status status = result.Take();
     if (!status.ok()) [[unlikely]]
@@ -55,9 +59,15 @@ class MergingIterator final : public InternalIterator {
  private:
   enum class Move : uint8_t { kSeek, kSeekBefore, kFirst, kLast };
 
+  bool StepInMemory() noexcept override {
+    if (!forward_ || !order_[0]->TryNext()) return false;
+    Reorder();
+    return true;
+  }
+
   Status Fail(Status status) {
     valid_ = false;
-    current_ = second_ = nullptr;
+    order_.clear();
     return status;
   }
   // Whether a comes before b in the direction of the walk.
@@ -65,29 +75,37 @@ class MergingIterator final : public InternalIterator {
     const int c = CompareEntry(a.key(), a.tag(), b.key(), b.tag());
     return forward_ ? c < 0 : c > 0;
   }
-  void Choose() noexcept {
-    current_ = second_ = nullptr;
+  // All sources have moved.
+  void Sort() noexcept {
+    order_.clear();
     for (auto& source : sources_) {
       if (!source->valid()) continue;
-      if (current_ == nullptr || Before(*source, *current_)) {
-        second_ = current_;
-        current_ = source.get();
-      } else if (second_ == nullptr || Before(*source, *second_)) {
-        second_ = source.get();
+      order_.push_back(source.get());
+      for (size_t i = order_.size() - 1; i > 0 && Before(*order_[i], *order_[i - 1]); --i) {
+        std::swap(order_[i], order_[i - 1]);
       }
     }
-    Take();
+    ShowFirst();
   }
-  void Take() noexcept {
-    valid_ = current_ != nullptr;
-    if (valid_) shown_ = &current_->entry();
+  // The first source has moved. Levels differ in size by a factor, so it mostly stays the first.
+  void Reorder() noexcept {
+    InternalIterator* const moved = order_[0];
+    size_t i = 0;
+    for (; i + 1 < order_.size() && !Before(*moved, *order_[i + 1]); ++i) order_[i] = order_[i + 1];
+    order_[i] = moved;
+    Show(*order_[0]);
+  }
+  void ShowFirst() noexcept {
+    if (order_.empty()) {
+      valid_ = false;
+    } else {
+      Show(*order_[0]);
+    }
   }
   void AfterStep() noexcept {
-    if (current_->valid() && (second_ == nullptr || Before(*current_, *second_))) {
-      shown_ = &current_->entry();
-      return;
-    }
-    Choose();
+    if (order_[0]->valid()) return Reorder();
+    order_.erase(order_.begin());
+    ShowFirst();
   }
 
   static ValueOrTask<Status> Start(InternalIterator& source, Slice key, Tag tag, Move move) {
@@ -110,7 +128,7 @@ class MergingIterator final : public InternalIterator {
       Status status = result.Take();
       if (!status.ok()) return Fail(std::move(status));
     }
-    Choose();
+    Sort();
     return Status();
   }
   Task<Status> PositionRest(Task<Status> first, size_t next, Slice key, Tag tag, Move move) {
@@ -119,7 +137,7 @@ class MergingIterator final : public InternalIterator {
       status = co_await Start(*sources_[i], key, tag, move);
     }
     if (!status.ok()) co_return Fail(std::move(status));
-    Choose();
+    Sort();
     co_return Status();
   }
   Task<Status> FinishStep(Task<Status> step) {
@@ -133,9 +151,10 @@ class MergingIterator final : public InternalIterator {
     forward_ = forward;
     const std::string target(key());
     const Tag target_tag = tag();
+    const InternalIterator* const current = order_[0];
     for (auto& source : sources_) {
       Status status;
-      if (source.get() == current_) {
+      if (source.get() == current) {
         if (forward) {
           status = co_await source->Next();
         } else {
@@ -149,13 +168,12 @@ class MergingIterator final : public InternalIterator {
       }
       if (!status.ok()) co_return Fail(std::move(status));
     }
-    Choose();
+    Sort();
     co_return Status();
   }
 
   std::vector<std::unique_ptr<InternalIterator>> sources_;
-  InternalIterator* current_ = nullptr;
-  InternalIterator* second_ = nullptr;
+  std::vector<InternalIterator*> order_;  // the valid ones, the nearest entry first
   bool forward_ = true;
 };
 

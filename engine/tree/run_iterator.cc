@@ -14,6 +14,9 @@ class RunIterator final : public InternalIterator {
     Open(i);
     table_->PrepareSeek(key);
   }
+  void PrepareBlock() noexcept override {
+    if (table_ != nullptr) table_->PrepareBlock();
+  }
   void PrepareEntry(Slice key) noexcept override {
     if (table_ != nullptr) table_->PrepareEntry(key);
   }
@@ -51,7 +54,6 @@ class RunIterator final : public InternalIterator {
     if (!result.ready()) return FinishForward(result.TakeTask());
     return Settle(result.Take(), /*forward=*/true);
   }
-  bool TryNext() noexcept override { return table_->TryNext(); }
   ValueOrTask<Status> Prev() override {
     ValueOrTask<Status> result = table_->Prev();
     if (!result.ready()) return FinishBackward(result.TakeTask());
@@ -69,8 +71,7 @@ class RunIterator final : public InternalIterator {
     return Status();
   }
   Status TakeEntry() {
-    shown_ = &table_->entry();
-    valid_ = true;
+    ShowThrough(*table_);
     return Status();
   }
   // The table's iterator has moved: take its entry, or go on in the neighbouring table.

@@ -12,14 +12,12 @@ class StoreIterator final : public Iterator {
                 Sequence release)
       : store_(store), shards_(std::move(shards)), release_(release) {}
   ~StoreIterator() override {
+    store_.counters().Add(Counter::kNexts, steps_);
     if (release_ != kMaxSequence) store_.ReleaseSnapshot(release_);
   }
 
   static void* operator new(size_t bytes) { return AllocateFrame(bytes); }
   static void operator delete(void* memory, size_t bytes) noexcept { FreeFrame(memory, bytes); }
-
-  bool valid() const noexcept override { return current_ != nullptr && current_->valid(); }
-  Slice key() const noexcept override { return current_->key(); }
 
   Status Seek(Slice target) override {
     store_.counters().Add(Counter::kSeeks, 1);
@@ -40,7 +38,15 @@ class StoreIterator final : public Iterator {
   Status SeekToLast() override {
     return Position([](TreeIterator& walk) { return walk.SeekToLast(); }, false);
   }
-  Status Next() override { return Step(true); }
+  Status Next() override {
+    if (shards_.size() == 1 && current_->TryNext()) [[likely]] {
+      ++steps_;
+      forward_ = true;
+      key_ = current_->key();
+      return Status();
+    }
+    return Step(true);
+  }
   Status Prev() override { return Step(false); }
 
   Result<Slice> Value() override {
@@ -56,20 +62,22 @@ class StoreIterator final : public Iterator {
   Status Position(Move&& move, bool forward) {
     forward_ = forward;
     current_ = nullptr;
+    valid_ = false;
     for (auto& [tree, walk] : shards_) LSMLAB_TRY(store_.Run(move(*walk)));
     Choose();
     return Status();
   }
   Status Step(bool forward) {
-    store_.counters().Add(Counter::kNexts, 1);
+    ++steps_;
     if (forward != forward_ && shards_.size() > 1) return Turn(forward);
     Status status = store_.Run(forward ? current_->Next() : current_->Prev());
     if (!status.ok()) {
       current_ = nullptr;
+      valid_ = false;
       return status;
     }
     forward_ = forward;
-    if (shards_.size() > 1) Choose();
+    Choose();
     return Status();
   }
   // Keys live in exactly one shard: the other walks go to the far side of the current key.
@@ -78,6 +86,7 @@ class StoreIterator final : public Iterator {
     TreeIterator* turning = current_;
     forward_ = forward;
     current_ = nullptr;
+    valid_ = false;
     for (auto& [tree, walk] : shards_) {
       if (walk.get() == turning) {
         LSMLAB_TRY(store_.Run(forward ? walk->Next() : walk->Prev()));
@@ -98,6 +107,8 @@ class StoreIterator final : public Iterator {
         tree_ = tree;
       }
     }
+    valid_ = current_ != nullptr;
+    if (valid_) key_ = current_->key();
   }
 
   StoreImpl& store_;
@@ -106,6 +117,7 @@ class StoreIterator final : public Iterator {
   TreeIterator* current_ = nullptr;
   Tree* tree_ = nullptr;
   bool forward_ = true;
+  uint64_t steps_ = 0;  // counted by the store at the end
   BlockRef value_;
   KeyBuffer target_;  // a copy: the caller's may lie in a block that the move lets go
 };

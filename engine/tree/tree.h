@@ -121,7 +121,7 @@ class Tree {
                     const ReadGuard& guard) noexcept;
   Status Deliver(const LookupFold& fold, TreeView* view, ReadTarget target);
   Task<Status> GetSlow(Slice key, ReadTarget target, Sequence snapshot, ViewRef view);
-  void AddReadCounters(const TableReadCounters& counters) noexcept;
+  static void AddReadCounters(CounterCells& counters, const TableReadCounters& read) noexcept;
   ViewRef CurrentView();
 
   // tree_background.cc

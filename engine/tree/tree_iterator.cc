@@ -81,9 +81,8 @@ ValueOrTask<Status> TreeIterator::SeekToFirst() {
 
 ValueOrTask<Status> TreeIterator::Next() {
   if (!forward_) return NextFromBackward();
+  if (std::exchange(stepped_, false)) return FindForward(true);
   key_.assign(merged_->key());
-  if (merged_->TryNext()) [[likely]]
-    return FindForward(true);
   ValueOrTask<Status> step = merged_->Next();
   if (!step.ready()) return FindForwardSlow(step.TakeTask(), true);
   Status status = step.Take();

@@ -42,12 +42,29 @@ class TreeIterator {
   Slice value() const noexcept { return forward_ ? merged_->value() : Slice(value_); }
   EntryKind kind() const noexcept { return forward_ ? TagKind(merged_->tag()) : kind_; }
 
-  void PrepareSeek(Slice target) noexcept { merged_->PrepareSeek(target); }
+  // Overlaps the cache misses of several walks before each one's Seek.
+  void PrepareSeek(Slice target) noexcept {
+    merged_->PrepareSeek(target);
+    merged_->PrepareBlock();
+  }
   ValueOrTask<Status> Seek(Slice target);
   ValueOrTask<Status> SeekForPrev(Slice target);
   ValueOrTask<Status> SeekToFirst();
   ValueOrTask<Status> SeekToLast();
   ValueOrTask<Status> Next();
+  // The hot form of Next: true when it is done and a key is there; false: Next has to do it, and
+  // the walk may be used for nothing else before. REQUIRES: valid().
+  bool TryNext() noexcept {
+    if (!forward_) return false;
+    key_.assign(merged_->key());
+    if (!merged_->TryNext()) return false;
+    const Slice key = merged_->key();
+    const Tag tag = merged_->tag();
+    stepped_ = TagSequence(tag) > snapshot_ ||
+               (TagKind(tag) != EntryKind::kPut && TagKind(tag) != EntryKind::kPutInValueFile) ||
+               SameKey(key, key_) || (!upper_.empty() && key >= upper_);
+    return !stepped_;
+  }
   ValueOrTask<Status> Prev();
 
  private:
@@ -71,6 +88,7 @@ class TreeIterator {
   const Slice lower_, upper_;
   bool valid_ = false;
   bool forward_ = true;
+  bool stepped_ = false;  // by TryNext, onto an entry that Next has to look at
   // Forward: the key whose older versions are skipped. Backward: the entry shown, copied, because
   // merged_ then stands before it.
   KeyBuffer key_;

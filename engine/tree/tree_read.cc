@@ -25,13 +25,13 @@ bool Tree::TryGetInView(const TreeView& view, const LookupKey& lookup, LookupFol
     return true;
   }
   TableReadCounters read;
-  const bool complete = view.version()->TryGet(lookup, fold, guard, read);
-  AddReadCounters(read);
-  return complete;
+  // What is missing is read again from the start, and counted then.
+  if (!view.version()->TryGet(lookup, fold, guard, read)) return false;
+  AddReadCounters(counters, read);
+  return true;
 }
 
-void Tree::AddReadCounters(const TableReadCounters& read) noexcept {
-  CounterCells& counters = env_.counters->Local();
+void Tree::AddReadCounters(CounterCells& counters, const TableReadCounters& read) noexcept {
   counters.Add(Counter::kFilterProbes, read.filter_probes);
   counters.Add(Counter::kFilterNegatives, read.filter_negatives);
   counters.Add(Counter::kFilterFalsePositives, read.filter_false_positives);
@@ -98,7 +98,7 @@ Task<Status> Tree::GetSlow(Slice key, ReadTarget target, Sequence snapshot, View
   if (!fold.done()) {
     TableReadCounters read;
     Status status = co_await view->version()->Get(lookup, fold, read);
-    AddReadCounters(read);
+    AddReadCounters(env_.counters->Local(), read);
     if (!status.ok()) co_return status;
   }
   if (fold.state() == LookupFold::State::kFound && fold.kind() == EntryKind::kPutInValueFile) {

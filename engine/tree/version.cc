@@ -90,14 +90,14 @@ size_t Run::Find(Slice key) const noexcept {
   return i;
 }
 
-const TableHandle* Run::TableFor(Slice key) const noexcept {
+size_t Run::FindHolder(Slice key) const noexcept {
   const size_t i = Find(key);
   // Without the prefix it is below all keys, or Find had found none.
-  if (i >= tables.size() || !key.starts_with(prefix)) return nullptr;
+  if (i >= tables.size() || !key.starts_with(prefix)) return tables.size();
   const uint64_t head = HeadOf(key, prefix.size());
   if (first_heads[i] != head) [[likely]]
-    return first_heads[i] < head ? tables[i] : nullptr;
-  return Slice(tables[i]->entry().smallest_key) <= key ? tables[i] : nullptr;
+    return first_heads[i] < head ? i : tables.size();
+  return Slice(tables[i]->entry().smallest_key) <= key ? i : tables.size();
 }
 
 Version::Version(std::vector<PlacedTable> tables, uint32_t levels)
@@ -117,7 +117,10 @@ Version::Version(std::vector<PlacedTable> tables, uint32_t levels)
   for (std::vector<Run>& runs : levels_) {
     std::sort(runs.begin(), runs.end(),
               [](const Run& a, const Run& b) { return a.number > b.number; });
-    for (Run& run : runs) run.BuildIndex();
+    for (Run& run : runs) {
+      run.BuildIndex();
+      for (const TableHandle* table : run.tables) run.filters.push_back(table->table().filter());
+    }
     run_count_ += runs.size();
   }
 }
@@ -128,11 +131,17 @@ Version::~Version() {
 
 bool Version::TryGet(const LookupKey& lookup, LookupFold& fold, const ReadGuard& guard,
                      TableReadCounters& counters) const noexcept {
-  const Table* stage[kStage];
+  struct Candidate {
+    const Run* run;
+    size_t table;
+  };
+  Candidate stage[kStage];
   size_t staged = 0;
   const auto search_staged = [&]() noexcept {
     for (size_t i = 0; i < staged; ++i) {
-      if (!stage[i]->TryGet(lookup, fold, guard, counters)) return false;
+      const auto [run, table] = stage[i];
+      if (!run->filters[table].MayContain(lookup, counters)) continue;
+      if (!run->tables[table]->table().TryGet(lookup, fold, guard, counters)) return false;
       if (fold.done()) break;
     }
     staged = 0;
@@ -140,11 +149,11 @@ bool Version::TryGet(const LookupKey& lookup, LookupFold& fold, const ReadGuard&
   };
   for (const std::vector<Run>& runs : levels_) {
     for (const Run& run : runs) {
-      const TableHandle* handle = run.TableFor(lookup.key);
-      if (handle == nullptr) continue;
+      const size_t table = run.FindHolder(lookup.key);
+      if (table == run.tables.size()) continue;
       // The filters' cache misses overlap: one after the other they are most of a Get that misses.
-      stage[staged] = &handle->table();
-      stage[staged++]->PrefetchGet(lookup);
+      run.filters[table].Prefetch(lookup);
+      stage[staged++] = {&run, table};
       if (staged < kStage) continue;
       if (!search_staged()) return false;
       if (fold.done()) return true;
@@ -157,9 +166,10 @@ Task<Status> Version::Get(const LookupKey& lookup, LookupFold& fold,
                           TableReadCounters& counters) const {
   for (const std::vector<Run>& runs : levels_) {
     for (const Run& run : runs) {
-      const TableHandle* table = run.TableFor(lookup.key);
-      if (table == nullptr) continue;
-      LSMLAB_CO_TRY(co_await table->table().Get(lookup, fold, counters));
+      const size_t table = run.FindHolder(lookup.key);
+      if (table == run.tables.size()) continue;
+      if (!run.filters[table].MayContain(lookup, counters)) continue;
+      LSMLAB_CO_TRY(co_await run.tables[table]->table().Get(lookup, fold, counters));
       if (fold.done()) co_return Status();
     }
   }
@@ -169,8 +179,8 @@ Task<Status> Version::Get(const LookupKey& lookup, LookupFold& fold,
 void Version::PrefetchGet(const LookupKey& lookup) const noexcept {
   for (const std::vector<Run>& runs : levels_) {
     for (const Run& run : runs) {
-      const TableHandle* table = run.TableFor(lookup.key);
-      if (table != nullptr) table->table().PrefetchGet(lookup);
+      const size_t table = run.FindHolder(lookup.key);
+      if (table != run.tables.size()) run.filters[table].Prefetch(lookup);
     }
   }
 }

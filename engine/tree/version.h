@@ -19,11 +19,13 @@ struct Run {
   std::vector<TableHandle*> tables;
   std::string prefix;
   std::vector<uint64_t> first_heads, last_heads;
+  // Of each table. Beside each other, so that a negative answer touches no table.
+  std::vector<TableFilter> filters;
 
   // Index of the first table whose largest key is >= key; tables.size() when there is none.
   size_t Find(Slice key) const noexcept;
-  // The table whose range holds the key, or null.
-  const TableHandle* TableFor(Slice key) const noexcept;
+  // Index of the table whose range holds the key; tables.size() when there is none.
+  size_t FindHolder(Slice key) const noexcept;
   void BuildIndex();
 };
 

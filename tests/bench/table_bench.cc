@@ -105,12 +105,15 @@ void GetLoop(benchmark::State& state, bool present, bool isolated) {
   const auto keys = Queries(NextSeed(), present);
   size_t i = 0, found = 0;
   TableReadCounters counters;
+  const TableFilter filter = f.table->filter();
   for (auto _ : state) {
     if (isolated) __builtin_ia32_lfence();
     const LookupKey lookup(keys[i++ & (keys.size() - 1)], kMaxSequence);
     const ReadGuard guard;
     LookupFold fold(kMaxSequence);
-    if (!f.table->TryGet(lookup, fold, guard, counters)) std::abort();
+    if (filter.MayContain(lookup, counters)) {
+      if (!f.table->TryGet(lookup, fold, guard, counters)) std::abort();
+    }
     found += fold.done();
     benchmark::DoNotOptimize(fold.value().data());
   }

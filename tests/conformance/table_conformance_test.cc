@@ -86,6 +86,11 @@ class TableConformance : public testing::TestWithParam<TableParts> {
   void CheckGet(const std::string& key, Sequence snapshot) {
     const LookupKey lookup(key, snapshot);
     TableReadCounters counters;
+    if (!table_->filter().MayContain(lookup, counters)) {
+      ASSERT_EQ(ModelGet(key, kMaxSequence), "absent") << "ruled out by the filter";
+      ASSERT_EQ(counters.filter_negatives, 1u);
+      return;
+    }
     {
       LookupFold fold(snapshot);
       const Status status = Finish(table_->Get(lookup, fold, counters));
@@ -114,6 +119,8 @@ class TableConformance : public testing::TestWithParam<TableParts> {
   void CheckSeek(InternalIterator& it, const std::string& key, Tag tag) {
     const auto at = model_.lower_bound(EntryKey(key, tag));
     it.PrepareSeek(key);
+    if (tag % 3 != 0) it.PrepareBlock();
+    if (tag % 4 != 0) it.PrepareEntry(key);
     TableHome::Must(Finish(it.Seek(key, tag)));
     ASSERT_NO_FATAL_FAILURE(CheckAt(it, at));
     if (it.valid()) {
@@ -212,6 +219,14 @@ TEST_P(TableConformance, BinaryKeysOfAllLengths) {
     entries.emplace(EntryKey(key, MakeTag(1 + random.Below(5), EntryKind::kPut)),
                     std::to_string(i));
   }
+  Open(entries);
+  CheckEverything();
+}
+
+TEST_P(TableConformance, HeadsThatTieOverManyBlocks) {
+  EntryMap entries = RandomEntries(8, 300, "tied for longer than a head", 2000);
+  entries.emplace(EntryKey("a", MakeTag(1, EntryKind::kPut)), "no prefix is common");
+  entries.emplace(EntryKey("z", MakeTag(1, EntryKind::kPut)), "last");
   Open(entries);
   CheckEverything();
 }

@@ -52,7 +52,7 @@ class RunTest : public testing::Test {
     ASSERT_EQ(run_.Find(key), first) << testing::PrintToString(key);
     const bool holds =
         first < run_.tables.size() && run_.tables[first]->entry().smallest_key <= key;
-    ASSERT_EQ(run_.TableFor(key), holds ? run_.tables[first] : nullptr)
+    ASSERT_EQ(run_.FindHolder(key), holds ? first : run_.tables.size())
         << testing::PrintToString(key);
   }
 

@@ -39,10 +39,8 @@ class BtreeIterator final : public InternalIterator {
   ValueOrTask<Status> SeekToFirst() override { return At(tree_.CopyFirst(leaf_)); }
   ValueOrTask<Status> SeekToLast() override { return At(tree_.CopyLast(leaf_)); }
   ValueOrTask<Status> Next() override {
-    if (at_ + 1 < leaf_.count) [[likely]] {
-      if (at_ + kAhead < leaf_.count) __builtin_prefetch(leaf_.records[at_ + kAhead]);
-      return At(at_ + 1);
-    }
+    if (StepInMemory()) [[likely]]
+      return Status();
     if (!Btree::CopyNext(leaf_)) return At(leaf_.count);
     for (uint32_t i = 1; i < kAhead && i < leaf_.count; ++i) {
       __builtin_prefetch(leaf_.records[i]);
@@ -58,13 +56,23 @@ class BtreeIterator final : public InternalIterator {
  private:
   static constexpr uint32_t kAhead = 8;  // records between the prefetch and the use
 
-  Status At(uint32_t place) noexcept {
+  bool StepInMemory() noexcept override {
+    if (at_ + 1 >= leaf_.count) return false;
+    if (at_ + kAhead < leaf_.count) __builtin_prefetch(leaf_.records[at_ + kAhead]);
+    Place(at_ + 1);
+    return true;
+  }
+  void Place(uint32_t place) noexcept {
     at_ = place;
     valid_ = place < leaf_.count;
     if (valid_) [[likely]] {
       const Record& record = *leaf_.records[place];
       entry_ = {record.key(), record.tag, record.value()};
     }
+  }
+
+  Status At(uint32_t place) noexcept {
+    Place(place);
     return Status();
   }
 

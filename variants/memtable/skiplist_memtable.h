@@ -46,6 +46,11 @@ class SkiplistIterator final : public InternalIterator {
   ValueOrTask<Status> Prev() override { return At(list_.Before(entry_.key, entry_.tag)); }
 
  private:
+  bool StepInMemory() noexcept override {
+    const typename List::Node* next = list_.Next(node_);
+    if (next == nullptr) return false;
+    return At(next).ok();
+  }
   Status At(const typename List::Node* node) noexcept {
     node_ = node;
     valid_ = node != nullptr;

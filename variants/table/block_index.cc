@@ -46,6 +46,7 @@ Result<BlockIndex> BlockIndex::Open(Slice encoded, Slice smallest_key, uint64_t 
   BlockIndex index;
   index.count_ = static_cast<uint32_t>(count);
   index.places_.reserve(count + 1);
+  index.last_hashes_.reserve(count);
   index.keys_.reserve(in.remaining() - count * kMinIndexEntryBytes);
   uint64_t end = 0;
   for (uint64_t i = 0; i < count; ++i) {
@@ -75,6 +76,7 @@ Result<BlockIndex> BlockIndex::Open(Slice encoded, Slice smallest_key, uint64_t 
     if (!rises || key < smallest_key) return Damage("rising separators, entry", i);
     index.keys_ += key;
     index.places_.push_back(place);
+    index.last_hashes_.push_back(HashByte(KeyHash(key)));
     end = place.offset + size + kBlockTrailerBytes;
   }
   if (in.remaining() != 0) return Damage("nothing after its entries", in.remaining());
@@ -111,6 +113,12 @@ void BlockIndex::BuildHeads(Slice smallest_key) {
   }
 }
 
+uint32_t BlockIndex::FindFrom(uint32_t from, Slice key, Tag tag) const noexcept {
+  if (from >= count_ || !key.starts_with(prefix_)) return from;
+  const uint64_t q = HeadOf8(key, prefix_.size());
+  return heads_.as<uint64_t>()[from] == q ? SettleTies(from, q, key, tag) : from;
+}
+
 // Equal heads from i on: a run that may be long (all versions of a key, keys that differ after the
 // head), so binary.
 uint32_t BlockIndex::SettleTies(uint32_t i, uint64_t q, Slice key, Tag tag) const noexcept {
@@ -144,7 +152,7 @@ uint32_t BlockIndex::SettleTies(uint32_t i, uint64_t q, Slice key, Tag tag) cons
 
 uint64_t BlockIndex::memory_bytes() const noexcept {
   return heads_.reserved() + keys_.capacity() + prefix_.capacity() +
-         places_.capacity() * sizeof(Place);
+         places_.capacity() * sizeof(Place) + last_hashes_.capacity();
 }
 
 }  // namespace lsmlab::table_internal

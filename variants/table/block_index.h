@@ -11,6 +11,7 @@
 #include "engine/format/aligned_bytes.h"
 #include "engine/format/block_trailer.h"
 #include "engine/format/entry.h"
+#include "engine/format/lookup.h"
 #include "variants/table/head_search.h"
 
 // The index of a flat table: which data block holds the first entry at or after (key, tag). The
@@ -59,6 +60,14 @@ class BlockIndex {
   uint32_t Find(Slice key, Tag tag) const noexcept {
     return Find(key, tag, [](uint32_t) {});
   }
+  // As Find for a point read, but where the key's hash says that the block ends with this very key,
+  // which is so for every block's last key, the separator is not compared: that would be two cache
+  // misses. The answer is this block or, when this one ends before (key, tag), a later one.
+  template <typename OnLeaf>
+  uint32_t FindLikely(const LookupKey& lookup, OnLeaf on_leaf) const noexcept;
+  // Find(key, tag) for one who knows that it is at `from` or later.
+  // REQUIRES: the head of block from-1 is not above the key's.
+  uint32_t FindFrom(uint32_t from, Slice key, Tag tag) const noexcept;
 
   BlockHandle handle(uint32_t i) const noexcept {
     return {places_[i].offset, places_[i].size & ~kContinues};
@@ -84,7 +93,11 @@ class BlockIndex {
     uint32_t size;  // of the payload, and the continues bit
   };
 
+  static uint8_t HashByte(uint64_t hash) noexcept { return static_cast<uint8_t>(hash >> 56); }
   void BuildHeads(Slice smallest_key);
+  // The first block whose head is at or above the key's, which `head` receives.
+  template <typename OnLeaf>
+  uint32_t FindByHead(Slice key, OnLeaf on_leaf, uint64_t* head) const noexcept;
   uint32_t SettleTies(uint32_t i, uint64_t q, Slice key, Tag tag) const noexcept;
 
   uint32_t count_ = 0;
@@ -93,11 +106,30 @@ class BlockIndex {
   AlignedBytes heads_;
   std::string prefix_;
   std::string keys_;
-  std::vector<Place> places_;  // count_ + 1; the last one ends the keys
+  std::vector<Place> places_;         // count_ + 1; the last one ends the keys
+  std::vector<uint8_t> last_hashes_;  // a byte of KeyHash of each last key
 };
 
 template <typename OnLeaf>
 uint32_t BlockIndex::Find(Slice key, Tag tag, OnLeaf on_leaf) const noexcept {
+  uint64_t q;
+  const uint32_t i = FindByHead(key, on_leaf, &q);
+  return i < count_ && heads_.as<uint64_t>()[i] == q ? SettleTies(i, q, key, tag) : i;
+}
+
+template <typename OnLeaf>
+uint32_t BlockIndex::FindLikely(const LookupKey& lookup, OnLeaf on_leaf) const noexcept {
+  uint64_t q;
+  const uint32_t i = FindByHead(lookup.key, on_leaf, &q);
+  if (i == count_ || heads_.as<uint64_t>()[i] != q || last_hashes_[i] == HashByte(lookup.hash)) {
+    return i;
+  }
+  return SettleTies(i, q, lookup.key, SnapshotTag(lookup.snapshot));
+}
+
+template <typename OnLeaf>
+uint32_t BlockIndex::FindByHead(Slice key, OnLeaf on_leaf, uint64_t* head) const noexcept {
+  *head = 0;  // when the prefix decides; a tie with it costs a comparison only
   if (count_ == 0) return 0;
   const size_t compared = prefix_.size() < key.size() ? prefix_.size() : key.size();
   if (compared > 0) {
@@ -106,7 +138,7 @@ uint32_t BlockIndex::Find(Slice key, Tag tag, OnLeaf on_leaf) const noexcept {
     if (order < 0) return 0;
   }
   if (key.size() < prefix_.size()) return 0;
-  const uint64_t q = HeadOf8(key, prefix_.size());
+  const uint64_t q = *head = HeadOf8(key, prefix_.size());
   const uint64_t* heads = heads_.as<uint64_t>();
   uint32_t i = 0;
   for (int level = top_; level > 0; --level) {
@@ -116,8 +148,7 @@ uint32_t BlockIndex::Find(Slice key, Tag tag, OnLeaf on_leaf) const noexcept {
   const uint32_t leaf = kFanout * i;
   on_leaf(leaf);
   i = leaf + static_cast<uint32_t>(CountBelow16x8(heads + leaf, q));
-  if (i >= count_) return count_;
-  return heads[i] == q ? SettleTies(i, q, key, tag) : i;
+  return i < count_ ? i : count_;
 }
 
 }  // namespace lsmlab::table_internal

@@ -13,7 +13,10 @@
 //                trust: any order of entries is safe, but only sorted ones are found
 //   Search       feeds a LookupFold with the versions of one key
 //   Prefetch     the lines that a search touches first
-//   Cursor       ordered walk; Attach() to validated bytes that outlive the cursor's use
+//   Cursor       ordered walk; Attach() to validated bytes that outlive the cursor's use.
+//                TryNext: as Next, but nothing changes at the end. Remaining: how many entries
+//                follow; may be too large. PrepareSeek(key), then SeekPrepared(key, tag): as Seek
+//                with the cache miss between them; false: there is no entry, or Seek has to go
 //
 // Searches may read up to 64 bytes past the block's end.
 namespace lsmlab::table_internal {

@@ -1,9 +1,9 @@
 #pragma once
 
 #include <cstdint>
-#include <cstring>
 #include <utility>
 
+#include "engine/base/key_buffer.h"
 #include "engine/parts/internal_iterator.h"
 #include "engine/parts/table.h"
 #include "variants/table/flat_file.h"
@@ -23,19 +23,27 @@ class FlatIterator final : public InternalIterator {
     if (!options_.fill_cache) return;
     const uint32_t i = Find(key, kMaxTag);
     if (i >= file_.index().count()) return;
-    file_.PrefetchBlock(i, prefetch_lines_);
-    if (key.size() > sizeof prepared_) return;
     prepared_block_ = i;
-    prepared_size_ = static_cast<uint32_t>(key.size());
-    std::memcpy(prepared_, key.data(), key.size());
+    prepared_key_.assign(key);
+  }
+  void PrepareBlock() noexcept final {
+    if (prepared_block_ != kNoBlock) file_.PrefetchBlock(prepared_block_, prefetch_lines_);
   }
   void PrepareEntry(Slice key) noexcept final {
-    if (!IsPrepared(key) || !EnterCached(prepared_block_)) return;
-    cursor_.PrefetchSeek(key);
+    if (!IsPrepared(key) || !EnterCached(prepared_block_, /*prefetched=*/true)) return;
+    cursor_.PrepareSeek(key);
+    entry_prepared_ = true;
   }
   ValueOrTask<Status> Seek(Slice key, Tag tag) final {
+    const bool prepared = IsPrepared(key);
+    if (prepared && std::exchange(entry_prepared_, false) && at_ == prepared_block_ &&
+        cursor_.SeekPrepared(key, tag, entry_)) {
+      prepared_block_ = kNoBlock;
+      valid_ = true;
+      return Status();
+    }
     // The prepared block was found for the newest version: the entry is in it or in a later one.
-    const uint32_t i = IsPrepared(key) ? prepared_block_ : Find(key, tag);
+    const uint32_t i = prepared ? prepared_block_ : Find(key, tag);
     prepared_block_ = kNoBlock;
     return Land(i, Goal{Goal::kSeek, key, tag});
   }
@@ -53,7 +61,6 @@ class FlatIterator final : public InternalIterator {
       return Status();
     return Land(at_ + 1, Goal{Goal::kFirst, {}, 0});
   }
-  bool TryNext() noexcept final { return cursor_.TryNext(entry_); }
   ValueOrTask<Status> Prev() final {
     if (cursor_.Prev(entry_)) [[likely]]
       return Status();
@@ -61,6 +68,14 @@ class FlatIterator final : public InternalIterator {
   }
 
  private:
+  bool StepInMemory() noexcept final {
+    if (!cursor_.TryNext(entry_)) return false;
+    if (cursor_.Remaining() == kAhead && at_ + 1 < file_.index().count()) {
+      file_.PrefetchBlock(at_ + 1, prefetch_lines_);
+    }
+    return true;
+  }
+
   // What to do in a block once it is entered.
   struct Goal {
     enum Kind : uint8_t { kFirst, kLast, kSeek, kBefore } kind;
@@ -74,8 +89,7 @@ class FlatIterator final : public InternalIterator {
   }
 
   bool IsPrepared(Slice key) const noexcept {
-    return prepared_block_ != kNoBlock && key.size() == prepared_size_ &&
-           std::memcmp(key.data(), prepared_, key.size()) == 0;
+    return prepared_block_ != kNoBlock && SameKey(key, prepared_key_);
   }
 
   // Positions in block i, or in its neighbours when it has no such entry. Block numbers wrap below
@@ -103,10 +117,14 @@ class FlatIterator final : public InternalIterator {
     }
     co_return Status();
   }
-  static void Step(uint32_t& i, Goal& goal) noexcept {
-    // A seek goes on searching: from a prepared block on, versions may straddle several.
+  void Step(uint32_t& i, Goal& goal) const noexcept {
     if (goal.kind == Goal::kBefore) goal.kind = Goal::kLast;
-    i += goal.backward() ? -1 : 1;
+    if (goal.kind == Goal::kSeek) {
+      // From a prepared block on, versions may straddle many.
+      i = file_.index().FindFrom(i + 1, goal.key, goal.tag);
+    } else {
+      i += goal.backward() ? -1 : 1;
+    }
   }
   bool Position(const Goal& goal) {
     switch (goal.kind) {
@@ -126,17 +144,18 @@ class FlatIterator final : public InternalIterator {
     return valid_;
   }
 
-  bool EnterCached(uint32_t i) noexcept {
+  bool EnterCached(uint32_t i, bool prefetched = false) noexcept {
     if (at_ == i) return true;
     if (!options_.fill_cache && window_.Has(i)) return EnterWindow(i).ok();
     if (!options_.use_cache) return false;
     const ReadGuard guard;
     Block* block = options_.fill_cache ? file_.TryPin(i, guard) : file_.Peek(i, guard);
     if (block == nullptr) return false;
-    PrefetchLines(reinterpret_cast<const char*>(block) + kBlockDataOffset, prefetch_lines_);
+    if (!prefetched) {
+      PrefetchLines(reinterpret_cast<const char*>(block) + kBlockDataOffset, prefetch_lines_);
+    }
     if (options_.counters != nullptr) ++options_.counters->cache_hits;
     Enter(i, BlockRef::Share(block));
-    if (i + 1 < file_.index().count()) file_.PrefetchBlock(i + 1, prefetch_lines_);
     return true;
   }
   Task<Status> EnterLoaded(uint32_t i, bool backward) {
@@ -173,13 +192,14 @@ class FlatIterator final : public InternalIterator {
   }
 
   static constexpr uint32_t kNoBlock = UINT32_MAX - 1;
+  static constexpr uint32_t kAhead = 8;  // entries before its end the next block is prefetched
 
   const FlatFile& file_;
   const Table::IteratorOptions options_;
   const size_t prefetch_lines_;
-  uint32_t prepared_block_ = kNoBlock;  // of PrepareSeek, for the key in prepared_
-  uint32_t prepared_size_ = 0;
-  char prepared_[32];
+  uint32_t prepared_block_ = kNoBlock;  // of PrepareSeek, for prepared_key_
+  bool entry_prepared_ = false;         // the cursor has found its place in it, too
+  KeyBuffer prepared_key_;
   uint32_t at_ = kNoBlock;  // the block that the cursor is attached to
   typename Layout::Cursor cursor_;
   BlockRef block_;     // of the cache

@@ -10,7 +10,7 @@
 
 namespace lsmlab::table_internal {
 
-// A flat table of one block layout. A point read probes the filter, walks the index, follows the
+// A flat table of one block layout. A point read walks the index, follows the
 // slot and searches the block; none of it locks (with a cache of swizzled slots), allocates or
 // enters a coroutine.
 template <typename Layout>
@@ -21,15 +21,12 @@ class FlatTable final : public Table {
     file_->set_check(CheckBlock<Layout>);
   }
 
+  TableFilter filter() const noexcept final {
+    return {file_->filter(), file_->filter_data(), file_->filter_size()};
+  }
+
   bool TryGet(const LookupKey& lookup, LookupFold& fold, const ReadGuard& guard,
               TableReadCounters& counters) const noexcept final {
-    const FilterProbe& filter = file_->filter();
-    const bool filtered = filter.may_contain != nullptr;
-    if (filtered && !filter.may_contain(file_->filter_data(), file_->filter_size(), lookup.hash)) {
-      ++counters.filter_probes;
-      ++counters.filter_negatives;
-      return true;
-    }
     uint32_t i = Find(lookup);
     const uint32_t count = file_->index().count();
     uint32_t hits = 0;
@@ -42,23 +39,17 @@ class FlatTable final : public Table {
       ++hits;
       fold.NoteBlock(block);
       end = Layout::Search(block->data, block->size, lookup, fold, nullptr);
-      if (end != SearchEnd::kRanOut || !file_->index().continues(i)) break;
-      ++i;
+      if (end != SearchEnd::kRanOut) [[likely]]
+        break;
+      i = BlockAfter(i, lookup, end);
     }
     counters.cache_hits += hits;
-    if (filtered) CountFilter(end, counters);
+    CountFilter(end, counters);
     return true;
   }
 
   Task<Status> Get(const LookupKey& lookup, LookupFold& fold,
                    TableReadCounters& counters) const final {
-    const FilterProbe& filter = file_->filter();
-    const bool filtered = filter.may_contain != nullptr;
-    if (filtered && !filter.may_contain(file_->filter_data(), file_->filter_size(), lookup.hash)) {
-      ++counters.filter_probes;
-      ++counters.filter_negatives;
-      co_return Status();
-    }
     uint32_t i = Find(lookup);
     const uint32_t count = file_->index().count();
     SearchEnd end = SearchEnd::kAbsent;
@@ -73,18 +64,11 @@ class FlatTable final : public Table {
         block = std::move(loaded).value();
       }
       end = Layout::Search(block->data, block->size, lookup, fold, &block);
-      if (end != SearchEnd::kRanOut || !file_->index().continues(i)) break;
-      ++i;
+      if (end != SearchEnd::kRanOut) break;
+      i = BlockAfter(i, lookup, end);
     }
-    if (filtered) CountFilter(end, counters);
+    CountFilter(end, counters);
     co_return Status();
-  }
-
-  void PrefetchGet(const LookupKey& lookup) const noexcept final {
-    const FilterProbe& filter = file_->filter();
-    if (filter.prefetch != nullptr) {
-      filter.prefetch(file_->filter_data(), file_->filter_size(), lookup.hash);
-    }
   }
 
   std::unique_ptr<InternalIterator> NewIterator(const IteratorOptions& options) const final {
@@ -116,8 +100,18 @@ class FlatTable final : public Table {
                                p.data_blocks);
   }
   uint32_t Find(const LookupKey& lookup) const noexcept {
-    return file_->index().Find(lookup.key, SnapshotTag(lookup.snapshot),
-                               [this](uint32_t first) { file_->PrefetchSlots(first); });
+    return file_->index().FindLikely(lookup,
+                                     [this](uint32_t first) { file_->PrefetchSlots(first); });
+  }
+  // Where a search goes on that ran out of block i: count() when that was all.
+  uint32_t BlockAfter(uint32_t i, const LookupKey& lookup, SearchEnd& end) const noexcept {
+    const BlockIndex& index = file_->index();
+    if (index.last_key(i) != lookup.key) {
+      end = SearchEnd::kAbsent;  // heads and hashes tied: no version was met yet
+    } else if (!index.continues(i)) {
+      return index.count();
+    }
+    return index.FindFrom(i + 1, lookup.key, SnapshotTag(lookup.snapshot));
   }
   BlockRef Cached(uint32_t i) const noexcept {
     const ReadGuard guard;
@@ -125,7 +119,8 @@ class FlatTable final : public Table {
     return block == nullptr ? BlockRef() : BlockRef::Share(block);
   }
   // A key that has only versions newer than the lookup's snapshot counts as a false positive.
-  static void CountFilter(SearchEnd end, TableReadCounters& counters) noexcept {
+  void CountFilter(SearchEnd end, TableReadCounters& counters) const noexcept {
+    if (file_->filter().may_contain == nullptr) return;
     ++counters.filter_probes;
     counters.filter_false_positives += end == SearchEnd::kAbsent;
   }

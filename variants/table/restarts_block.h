@@ -57,7 +57,10 @@ class RestartsCursor {
   bool Prev(Entry& entry);
   // As Next, but leaves everything as it is at the end of the block.
   bool TryNext(Entry& entry) { return next_ < entries_end_ && Read(entry); }
-  void PrefetchSeek(Slice) const noexcept {}
+  // How many entries follow is not known before they are read.
+  uint32_t Remaining() const noexcept { return next_ < entries_end_ ? UINT32_MAX : 0; }
+  void PrepareSeek(Slice) noexcept {}
+  bool SeekPrepared(Slice key, Tag tag, Entry& entry) { return Seek(key, tag, entry); }
 
  private:
   // Reads the entry at next_ into `entry` and moves over it; false at the end.

@@ -125,10 +125,16 @@ class SlottedCursor {
   }
   // As Next, but leaves everything as it is at the end of the block.
   bool TryNext(Entry& entry) noexcept { return at_ + 1 < view_.n && Next(entry); }
-  // Prefetches the entry that Seek to the newest version of `key` will touch.
-  void PrefetchSeek(Slice key) const noexcept {
-    const uint32_t i = view_.LowerBound(key, kMaxTag);
-    if (i < view_.n) __builtin_prefetch(view_.data + view_.Offset(i));
+  // How many entries follow the current one.
+  uint32_t Remaining() const noexcept { return view_.n - 1 - at_; }
+  // Finds the newest version of `key` and prefetches it. The current entry stays only for the user.
+  void PrepareSeek(Slice key) noexcept {
+    prepared_ = view_.LowerBound(key, kMaxTag);
+    if (prepared_ < view_.n) __builtin_prefetch(view_.data + view_.Offset(prepared_));
+  }
+  // As Seek after PrepareSeek of the same key. False: no entry, or Seek has to find it.
+  bool SeekPrepared(Slice key, Tag tag, Entry& entry) noexcept {
+    return Take(prepared_, entry) && (entry.tag <= tag || !SameKey(entry.key, key));
   }
   bool Prev(Entry& entry) noexcept { return Take(at_ - 1, entry); }
 
@@ -145,6 +151,7 @@ class SlottedCursor {
   SlottedView view_{kNoBlock};
   uint32_t at_ = 0;
   uint32_t end_ = 0;  // offset after the current entry
+  uint32_t prepared_ = 0;
 };
 
 struct SlottedLayout {
