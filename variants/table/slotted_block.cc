@@ -21,14 +21,14 @@ int CompareAfter(Slice a, Slice b, size_t skip) {
 
 }  // namespace
 
-uint32_t SlottedView::LowerBound(Slice key, Tag tag) const noexcept {
+SlottedView::Bound SlottedView::Find(Slice key, Tag tag) const noexcept {
   const size_t compared = std::min<size_t>(prefix, key.size());
   const int order = key.substr(0, compared).compare(Slice(data + 8, compared));
-  if (order != 0) return order < 0 ? 0 : n;
-  if (key.size() < prefix) return 0;
+  if (order != 0) return {order < 0 ? 0 : n, false};
+  if (key.size() < prefix) return {0, false};
   const uint32_t q = HeadOf4(key, prefix);
   uint32_t low = static_cast<uint32_t>(CountBelow4(data + heads, n, q));
-  if (low == n || Head(low) != q) return low;
+  if (low == n || Head(low) != q) return {low, false};
   // Ties of the head: at most a few as a rule, but all versions of a key share theirs.
   uint32_t high = low + 1;
   if (high < n && Head(high) == q) {
@@ -44,13 +44,14 @@ uint32_t SlottedView::LowerBound(Slice key, Tag tag) const noexcept {
       high = middle;
     }
   }
-  return low;
+  return {low, low < n && Head(low) == q};
 }
 
 SearchEnd SlottedLayout::Search(const char* block, uint32_t, const LookupKey& lookup,
                                 LookupFold& fold, const BlockRef* pin) noexcept {
   const SlottedView view(block);
-  const uint32_t first = view.LowerBound(lookup.key, SnapshotTag(lookup.snapshot));
+  const auto [first, may_be_same] = view.Find(lookup.key, SnapshotTag(lookup.snapshot));
+  if (!may_be_same) return first < view.n ? SearchEnd::kAbsent : SearchEnd::kRanOut;
   for (uint32_t i = first; i < view.n; ++i) {
     const Entry entry = view.At(i);
     if (entry.key != lookup.key) return i == first ? SearchEnd::kAbsent : SearchEnd::kDone;

@@ -62,8 +62,12 @@ struct SlottedView {
     entry.value = Slice(p, static_cast<size_t>(data + end - p));
     return entry;
   }
-  // The number of the first entry at or after (key, tag).
-  uint32_t LowerBound(Slice key, Tag tag) const noexcept;
+  struct Bound {
+    uint32_t at;       // the number of the first entry at or after (key, tag)
+    bool may_be_same;  // whether its key may be `key`, by heads alone: no needs no look at it
+  };
+  Bound Find(Slice key, Tag tag) const noexcept;
+  uint32_t LowerBound(Slice key, Tag tag) const noexcept { return Find(key, tag).at; }
 
   const char* data;
   uint32_t n, prefix;
