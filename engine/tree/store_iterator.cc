@@ -39,10 +39,10 @@ class StoreIterator final : public Iterator {
     return Position([](TreeIterator& walk) { return walk.SeekToLast(); }, false);
   }
   Status Next() override {
-    if (shards_.size() == 1 && current_->TryNext()) [[likely]] {
+    if (forward_ && current_->TryNext()) [[likely]] {
       ++steps_;
-      forward_ = true;
       key_ = current_->key();
+      if (shards_.size() > 1) Choose();
       return Status();
     }
     return Step(true);

@@ -20,6 +20,7 @@ class FlatIterator final : public InternalIterator {
       : file_(file), options_(options), prefetch_lines_(prefetch_lines) {}
 
   void PrepareSeek(Slice key) noexcept final {
+    entry_prepared_ = false;
     if (!options_.fill_cache) return;
     const uint32_t i = Find(key, kMaxTag);
     if (i >= file_.index().count()) return;
