@@ -51,7 +51,7 @@ tools:
 
 build: deps
 	cmake --preset release $(LAUNCHER)
-	ninja -C build -j$(JOBS)
+	ninja -C build -j$(JOBS) lsmlab
 
 # The portable release build, not the native one: the demo shall compile once, and compares parts
 # with each other.

@@ -1,7 +1,9 @@
 # One program per sanitizer with the sources of the tests named here; built in the build directories
 # of the presets asan and tsan (target lsmlab_asan_tests, lsmlab_tsan_tests) and run by ctest of the
 # release build. Tests of the harness are left out: its headers would double the time to build.
-# To add a test, add its name. REQUIRES: no two of them share a test suite's name.
+# To add a test, add its name. REQUIRES: no two of them share a test suite's name. These presets
+# compile eight files as one (a third of the time), so the private names of a library's files, and of
+# the tests here, differ from each other.
 set(LSMLAB_ASAN_TESTS
   arena_test async_test base_histogram_test cache_conformance_test catalog_conformance_test
   codec_conformance_test compaction_policy_conformance_test compose_test crash_test
@@ -15,6 +17,10 @@ set(LSMLAB_TSAN_TESTS
   sim_disk_test store_test threads_test
 )
 set(LSMLAB_SANITIZER_TEST_SCALE 0.1)
+# Left out of the run: long simulations of a policy's decisions without any memory to get wrong, and
+# for the thread sanitizer the model tests in which one thread does everything.
+set(LSMLAB_ASAN_SKIPPED "LeveledModel.*")
+set(LSMLAB_TSAN_SKIPPED "*ModelTest.*_inline")
 
 function(lsmlab_sanitizer_program name)
   set(sources "")
@@ -31,6 +37,8 @@ function(lsmlab_sanitizer_program name)
   list(REMOVE_DUPLICATES libs)
   add_executable(${name} EXCLUDE_FROM_ALL ${sources})
   target_link_libraries(${name} PRIVATE ${libs} lsmlab_flags GTest::gtest GTest::gtest_main)
+  # The time goes into the code under test; optimising the tests would cost more than it saves.
+  target_compile_options(${name} PRIVATE -O0)
 endfunction()
 
 if(LSMLAB_SANITIZE STREQUAL "address")
@@ -42,10 +50,12 @@ endif()
 option(LSMLAB_SANITIZER_TESTS "ctest also runs the programs of build-asan and build-tsan" OFF)
 if(LSMLAB_SANITIZER_TESTS)
   foreach(kind asan tsan)
+    string(TOUPPER ${kind} upper_kind)
     add_test(NAME lsmlab_${kind}_tests
       COMMAND ${PROJECT_SOURCE_DIR}/build-${kind}/tests/lsmlab_${kind}_tests --gtest_brief=1
+        --gtest_filter=-${LSMLAB_${upper_kind}_SKIPPED}
       WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
-    set_tests_properties(lsmlab_${kind}_tests PROPERTIES TIMEOUT 1200 LABELS sanitizer
+    set_tests_properties(lsmlab_${kind}_tests PROPERTIES TIMEOUT 1200 LABELS sanitizer COST 1000
       ENVIRONMENT "LSMLAB_TEST_SCALE=${LSMLAB_SANITIZER_TEST_SCALE}")
   endforeach()
 endif()

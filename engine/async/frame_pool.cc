@@ -8,7 +8,7 @@ namespace lsmlab {
 namespace {
 
 constexpr size_t kClassBytes = 64;
-constexpr size_t kClasses = 32;
+constexpr size_t kFrameClasses = 32;
 // Frames kept per class and thread: enough for deep chains, bounded for threads that only free.
 // None under sanitizers: a recycled frame would hide a use after its end.
 #if defined(LSMLAB_SANITIZED)
@@ -22,8 +22,8 @@ struct FreeFrameNode {
 };
 
 struct ThreadCache {
-  FreeFrameNode* lists[kClasses] = {};
-  int counts[kClasses] = {};
+  FreeFrameNode* lists[kFrameClasses] = {};
+  int counts[kFrameClasses] = {};
   // Plain counter per thread, summed by LiveFrames: a shared atomic would cost as much as malloc.
   std::atomic<long> live{0};
   ThreadCache* next = nullptr;
@@ -63,7 +63,7 @@ ThreadCache::ThreadCache() {
 }
 
 ThreadCache::~ThreadCache() {
-  for (size_t i = 0; i < kClasses; ++i) {
+  for (size_t i = 0; i < kFrameClasses; ++i) {
     FreeFrameNode* node = std::exchange(lists[i], nullptr);
     while (node != nullptr) {
       FreeFrameNode* following = node->next;
@@ -108,7 +108,7 @@ void* AllocateFrame(size_t bytes) {
   ThreadCache* cache = Cache();
   Count(cache, 1);
   const size_t index = (bytes + kClassBytes - 1) / kClassBytes - 1;
-  if (index >= kClasses) return ::operator new(bytes);
+  if (index >= kFrameClasses) return ::operator new(bytes);
   FreeFrameNode* node = cache != nullptr ? cache->lists[index] : nullptr;
   if (node == nullptr) return ::operator new((index + 1) * kClassBytes);
   cache->lists[index] = node->next;
@@ -120,7 +120,7 @@ void FreeFrame(void* frame, size_t bytes) noexcept {
   ThreadCache* cache = Cache();
   Count(cache, -1);
   const size_t index = (bytes + kClassBytes - 1) / kClassBytes - 1;
-  if (cache == nullptr || index >= kClasses || cache->counts[index] >= kKeepPerClass) {
+  if (cache == nullptr || index >= kFrameClasses || cache->counts[index] >= kKeepPerClass) {
     ::operator delete(frame);
     return;
   }

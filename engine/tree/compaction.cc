@@ -11,8 +11,6 @@
 namespace lsmlab {
 namespace {
 
-constexpr uint32_t kYieldEvery = 256;
-
 bool IsInput(const CompactionPlan& plan, uint64_t file) {
   return std::find(plan.inputs.begin(), plan.inputs.end(), file) != plan.inputs.end();
 }
@@ -206,7 +204,7 @@ Task<Status> Tree::Merge(const CompactionPlan& plan, Version* version, uint64_t 
       if (output.open_bytes() >= plan.output_file_bytes) last_key.assign(key);
       if (output.NeedsFlush()) LSMLAB_CO_TRY(co_await output.FlushPieces());
     }
-    if (++since_yield == kYieldEvery) {
+    if (++since_yield == kEntriesPerYield) {
       since_yield = 0;
       co_await Yield(*env_.executor, Priority::kCompaction);
       std::lock_guard guard(mutex_);

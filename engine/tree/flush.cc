@@ -6,8 +6,6 @@
 namespace lsmlab {
 namespace {
 
-// Entries between two yield points of background work.
-constexpr uint32_t kYieldEvery = 256;
 // See IsBeingRead.
 constexpr uint64_t kWritesPerRead = 16;
 
@@ -92,7 +90,7 @@ Task<Status> Tree::FlushOne(MemtableHandle* handle) {
       }
       if (output.NeedsFlush()) LSMLAB_CO_TRY(co_await output.FlushPieces());
     }
-    if (++since_yield == kYieldEvery) {
+    if (++since_yield == kEntriesPerYield) {
       since_yield = 0;
       co_await Yield(*env_.executor, Priority::kFlush);
     }

@@ -7,7 +7,7 @@
 namespace lsmlab::test {
 namespace {
 
-struct Case {
+struct CrashCase {
   TestComposition composition;
   std::string sync;
   uint32_t writes;
@@ -16,8 +16,8 @@ struct Case {
 
 uint64_t points_checked = 0;
 
-std::vector<Case> AllCases() {
-  std::vector<Case> cases;
+std::vector<CrashCase> AllCases() {
+  std::vector<CrashCase> cases;
   for (const TestComposition& preset : PresetCompositions()) {
     for (const char* sync : {"none", "interval", "group", "every"}) {
       cases.push_back({preset, sync, 24, 0});
@@ -33,10 +33,10 @@ std::vector<Case> AllCases() {
   return cases;
 }
 
-class CrashTest : public testing::TestWithParam<Case> {};
+class CrashTest : public testing::TestWithParam<CrashCase> {};
 
 TEST_P(CrashTest, LeavesAPrefixOfTheWrites) {
-  const Case& c = GetParam();
+  const CrashCase& c = GetParam();
   CrashRun run;
   run.composition = c.composition;
   run.sync = c.sync;

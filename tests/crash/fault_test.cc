@@ -196,17 +196,17 @@ class FaultScript {
 
 constexpr int kSteps = 40;
 
-struct Case {
+struct FaultCase {
   const char* name;
   const char* sync;
   bool persistent;
   bool no_space;
 };
 
-class FaultTest : public testing::TestWithParam<Case> {};
+class FaultTest : public testing::TestWithParam<FaultCase> {};
 
 TEST_P(FaultTest, NothingAcknowledgedIsLostAndNothingWrongIsRead) {
-  const Case& c = GetParam();
+  const FaultCase& c = GetParam();
   FaultScript without(c.sync);
   const Status plain = without.Run(kSteps);
   ASSERT_TRUE(plain.ok()) << plain.ToString();
@@ -226,12 +226,12 @@ TEST_P(FaultTest, NothingAcknowledgedIsLostAndNothingWrongIsRead) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, FaultTest,
-                         testing::Values(Case{"eio_once", "group", false, false},
-                                         Case{"eio_from_then_on", "group", true, false},
-                                         Case{"eio_once_no_sync", "none", false, false},
-                                         Case{"no_space_once", "group", false, true},
-                                         Case{"no_space_from_then_on", "group", true, true},
-                                         Case{"no_space_once_no_sync", "none", false, true}),
+                         testing::Values(FaultCase{"eio_once", "group", false, false},
+                                         FaultCase{"eio_from_then_on", "group", true, false},
+                                         FaultCase{"eio_once_no_sync", "none", false, false},
+                                         FaultCase{"no_space_once", "group", false, true},
+                                         FaultCase{"no_space_from_then_on", "group", true, true},
+                                         FaultCase{"no_space_once_no_sync", "none", false, true}),
                          [](const auto& c) { return std::string(c.param.name); });
 
 // The bug that the rule about failed syncs is there for, planted: trying again.

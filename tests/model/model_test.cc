@@ -14,7 +14,7 @@
 namespace lsmlab::test {
 namespace {
 
-struct Case {
+struct ModelCase {
   TestComposition composition;
   std::string io;
   std::string executor;
@@ -30,8 +30,8 @@ constexpr uint64_t kVariationOperations = 18'000;
 constexpr uint64_t kOperationsPerStore = 6'000;
 static_assert(kPosixOperations <= kOperationsPerStore);
 
-std::vector<Case> AllCases() {
-  std::vector<Case> cases;
+std::vector<ModelCase> AllCases() {
+  std::vector<ModelCase> cases;
   for (const TestComposition& composition : PresetCompositions()) {
     cases.push_back({composition, "posix", "threads", kPosixOperations});
     cases.push_back({composition, "simulated", "inline", kPresetOperations});
@@ -46,7 +46,7 @@ std::vector<Case> AllCases() {
 
 // What also varies from store to store of one case: the order of background work, whether I/O
 // completes later, which files bypass the page cache.
-Settings SettingsOf(const Case& c, uint64_t nth, uint64_t seed) {
+Settings SettingsOf(const ModelCase& c, uint64_t nth, uint64_t seed) {
   Settings settings = {{"engine.io.variant", c.io}, {"engine.executor.variant", c.executor}};
   if (c.executor == "inline" && nth % 2 == 1) {
     settings.emplace_back("engine.executor.seed", std::to_string(seed % 1'000'000 + 1));
@@ -59,10 +59,10 @@ Settings SettingsOf(const Case& c, uint64_t nth, uint64_t seed) {
   return settings;
 }
 
-class ModelTest : public testing::TestWithParam<Case> {};
+class ModelTest : public testing::TestWithParam<ModelCase> {};
 
 TEST_P(ModelTest, AnswersAsTheModel) {
-  const Case& c = GetParam();
+  const ModelCase& c = GetParam();
   const long frames = LiveFrames();
   const uint64_t total = Scaled(c.operations);
   size_t deepest = 0;
@@ -98,7 +98,7 @@ INSTANTIATE_TEST_SUITE_P(All, ModelTest, testing::ValuesIn(AllCases()), [](const
 // The promise of `make test`, whatever parts come and go.
 TEST(ModelTestSize, IsAtLeastHalfAMillionOperations) {
   uint64_t operations = 0;
-  for (const Case& c : AllCases()) operations += c.operations;
+  for (const ModelCase& c : AllCases()) operations += c.operations;
   EXPECT_GE(operations, 500'000u);
 }
 

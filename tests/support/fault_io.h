@@ -9,6 +9,7 @@
 #include "engine/base/random.h"
 #include "engine/base/slice.h"
 #include "engine/parts/io.h"
+#include "tests/support/finish.h"
 
 namespace lsmlab {
 
@@ -84,12 +85,5 @@ class FaultIo final : public Io {
   std::vector<DirectoryChange> changes_;
   IoCounters counters_;
 };
-
-// Runs a task on an I/O part that never defers.
-template <typename T>
-T Finish(Task<T> task) {
-  LSMLAB_ASSERT(task.Start());
-  return task.Take();
-}
 
 }  // namespace lsmlab

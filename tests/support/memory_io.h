@@ -11,6 +11,7 @@
 
 #include "engine/base/assert.h"
 #include "engine/parts/io.h"
+#include "tests/support/finish.h"
 
 // An Io for tests of formats and tables: files are strings in memory, every operation completes
 // inside the call. It checks the alignment that a direct file asks for. No crashes, no faults;
@@ -145,17 +146,5 @@ class MemoryIo final : public Io {
   IoCounters total_;
   IoCounters by_site_[static_cast<size_t>(IoSite::kCount)];
 };
-
-// Runs what never waits to its end.
-template <typename T>
-T Finish(Task<T> task) {
-  const bool done = task.Start();
-  LSMLAB_ASSERT(done);
-  return task.Take();
-}
-template <typename T>
-T Finish(ValueOrTask<T> result) {
-  return result.ready() ? result.Take() : Finish(result.TakeTask());
-}
 
 }  // namespace lsmlab::test

@@ -6,17 +6,11 @@
 #include <string>
 #include <utility>
 
+#include "tests/support/finish.h"
 #include "variants/io/sim_disk.h"
 #include "variants/io/simulated_io.h"
 
 namespace lsmlab {
-
-// The result of a task that never suspends.
-template <typename T>
-T Finish(Task<T> task) {
-  EXPECT_TRUE(task.Start());
-  return task.Take();
-}
 
 // A disk, an Io on it and the operations in short.
 struct SimBench {

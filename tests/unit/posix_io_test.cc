@@ -12,17 +12,12 @@
 #include <vector>
 
 #include "engine/base/epoch.h"
+#include "tests/support/finish.h"
 #include "variants/io/ios.h"
 #include "variants/io/posix_errors.h"
 
 namespace lsmlab {
 namespace {
-
-template <typename T>
-T Finish(Task<T> task) {
-  EXPECT_TRUE(task.Start());
-  return task.Take();
-}
 
 class PosixIoTest : public ::testing::Test {
  protected:

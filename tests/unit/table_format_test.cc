@@ -23,7 +23,6 @@ namespace lsmlab {
 namespace {
 
 using namespace table_internal;  // NOLINT
-using test::Finish;
 using test::MemoryIo;
 
 std::string Hex(Slice bytes) {

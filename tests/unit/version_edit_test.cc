@@ -11,7 +11,7 @@
 namespace lsmlab {
 namespace {
 
-TableEntry Table(uint64_t file) {
+TableEntry EntryOf(uint64_t file) {
   TableEntry t;
   t.file = file;
   t.id = {0x0102030405060708, 0x1112131415161718};
@@ -39,7 +39,7 @@ VersionEdit Sample() {
   edit.last_sequence = kMaxSequence;
   edit.next_file = 99;
   edit.policy_state = "state";
-  edit.added = {Table(12), Table(13)};
+  edit.added = {EntryOf(12), EntryOf(13)};
   edit.added[1].sequence_override = 55;
   edit.removed = {{3}, {400}};
   return edit;
@@ -65,7 +65,7 @@ TEST(VersionEdit, RoundTrip) {
   ASSERT_EQ(read.added.size(), 2u);
   ASSERT_EQ(read.removed.size(), 2u);
   EXPECT_EQ(read.removed[1].file, 400u);
-  const TableEntry want = Table(12);
+  const TableEntry want = EntryOf(12);
   const TableEntry& got = read.added[0];
   EXPECT_EQ(got.file, want.file);
   EXPECT_EQ(got.tree, 4u);
@@ -175,12 +175,12 @@ TEST(VersionEdit, RandomBytesNeverCrash) {
 TEST(CatalogState, AppliesEditsInOrder) {
   CatalogState state;
   VersionEdit first;
-  first.added = {Table(5), Table(3)};
+  first.added = {EntryOf(5), EntryOf(3)};
   first.next_file = 6;
   ASSERT_TRUE(ApplyEdit(first, &state).ok());
   VersionEdit second;
   second.removed = {{3}};
-  second.added = {Table(4), Table(9)};
+  second.added = {EntryOf(4), EntryOf(9)};
   second.log_number = 8;
   second.next_file = 2;
   ASSERT_TRUE(ApplyEdit(second, &state).ok());
@@ -192,7 +192,7 @@ TEST(CatalogState, AppliesEditsInOrder) {
   EXPECT_EQ(state.next_file, 6u);
   VersionEdit move;
   move.removed = {{5}};
-  move.added = {Table(5)};
+  move.added = {EntryOf(5)};
   move.added[0].level = 3;
   ASSERT_TRUE(ApplyEdit(move, &state).ok());
   EXPECT_EQ(state.tables[1].level, 3u);
@@ -201,7 +201,7 @@ TEST(CatalogState, AppliesEditsInOrder) {
 TEST(CatalogState, RefusesContradictions) {
   CatalogState state;
   VersionEdit add;
-  add.added = {Table(5)};
+  add.added = {EntryOf(5)};
   ASSERT_TRUE(ApplyEdit(add, &state).ok());
   EXPECT_TRUE(ApplyEdit(add, &state).IsCorruption());
   VersionEdit remove;
@@ -209,7 +209,7 @@ TEST(CatalogState, RefusesContradictions) {
   EXPECT_TRUE(ApplyEdit(remove, &state).IsCorruption());
   remove.removed = {{5}, {5}};
   EXPECT_TRUE(ApplyEdit(remove, &state).IsCorruption());
-  add.added = {Table(7), Table(7)};
+  add.added = {EntryOf(7), EntryOf(7)};
   EXPECT_TRUE(ApplyEdit(add, &state).IsCorruption());
   EXPECT_EQ(state.tables.size(), 1u);
 }

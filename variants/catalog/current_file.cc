@@ -7,14 +7,14 @@ namespace lsmlab {
 namespace {
 
 constexpr Slice kMagic = "LSMLABCU";
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kCurrentFileVersion = 1;
 constexpr size_t kBytes = 40;
 
 }  // namespace
 
 std::string EncodeCurrent(uint64_t store_id, uint32_t shard, const Current& current) {
   std::string out(kMagic);
-  PutFixed32(out, kVersion);
+  PutFixed32(out, kCurrentFileVersion);
   PutFixed32(out, shard);
   PutFixed64(out, current.manifest);
   PutFixed64(out, current.snapshot_bytes);
@@ -43,7 +43,7 @@ Result<Current> DecodeCurrent(uint64_t store_id, uint32_t shard, Slice bytes,
     return Status::Corruption(path + " offset 32: expected checksum " + std::to_string(expected) +
                               ", found " + std::to_string(checksum));
   }
-  if (magic != kMagic || version != kVersion || found_shard != shard) {
+  if (magic != kMagic || version != kCurrentFileVersion || found_shard != shard) {
     return Status::Corruption(path + ": expected version 1 of shard " + std::to_string(shard) +
                               ", found version " + std::to_string(version) + " of shard " +
                               std::to_string(found_shard));

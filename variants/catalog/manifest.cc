@@ -20,7 +20,7 @@ constexpr size_t kManifestBytesMax = size_t{1} << 30;
 constexpr size_t kSnapshotEditTables = 4096;  // per edit: below its size limit with any keys
 constexpr std::string_view kPrefix = "MANIFEST-";
 
-constexpr SettingSpec kSettings[] = {
+constexpr SettingSpec kManifestSettings[] = {
     {.name = "edit_log_size",
      .type = SettingType::kBytes,
      .default_value = "4MiB",
@@ -338,7 +338,7 @@ std::unique_ptr<Catalog> MakeManifest(const SettingBag& bag,
 const CatalogVariant kManifestCatalog = {
     .name = "manifest",
     .summary = "a log of version edits, rolled over to a snapshot",
-    .settings = kSettings,
+    .settings = kManifestSettings,
     .make = MakeManifest,
 };
 

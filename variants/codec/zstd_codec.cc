@@ -61,7 +61,7 @@ class ZstdCodec final : public Codec {
   const int level_;
 };
 
-constexpr SettingSpec kSettings[] = {
+constexpr SettingSpec kZstdSettings[] = {
     {"level", SettingType::kInteger, "1", 1, 19, "",
      "compression level; above 1 gains little on blocks of 4 KiB"},
 };
@@ -69,7 +69,7 @@ constexpr SettingSpec kSettings[] = {
 }  // namespace
 
 const CodecVariant kZstdCodec = {
-    "zstd", 2, "denser than lz4 at three times its CPU", kSettings,
+    "zstd", 2, "denser than lz4 at three times its CPU", kZstdSettings,
     [](const SettingBag& bag) -> std::unique_ptr<Codec> {
       return std::make_unique<ZstdCodec>(static_cast<int>(bag.Integer("level")));
     }};

@@ -14,7 +14,7 @@ namespace {
 constexpr double kGiB = 1024.0 * 1024 * 1024;
 constexpr double kTiB = 1024 * kGiB;
 
-constexpr SettingSpec kSettings[] = {
+constexpr SettingSpec kLeveledSettings[] = {
     {"size_ratio",
      SettingType::kReal,
      "10",
@@ -306,7 +306,7 @@ std::unique_ptr<CompactionPolicy> MakeLeveled(const SettingBag& bag) {
 const CompactionVariant kLeveledCompaction = {
     .name = "leveled",
     .summary = "one run per level, merged file by file into the level below",
-    .settings = kSettings,
+    .settings = kLeveledSettings,
     .make = MakeLeveled,
 };
 

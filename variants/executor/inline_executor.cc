@@ -248,18 +248,19 @@ class InlineExecutor final : public Executor {
   std::vector<Io*> deferring_;                         // scratch of FindDeferring
 };
 
-constexpr SettingSpec kSettings[] = {
+constexpr SettingSpec kInlineSettings[] = {
     {"seed", SettingType::kInteger, "0", 0, 9.2e18, "",
      "0: fixed order; otherwise the next step is drawn by this seed among all that are possible"},
 };
 
-std::unique_ptr<Executor> Make(const SettingBag& settings) {
+std::unique_ptr<Executor> MakeInline(const SettingBag& settings) {
   return std::make_unique<InlineExecutor>(static_cast<uint64_t>(settings.Integer("seed")));
 }
 
 }  // namespace
 
 constinit const ExecutorVariant kInlineExecutor{
-    "inline", "the caller does everything, background work in small steps", kSettings, Make};
+    "inline", "the caller does everything, background work in small steps", kInlineSettings,
+    MakeInline};
 
 }  // namespace lsmlab

@@ -249,18 +249,19 @@ class ThreadsExecutor final : public Executor {
   std::vector<std::thread> threads_;
 };
 
-constexpr SettingSpec kSettings[] = {
+constexpr SettingSpec kThreadsSettings[] = {
     {"background", SettingType::kInteger, "2", 1, 64, "",
      "threads that run flushes and compactions; flushes go first"},
 };
 
-std::unique_ptr<Executor> Make(const SettingBag& settings) {
+std::unique_ptr<Executor> MakeThreads(const SettingBag& settings) {
   return std::make_unique<ThreadsExecutor>(static_cast<int>(settings.Integer("background")));
 }
 
 }  // namespace
 
 constinit const ExecutorVariant kThreadsExecutor{
-    "threads", "callers on their own threads, a pool for background work", kSettings, Make};
+    "threads", "callers on their own threads, a pool for background work", kThreadsSettings,
+    MakeThreads};
 
 }  // namespace lsmlab

@@ -75,8 +75,8 @@ namespace {
 
 using namespace blocked_bloom;  // NOLINT: the variant's own namespace
 
-constexpr size_t kTailBytes = 1;
-constexpr char kVersion = 1;
+constexpr size_t kBlockedTailBytes = 1;
+constexpr char kBlockedVersion = 1;
 constexpr uint64_t kMaxLines = (uint64_t{1} << 32) - 1;
 
 class BlockedBuilder final : public FilterBuilder {
@@ -97,7 +97,7 @@ class BlockedBuilder final : public FilterBuilder {
       AddToLine(&lines[8 * LineOf(hashes_[i], n)], hashes_[i]);
     }
     out.append(reinterpret_cast<const char*>(lines.data()), lines.size() * 8);
-    out.push_back(kVersion);
+    out.push_back(kBlockedVersion);
     hashes_.clear();
   }
 
@@ -110,11 +110,11 @@ inline const uint64_t* Line(const char* data, size_t size, uint64_t hash) noexce
   return reinterpret_cast<const uint64_t*>(data + kLineBytes * LineOf(hash, size / kLineBytes));
 }
 
-bool MayContain(const char* data, size_t size, uint64_t hash) {
+bool MayContainBlocked(const char* data, size_t size, uint64_t hash) {
   return ProbeWide(Line(data, size, hash), hash);
 }
 
-void Prefetch(const char* data, size_t size, uint64_t hash) {
+void PrefetchBlocked(const char* data, size_t size, uint64_t hash) {
   __builtin_prefetch(Line(data, size, hash));
 }
 
@@ -125,15 +125,15 @@ std::unique_ptr<FilterBuilder> MakeBlocked(const SettingBag&, double bits_per_ke
 
 Result<FilterProbe> OpenBlocked(Slice encoded) {
   const uint64_t lines = encoded.size() / kLineBytes;
-  if (encoded.size() % kLineBytes != kTailBytes || lines == 0 || lines > kMaxLines) {
+  if (encoded.size() % kLineBytes != kBlockedTailBytes || lines == 0 || lines > kMaxLines) {
     return Status::Corruption("a blocked bloom filter of 64 n + 1 bytes, found " +
                               std::to_string(encoded.size()));
   }
-  if (encoded.back() != kVersion) {
+  if (encoded.back() != kBlockedVersion) {
     return Status::Corruption("blocked bloom version 1, found " +
                               std::to_string(static_cast<uint8_t>(encoded.back())));
   }
-  return FilterProbe{MayContain, Prefetch};
+  return FilterProbe{MayContainBlocked, PrefetchBlocked};
 }
 
 }  // namespace

@@ -50,7 +50,7 @@ class PosixFile final : public IoFile {
   std::atomic<uint64_t> size_;
 };
 
-PosixFile& FileOf(const IoOp& op) { return static_cast<PosixFile&>(*op.file); }
+PosixFile& PosixFileOf(const IoOp& op) { return static_cast<PosixFile&>(*op.file); }
 
 Status Failed(const char* operation, const std::string& path) {
   return StatusFromErrno(operation, path, errno);
@@ -106,7 +106,7 @@ Status PosixIo::Run(IoOp& op) {
     case IoKind::kAllocate:
       return Allocate(op);
     case IoKind::kTruncate: {
-      PosixFile& file = FileOf(op);
+      PosixFile& file = PosixFileOf(op);
       const auto size = static_cast<off_t>(op.length);
       if (Uninterrupted([&] { return ftruncate(file.fd(), size); }) != 0) {
         return Failed("truncate", file.path());
@@ -167,7 +167,7 @@ Status PosixIo::Open(IoOp& op) {
 }
 
 Status PosixIo::Read(IoOp& op) {
-  PosixFile& file = FileOf(op);
+  PosixFile& file = PosixFileOf(op);
   if (!IsAligned(op)) return Misaligned(op);
   char* to = static_cast<char*>(op.data);
   while (op.transferred < op.length) {
@@ -184,7 +184,7 @@ Status PosixIo::Read(IoOp& op) {
 }
 
 Status PosixIo::Write(IoOp& op) {
-  PosixFile& file = FileOf(op);
+  PosixFile& file = PosixFileOf(op);
   if (!IsAligned(op)) return Misaligned(op);
   char* from = static_cast<char*>(op.data);
   while (op.transferred < op.length) {
@@ -205,7 +205,7 @@ Status PosixIo::Write(IoOp& op) {
 }
 
 Status PosixIo::Sync(const IoOp& op) {
-  PosixFile& file = FileOf(op);
+  PosixFile& file = PosixFileOf(op);
   const bool all = op.kind == IoKind::kSync;
   // Not repeated when interrupted: after any failure of a sync nobody knows what is durable.
   if ((all ? fsync(file.fd()) : fdatasync(file.fd())) == 0) return Status();
@@ -213,7 +213,7 @@ Status PosixIo::Sync(const IoOp& op) {
 }
 
 Status PosixIo::Allocate(const IoOp& op) {
-  PosixFile& file = FileOf(op);
+  PosixFile& file = PosixFileOf(op);
   if (op.length == 0) return Status();
   const auto length = static_cast<off_t>(op.length);
   const int result =
@@ -283,7 +283,7 @@ Status PosixIo::Lock(IoOp& op) {
   return Status();
 }
 
-constexpr SettingSpec kSettings[] = {kDirectSetting};
+constexpr SettingSpec kPosixSettings[] = {kDirectSetting};
 
 Result<std::unique_ptr<Io>> Make(const SettingBag& settings) {
   return Result<std::unique_ptr<Io>>(
@@ -293,6 +293,6 @@ Result<std::unique_ptr<Io>> Make(const SettingBag& settings) {
 }  // namespace
 
 constinit const IoVariant kPosixIo{"posix", "blocking system calls (pread, pwritev2, fdatasync)",
-                                   kSettings, Make};
+                                   kPosixSettings, Make};
 
 }  // namespace lsmlab

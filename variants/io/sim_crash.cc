@@ -9,8 +9,6 @@
 namespace lsmlab {
 namespace {
 
-constexpr uint64_t kSector = 512;
-
 // The part [begin, end) of a change's bytes, in file offsets.
 void ApplyPart(const PendingChange& change, uint64_t begin, uint64_t end, SimContent& content) {
   content.Write(begin, change.data->data() + (begin - change.offset),
@@ -25,7 +23,7 @@ void KeepPrefix(const std::vector<PendingChange>& pending, Random& random, SimCo
       change.ApplyTo(content);
     } else if (i == kept && change.data != nullptr) {
       const uint64_t torn = change.offset + random.Below(change.data->size() + 1);
-      const uint64_t end = torn / kSector * kSector;
+      const uint64_t end = torn / kSimSector * kSimSector;
       if (end > change.offset) ApplyPart(change, change.offset, end, content);
     }
   }
@@ -45,7 +43,7 @@ void KeepSectors(const std::vector<PendingChange>& pending, uint64_t percent, bo
     }
     const uint64_t end = change.offset + change.data->size();
     for (uint64_t begin = change.offset; begin < end;) {
-      const uint64_t next = std::min(end, (begin / kSector + 1) * kSector);
+      const uint64_t next = std::min(end, (begin / kSimSector + 1) * kSimSector);
       if (random.Below(100) < percent) {
         ApplyPart(change, begin, next, content);
       } else if (grow && next > content.size() && random.OneIn(2)) {

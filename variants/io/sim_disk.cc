@@ -12,8 +12,6 @@
 namespace lsmlab {
 namespace {
 
-constexpr size_t kSector = 512;
-
 SimFile& FileOf(const IoOp& op) { return static_cast<SimFile&>(*op.file); }
 
 const char* NameOf(IoKind kind) {
@@ -142,7 +140,7 @@ Status SimDisk::Inject(IoOp& op, const SimFault& fault) {
       break;
     }
     case IoKind::kWrite: {
-      const size_t length = std::exchange(op.length, op.length / 2 / kSector * kSector);
+      const size_t length = std::exchange(op.length, op.length / 2 / kSimSector * kSimSector);
       const Status half = FileOf(op).writable() ? Write(op) : Status();
       op.length = length;
       op.transferred = 0;

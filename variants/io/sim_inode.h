@@ -10,6 +10,9 @@
 
 namespace lsmlab {
 
+// What the simulated device writes whole or not at all, bytes.
+inline constexpr uint64_t kSimSector = 512;
+
 // A change of a file's `current` since its last sync: bytes at an offset, or a new size (no data).
 struct PendingChange {
   std::shared_ptr<const std::string> data;  // null: a truncation

@@ -140,7 +140,7 @@ class SimulatedIo final : public Io {
   AlignedBuffers buffers_;
 };
 
-constexpr SettingSpec kSettings[] = {
+constexpr SettingSpec kSimulatedSettings[] = {
     kDirectSetting,
     {"defer", SettingType::kBool, "false", 0, 0, "",
      "operations complete later, in an order drawn from the seed"},
@@ -170,6 +170,6 @@ std::unique_ptr<Io> MakeSimulatedIo(std::shared_ptr<SimDisk> disk,
 
 constinit const IoVariant kSimulatedIo{
     "simulated", "a disk in memory: crash model, faults, latency, seeded completion order",
-    kSettings, Make};
+    kSimulatedSettings, Make};
 
 }  // namespace lsmlab

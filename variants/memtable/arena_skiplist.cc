@@ -134,7 +134,7 @@ class ArenaList {
   std::atomic<int> height_{1};
 };
 
-constexpr SettingSpec kSettings[] = {
+constexpr SettingSpec kArenaSkiplistSettings[] = {
     {"branching",
      SettingType::kInteger,
      "2",
@@ -148,7 +148,7 @@ constexpr SettingSpec kSettings[] = {
 
 const MemtableVariant kArenaSkiplistMemtable = {
     "arena-skiplist", "skiplist in an arena, inline keys, 8-byte key heads beside the links",
-    kSettings, [](const SettingBag& bag, Arena& arena) -> std::unique_ptr<Memtable> {
+    kArenaSkiplistSettings, [](const SettingBag& bag, Arena& arena) -> std::unique_ptr<Memtable> {
       return std::make_unique<SkiplistMemtable<ArenaList>>(bag.Integer("branching"), arena);
     }};
 

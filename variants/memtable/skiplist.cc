@@ -117,7 +117,7 @@ class HeapList {
   std::atomic<int> height_{1};
 };
 
-constexpr SettingSpec kSettings[] = {
+constexpr SettingSpec kSkiplistSettings[] = {
     {"branching",
      SettingType::kInteger,
      "4",
@@ -130,7 +130,7 @@ constexpr SettingSpec kSettings[] = {
 }  // namespace
 
 const MemtableVariant kSkiplistMemtable = {
-    "skiplist", "skiplist, one heap allocation per node, full key compares", kSettings,
+    "skiplist", "skiplist, one heap allocation per node, full key compares", kSkiplistSettings,
     [](const SettingBag& bag, Arena& arena) -> std::unique_ptr<Memtable> {
       return std::make_unique<SkiplistMemtable<HeapList>>(bag.Integer("branching"), arena);
     }};

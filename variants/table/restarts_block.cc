@@ -10,7 +10,7 @@
 namespace lsmlab::table_internal {
 namespace {
 
-constexpr size_t kMinEntryBytes = 11;  // three lengths and a tag
+constexpr size_t kMinRestartsEntry = 11;  // three lengths and a tag
 
 // One entry in place. Trusts the bytes.
 struct RawEntry {
@@ -114,12 +114,12 @@ Status RestartsLayout::Validate(Slice block) {
   const auto damage = [](std::string_view expected, uint64_t found) {
     return Status::Corruption(std::string(expected) + ", found " + std::to_string(found));
   };
-  if (block.size() < 8 + kMinEntryBytes) {
+  if (block.size() < 8 + kMinRestartsEntry) {
     return damage("a restarts block of at least 19 bytes", block.size());
   }
   const uint32_t size = static_cast<uint32_t>(block.size());
   const uint32_t count = LoadLe<uint32_t>(block.data() + size - 4);
-  if (count == 0 || count > (size - 4) / 4 || (size - 4 - 4 * count) / kMinEntryBytes < count) {
+  if (count == 0 || count > (size - 4) / 4 || (size - 4 - 4 * count) / kMinRestartsEntry < count) {
     return damage("restart points that fit into " + std::to_string(size) + " bytes", count);
   }
   const Restarts restarts(block.data(), size);

@@ -9,7 +9,7 @@ namespace lsmlab::table_internal {
 namespace {
 
 constexpr size_t kMaxPrefix = 255;
-constexpr size_t kMinEntryBytes = 9;  // tag and the length of an empty key
+constexpr size_t kMinSlottedEntry = 9;  // tag and the length of an empty key
 constexpr size_t kLargestNarrow = 65'535;
 
 size_t RoundUp8(size_t n) { return (n + 7) & ~size_t{7}; }
@@ -73,7 +73,7 @@ Status SlottedLayout::Validate(Slice block) {
   if (view.n == 0) return damage("at least one entry", 0);
   const size_t slot_bytes = view.wide ? 4 : 2;
   const size_t header = view.offsets + slot_bytes * (view.n + 1);
-  if (header > size || (size - header) / kMinEntryBytes < view.n) {
+  if (header > size || (size - header) / kMinSlottedEntry < view.n) {
     return damage("entries that fit into " + std::to_string(size) + " bytes", view.n);
   }
   for (size_t i = 8 + view.prefix; i < view.heads; ++i) {
@@ -86,7 +86,7 @@ Status SlottedLayout::Validate(Slice block) {
   uint32_t last_head = 0;
   for (uint32_t i = 0; i < view.n; ++i) {
     const uint32_t start = view.Offset(i), end = view.Offset(i + 1);
-    if (start < header || end > size || end < start || end - start < kMinEntryBytes) {
+    if (start < header || end > size || end < start || end - start < kMinSlottedEntry) {
       return damage("a rising entry offset", end);
     }
     uint64_t length;
