@@ -1,6 +1,9 @@
 #include "engine/base/epoch.h"
 
+#include <linux/membarrier.h>
 #include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <deque>
 #include <mutex>
@@ -14,6 +17,14 @@ namespace internal {
 std::atomic<uint64_t> global_epoch{1};
 thread_local EpochSlot* thread_epoch_slot = nullptr;
 
+namespace {
+
+bool Membarrier(int command) noexcept { return ::syscall(SYS_membarrier, command, 0, 0) == 0; }
+
+}  // namespace
+
+bool barrier_on_collect = Membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
+
 }  // namespace internal
 
 namespace {
@@ -24,7 +35,7 @@ using internal::global_epoch;
 // Threads alive at once that read a store; a slot returns when its thread ends.
 constexpr size_t kSlots = 512;
 // Retired objects that trigger a collection.
-constexpr size_t kCollectEvery = 32;
+constexpr size_t kCollectEvery = 128;
 
 struct Retired {
   uint64_t epoch;
@@ -53,8 +64,19 @@ struct SlotLease {
   }
 };
 
+// Every other thread passes a full barrier: what a guard announced before is seen from here on, and
+// a guard that announces later sees what was unlinked before.
+void BarrierOfAllThreads() noexcept {
+  if (!internal::barrier_on_collect) return;
+  if (internal::Membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED)) return;
+  // A forked child has to register itself.
+  LSMLAB_ASSERT(internal::Membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED));
+  LSMLAB_ASSERT(internal::Membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED));
+}
+
 // The oldest epoch that a thread inside announces, or the current one.
 uint64_t OldestEntered() {
+  BarrierOfAllThreads();
   uint64_t oldest = global_epoch.load(std::memory_order_seq_cst);
   for (EpochSlot& slot : TheDomain().slots) {
     const uint64_t entered = slot.entered.load(std::memory_order_seq_cst);
@@ -99,7 +121,7 @@ size_t EpochCollect() {
   std::vector<Retired> free_now;
   {
     std::lock_guard guard(domain.mutex);
-    const uint64_t oldest = OldestEntered();
+    const uint64_t oldest = domain.waiting.empty() ? 0 : OldestEntered();
     while (!domain.waiting.empty() && domain.waiting.front().epoch < oldest) {
       free_now.push_back(domain.waiting.front());
       domain.waiting.pop_front();

@@ -17,6 +17,10 @@ struct alignas(128) EpochSlot {
 };
 EpochSlot* AcquireEpochSlot();
 extern std::atomic<uint64_t> global_epoch;
+// Whether the kernel can make every thread of the process pass a memory barrier (membarrier(2)).
+// Then a guard announces itself with a plain store, and whoever frees pays for the order of that
+// store and the reads after it. Set before main. Not changed later but by tests.
+extern bool barrier_on_collect;
 extern thread_local EpochSlot* thread_epoch_slot;
 inline EpochSlot& ThreadEpochSlot() {
   EpochSlot* slot = thread_epoch_slot;
@@ -24,15 +28,22 @@ inline EpochSlot& ThreadEpochSlot() {
 }
 }  // namespace internal
 
-// Everything reachable when the guard was made stays alive until it ends. Nests. Costs one
-// sequentially consistent store. Never held across a suspension: code that may suspend takes
-// counted references (ReadRef, BlockRef) instead. REQUIRES: ended on the thread it was made on.
+// Everything reachable when the guard was made stays alive until it ends. Nests. Costs a plain
+// store (without membarrier(2): a sequentially consistent one). Never held across a suspension:
+// code that may suspend takes counted references (ReadRef, BlockRef) instead. REQUIRES: ended on
+// the thread it was made on.
 class ReadGuard {
  public:
   ReadGuard() noexcept : slot_(internal::ThreadEpochSlot()) {
     if (slot_.depth++ == 0) {
-      slot_.entered.store(internal::global_epoch.load(std::memory_order_acquire),
-                          std::memory_order_seq_cst);
+      const uint64_t epoch = internal::global_epoch.load(std::memory_order_acquire);
+      if (internal::barrier_on_collect) [[likely]] {
+        slot_.entered.store(epoch, std::memory_order_relaxed);
+        std::atomic_signal_fence(
+            std::memory_order_seq_cst);  // the processor is EpochCollect's part
+      } else {
+        slot_.entered.store(epoch, std::memory_order_seq_cst);
+      }
     }
   }
   ~ReadGuard() {

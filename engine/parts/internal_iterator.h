@@ -31,12 +31,14 @@ class InternalIterator {
   Slice value() const noexcept { return shown_->value; }
   const Entry& entry() const noexcept { return *shown_; }
 
-  // The stages before Seek(key), so that the cache misses of several sources overlap: the first
-  // finds the block, the second prefetches it, the third searches it and prefetches the entry. All
-  // only hint: they never suspend or fail, and the position does not change for the user, but the
-  // current entry may be gone.
+  // The stages before Seek(key), so that the cache misses of several sources overlap: each uses
+  // what the one before has prefetched. The first goes down to what knows the block, the second
+  // finds the block, the third the entry. Any may be left out, the last ones first. They never
+  // suspend or fail; the position does not change for the user, but the current entry may be gone.
+  // REQUIRES: all with one key; the next positioning call, when it is Seek, is for that key (and
+  // any tag), which need not live until then. Any other positioning call forgets what was prepared.
   virtual void PrepareSeek(Slice key) noexcept {}
-  virtual void PrepareBlock() noexcept {}
+  virtual void PrepareBlock(Slice key) noexcept {}
   virtual void PrepareEntry(Slice key) noexcept {}
   // At the first entry at or after (key, tag) in entry order.
   virtual ValueOrTask<Status> Seek(Slice key, Tag tag) = 0;

@@ -49,6 +49,7 @@ class Memtable {
   // No more writes; may sort. Idempotent. Called once by the flush worker (any thread).
   virtual void Seal() = 0;
 
+  // Counts every Add that happened before this call.
   virtual uint64_t entries() const noexcept = 0;
 };
 

@@ -15,21 +15,21 @@ class MergingIterator final : public InternalIterator {
   void PrepareSeek(Slice key) noexcept override {
     for (auto& source : sources_) source->PrepareSeek(key);
   }
-  void PrepareBlock() noexcept override {
-    for (auto& source : sources_) source->PrepareBlock();
+  void PrepareBlock(Slice key) noexcept override {
+    for (auto& source : sources_) source->PrepareBlock(key);
   }
   void PrepareEntry(Slice key) noexcept override {
     for (auto& source : sources_) source->PrepareEntry(key);
   }
   ValueOrTask<Status> Seek(Slice key, Tag tag) override {
     PrepareSeek(key);
-    PrepareBlock();
+    PrepareBlock(key);
     PrepareEntry(key);
     return PositionAll(key, tag, Move::kSeek);
   }
   ValueOrTask<Status> SeekBefore(Slice key, Tag tag) override {
     PrepareSeek(key);
-    PrepareBlock();
+    PrepareBlock(key);
     return PositionAll(key, tag, Move::kSeekBefore);
   }
   ValueOrTask<Status> SeekToFirst() override { return PositionAll({}, 0, Move::kFirst); }

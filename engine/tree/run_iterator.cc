@@ -1,5 +1,8 @@
 #include "engine/tree/run_iterator.h"
 
+#include <cstdint>
+#include <utility>
+
 namespace lsmlab {
 namespace {
 
@@ -9,19 +12,20 @@ class RunIterator final : public InternalIterator {
       : run_(run), options_(options) {}
 
   void PrepareSeek(Slice key) noexcept override {
-    const size_t i = run_.Find(key);
-    if (i >= run_.tables.size()) return;
-    Open(i);
+    prepared_ = run_.Find(key);
+    if (prepared_ >= run_.tables.size()) return;
+    Open(prepared_);
     table_->PrepareSeek(key);
   }
-  void PrepareBlock() noexcept override {
-    if (table_ != nullptr) table_->PrepareBlock();
+  void PrepareBlock(Slice key) noexcept override {
+    if (prepared_ < run_.tables.size()) table_->PrepareBlock(key);
   }
   void PrepareEntry(Slice key) noexcept override {
-    if (table_ != nullptr) table_->PrepareEntry(key);
+    if (prepared_ < run_.tables.size()) table_->PrepareEntry(key);
   }
   ValueOrTask<Status> Seek(Slice key, Tag tag) override {
-    const size_t i = run_.Find(key);
+    const size_t prepared = std::exchange(prepared_, kNotPrepared);
+    const size_t i = prepared == kNotPrepared ? run_.Find(key) : prepared;
     if (i >= run_.tables.size()) return End();
     Open(i);
     ValueOrTask<Status> result = table_->Seek(key, tag);
@@ -30,6 +34,7 @@ class RunIterator final : public InternalIterator {
     return Settle(result.Take(), /*forward=*/true);
   }
   ValueOrTask<Status> SeekBefore(Slice key, Tag tag) override {
+    prepared_ = kNotPrepared;
     size_t i = run_.Find(key);
     if (i >= run_.tables.size()) i = run_.tables.size() - 1;
     Open(i);
@@ -38,12 +43,14 @@ class RunIterator final : public InternalIterator {
     return Settle(result.Take(), /*forward=*/false);
   }
   ValueOrTask<Status> SeekToFirst() override {
+    prepared_ = kNotPrepared;
     Open(0);
     ValueOrTask<Status> result = table_->SeekToFirst();
     if (!result.ready()) return FinishForward(result.TakeTask());
     return Settle(result.Take(), /*forward=*/true);
   }
   ValueOrTask<Status> SeekToLast() override {
+    prepared_ = kNotPrepared;
     Open(run_.tables.size() - 1);
     ValueOrTask<Status> result = table_->SeekToLast();
     if (!result.ready()) return FinishBackward(result.TakeTask());
@@ -111,10 +118,13 @@ class RunIterator final : public InternalIterator {
     co_return co_await EnterNeighbour(forward);
   }
 
+  static constexpr size_t kNotPrepared = SIZE_MAX;
+
   const Run& run_;
   const Table::IteratorOptions options_;
   std::unique_ptr<InternalIterator> table_;
   size_t index_ = 0;
+  size_t prepared_ = kNotPrepared;  // what Find said in PrepareSeek
 };
 
 }  // namespace

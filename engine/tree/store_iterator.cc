@@ -38,6 +38,7 @@ class StoreIterator final : public Iterator {
   Status SeekToLast() override {
     return Position([](TreeIterator& walk) { return walk.SeekToLast(); }, false);
   }
+  // Small, so that a scan's loop can take it in.
   Status Next() override {
     if (forward_ && current_->TryNext()) [[likely]] {
       ++steps_;
@@ -67,7 +68,7 @@ class StoreIterator final : public Iterator {
     Choose();
     return Status();
   }
-  Status Step(bool forward) {
+  [[gnu::noinline]] Status Step(bool forward) {
     ++steps_;
     if (forward != forward_ && shards_.size() > 1) return Turn(forward);
     Status status = store_.Run(forward ? current_->Next() : current_->Prev());
@@ -97,7 +98,7 @@ class StoreIterator final : public Iterator {
     Choose();
     return Status();
   }
-  void Choose() noexcept {
+  [[gnu::noinline]] void Choose() noexcept {
     current_ = nullptr;
     for (auto& [tree, walk] : shards_) {
       if (!walk->valid()) continue;

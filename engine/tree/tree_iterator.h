@@ -44,8 +44,9 @@ class TreeIterator {
 
   // Overlaps the cache misses of several walks before each one's Seek.
   void PrepareSeek(Slice target) noexcept {
+    if (target < lower_) target = lower_;
     merged_->PrepareSeek(target);
-    merged_->PrepareBlock();
+    merged_->PrepareBlock(target);
   }
   ValueOrTask<Status> Seek(Slice target);
   ValueOrTask<Status> SeekForPrev(Slice target);

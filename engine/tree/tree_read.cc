@@ -164,13 +164,16 @@ std::unique_ptr<TreeIterator> Tree::NewIterator(Sequence snapshot, const ReadOpt
   table_options.counters = iterator->read_counters();
   std::vector<std::unique_ptr<InternalIterator>> sources;
   sources.reserve(1 + view.sealed().size() + view.version()->run_count());
-  sources.push_back(view.memtable()->memtable().NewIterator());
   for (MemtableHandle* sealed : view.sealed()) {
     sources.push_back(sealed->memtable().NewIterator());
   }
   for (const std::vector<Run>& runs : view.version()->levels()) {
     for (const Run& run : runs) sources.push_back(NewRunIterator(run, table_options));
   }
+  // An empty memtable holds nothing up to the snapshot, whatever comes: the snapshot is older than
+  // this look.
+  const Memtable& memtable = view.memtable()->memtable();
+  if (memtable.entries() > 0 || sources.empty()) sources.push_back(memtable.NewIterator());
   iterator->SetSource(NewMergingIterator(std::move(sources)));
   return iterator;
 }

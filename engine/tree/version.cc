@@ -3,35 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "engine/base/coding.h"
-
 namespace lsmlab {
 namespace {
-
-// The first eight bytes of the key after `skip`, zero padded, as an integer in key order.
-uint64_t HeadOf(Slice key, size_t skip) noexcept {
-  if (key.size() >= skip + 8) [[likely]] {
-    return __builtin_bswap64(LoadLe<uint64_t>(key.data() + skip));
-  }
-  uint64_t head = 0;
-  if (key.size() > skip) std::memcpy(&head, key.data() + skip, key.size() - skip);
-  return __builtin_bswap64(head);
-}
-
-// How many of the rising heads are below `head`. Without a branch on what is compared: keys are
-// random, and every wrong guess would end the run-ahead into the next table's memory.
-size_t CountBelow(const std::vector<uint64_t>& heads, uint64_t head) noexcept {
-  const uint64_t* base = heads.data();
-  size_t n = heads.size();
-  while (n > 8) {
-    const size_t half = n / 2;
-    base += base[half - 1] < head ? half : 0;
-    n -= half;
-  }
-  size_t below = static_cast<size_t>(base - heads.data());
-  for (size_t i = 0; i < n; ++i) below += base[i] < head;
-  return below;
-}
 
 // What a Get does per table is staged over at most this many.
 constexpr size_t kStage = 8;
@@ -73,6 +46,10 @@ void Run::BuildIndex() {
     last_heads.push_back(HeadOf(tables[i]->entry().largest_key, common));
     LSMLAB_ASSERT(i == 0 || tables[i - 1]->entry().largest_key < tables[i]->entry().smallest_key);
   }
+  // One more at least, so that what Find returns for no table may be looked at.
+  const size_t padded = (tables.size() / kHeadsAtOnce + 1) * kHeadsAtOnce;
+  first_heads.resize(padded, UINT64_MAX);
+  last_heads.resize(padded, UINT64_MAX);
 }
 
 size_t Run::Find(Slice key) const noexcept {
@@ -82,22 +59,24 @@ size_t Run::Find(Slice key) const noexcept {
     if (c < 0 || key.size() < prefix.size()) return 0;
   }
   const uint64_t head = HeadOf(key, prefix.size());
-  size_t i = CountBelow(last_heads, head);
-  while (i < last_heads.size() && last_heads[i] == head &&
+  size_t i = CountBelow(head);
+  while (i < tables.size() && last_heads[i] == head &&
          Slice(tables[i]->entry().largest_key) < key) {
     ++i;
   }
   return i;
 }
 
-size_t Run::FindHolder(Slice key) const noexcept {
+size_t Run::FindHolderAmongTies(Slice key) const noexcept {
   const size_t i = Find(key);
-  // Without the prefix it is below all keys, or Find had found none.
-  if (i >= tables.size() || !key.starts_with(prefix)) return tables.size();
-  const uint64_t head = HeadOf(key, prefix.size());
-  if (first_heads[i] != head) [[likely]]
-    return first_heads[i] < head ? i : tables.size();
+  if (i >= tables.size()) return i;
   return Slice(tables[i]->entry().smallest_key) <= key ? i : tables.size();
+}
+
+uint64_t Run::HeadOfShort(Slice key, size_t skip) noexcept {
+  uint64_t head = 0;
+  if (key.size() > skip) std::memcpy(&head, key.data() + skip, key.size() - skip);
+  return __builtin_bswap64(head);
 }
 
 Version::Version(std::vector<PlacedTable> tables, uint32_t levels)
@@ -123,6 +102,9 @@ Version::Version(std::vector<PlacedTable> tables, uint32_t levels)
     }
     run_count_ += runs.size();
   }
+  for (const std::vector<Run>& runs : levels_) {
+    for (const Run& run : runs) order_.push_back(&run);
+  }
 }
 
 Version::~Version() {
@@ -147,41 +129,35 @@ bool Version::TryGet(const LookupKey& lookup, LookupFold& fold, const ReadGuard&
     staged = 0;
     return true;
   };
-  for (const std::vector<Run>& runs : levels_) {
-    for (const Run& run : runs) {
-      const size_t table = run.FindHolder(lookup.key);
-      if (table == run.tables.size()) continue;
-      // The filters' cache misses overlap: one after the other they are most of a Get that misses.
-      run.filters[table].Prefetch(lookup);
-      stage[staged++] = {&run, table};
-      if (staged < kStage) continue;
-      if (!search_staged()) return false;
-      if (fold.done()) return true;
-    }
+  for (const Run* run : order_) {
+    const size_t table = run->FindHolder(lookup.key);
+    if (table == run->tables.size()) continue;
+    // The filters' cache misses overlap: one after the other they are most of a Get that misses.
+    run->filters[table].Prefetch(lookup);
+    stage[staged++] = {run, table};
+    if (staged < kStage) continue;
+    if (!search_staged()) return false;
+    if (fold.done()) return true;
   }
   return search_staged();
 }
 
 Task<Status> Version::Get(const LookupKey& lookup, LookupFold& fold,
                           TableReadCounters& counters) const {
-  for (const std::vector<Run>& runs : levels_) {
-    for (const Run& run : runs) {
-      const size_t table = run.FindHolder(lookup.key);
-      if (table == run.tables.size()) continue;
-      if (!run.filters[table].MayContain(lookup, counters)) continue;
-      LSMLAB_CO_TRY(co_await run.tables[table]->table().Get(lookup, fold, counters));
-      if (fold.done()) co_return Status();
-    }
+  for (const Run* run : order_) {
+    const size_t table = run->FindHolder(lookup.key);
+    if (table == run->tables.size()) continue;
+    if (!run->filters[table].MayContain(lookup, counters)) continue;
+    LSMLAB_CO_TRY(co_await run->tables[table]->table().Get(lookup, fold, counters));
+    if (fold.done()) co_return Status();
   }
   co_return Status();
 }
 
 void Version::PrefetchGet(const LookupKey& lookup) const noexcept {
-  for (const std::vector<Run>& runs : levels_) {
-    for (const Run& run : runs) {
-      const size_t table = run.FindHolder(lookup.key);
-      if (table != run.tables.size()) run.filters[table].Prefetch(lookup);
-    }
+  for (const Run* run : order_) {
+    const size_t table = run->FindHolder(lookup.key);
+    if (table != run->tables.size()) run->filters[table].Prefetch(lookup);
   }
 }
 

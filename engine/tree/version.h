@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/base/coding.h"
 #include "engine/base/epoch.h"
 #include "engine/parts/tree_shape.h"
 #include "engine/tree/table_handle.h"
@@ -18,15 +19,53 @@ struct Run {
   uint32_t number = 0;
   std::vector<TableHandle*> tables;
   std::string prefix;
-  std::vector<uint64_t> first_heads, last_heads;
+  std::vector<uint64_t> first_heads, last_heads;  // filled up to kHeadsAtOnce with the maximum
   // Of each table. Beside each other, so that a negative answer touches no table.
   std::vector<TableFilter> filters;
 
   // Index of the first table whose largest key is >= key; tables.size() when there is none.
   size_t Find(Slice key) const noexcept;
   // Index of the table whose range holds the key; tables.size() when there is none.
-  size_t FindHolder(Slice key) const noexcept;
+  size_t FindHolder(Slice key) const noexcept {
+    if (!prefix.empty() && !key.starts_with(prefix)) return tables.size();
+    const uint64_t head = HeadOf(key, prefix.size());
+    const size_t i = CountBelow(head);
+    if (last_heads[i] == head || first_heads[i] == head) [[unlikely]]
+      return FindHolderAmongTies(key);
+    return first_heads[i] < head ? i : tables.size();
+  }
   void BuildIndex();
+
+ private:
+  static constexpr size_t kHeadsAtOnce = 8;
+  // The first eight bytes of the key after `skip`, zero padded, as an integer in key order.
+  static uint64_t HeadOf(Slice key, size_t skip) noexcept {
+    if (key.size() >= skip + 8) [[likely]] {
+      return __builtin_bswap64(LoadLe<uint64_t>(key.data() + skip));
+    }
+    return HeadOfShort(key, skip);
+  }
+  static uint64_t HeadOfShort(Slice key, size_t skip) noexcept;
+  // How many of the tables' last keys have heads below `head`; below the padded size. Without a
+  // branch on what is compared: keys are random, and every wrong guess would end the run-ahead into
+  // the next run's memory. What lies behind the window that the halving leaves is not below.
+  size_t CountBelow(uint64_t head) const noexcept {
+    const uint64_t* base = last_heads.data();
+    size_t n = last_heads.size();
+    while (n > 4 * kHeadsAtOnce) {
+      const size_t half = n / 2 / kHeadsAtOnce * kHeadsAtOnce;
+      base += base[half - 1] < head ? half : 0;
+      n -= half;
+    }
+    size_t below = static_cast<size_t>(base - last_heads.data());
+    for (size_t i = 0; i < n; i += kHeadsAtOnce) {
+      uint64_t part = 0;
+      for (size_t j = 0; j < kHeadsAtOnce; ++j) part += base[i + j] < head;
+      below += part;
+    }
+    return below;
+  }
+  size_t FindHolderAmongTies(Slice key) const noexcept;
 };
 
 // Where a table stands: the same open table may have another place in the next version (a move).
@@ -70,6 +109,7 @@ class Version {
   std::atomic<uint32_t> references_{1};
   std::vector<PlacedTable> tables_;
   std::vector<std::vector<Run>> levels_;
+  std::vector<const Run*> order_;  // all runs, newest first
   size_t run_count_ = 0;
 };
 

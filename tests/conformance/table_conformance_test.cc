@@ -118,8 +118,18 @@ class TableConformance : public testing::TestWithParam<TableParts> {
   }
   void CheckSeek(InternalIterator& it, const std::string& key, Tag tag) {
     const auto at = model_.lower_bound(EntryKey(key, tag));
+    if (tag % 5 == 0) {
+      // What is prepared for another key and not used leaves no trace.
+      const std::string& other = model_.begin()->first.first;
+      it.PrepareSeek(other);
+      if (tag % 3 != 0) it.PrepareBlock(other);
+      if (tag % 4 != 0) it.PrepareEntry(other);
+      TableHome::Must(Finish(tag % 2 == 0 ? it.SeekToLast() : it.SeekBefore(key, tag)));
+      TableHome::Must(Finish(it.Seek(key, tag)));
+      ASSERT_NO_FATAL_FAILURE(CheckAt(it, at));
+    }
     it.PrepareSeek(key);
-    if (tag % 3 != 0) it.PrepareBlock();
+    if (tag % 3 != 0) it.PrepareBlock(key);
     if (tag % 4 != 0) it.PrepareEntry(key);
     TableHome::Must(Finish(it.Seek(key, tag)));
     ASSERT_NO_FATAL_FAILURE(CheckAt(it, at));

@@ -103,7 +103,7 @@ class BtreeMemtable final : public Memtable {
   }
 
   void Get(const LookupKey& lookup, LookupFold& fold) const override {
-    if (!filter_.MayContain(lookup.hash)) return;
+    if (entries() == 0 || !filter_.MayContain(lookup.hash)) return;
     const Record* record = tree_.AtOrAfter(Target(lookup.key, SnapshotTag(lookup.snapshot)));
     if (record == nullptr || record->key() != lookup.key) return;
     if (!fold.Feed(record->tag, record->value())) FeedOlder(*record, lookup, fold);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -65,6 +66,20 @@ class BlockIndex {
   // misses. The answer is this block or, when this one ends before (key, tag), a later one.
   template <typename OnLeaf>
   uint32_t FindLikely(const LookupKey& lookup, OnLeaf on_leaf) const noexcept;
+  // A search by heads in two steps, so that what the first one prefetches is on its way while other
+  // indexes are asked. Ties are left as they are: the answer is the block of the first entry at or
+  // after `key`, or an earlier one that ends before the key.
+  struct Leaf {
+    uint32_t first;  // number of the first of the 16 blocks among which the second step searches
+    uint64_t head;
+  };
+  // False: the key is after all blocks.
+  bool FindLeaf(Slice key, Leaf* leaf) const noexcept;
+  // count() if there is none.
+  uint32_t FindInLeaf(const Leaf& leaf) const noexcept {
+    const uint64_t* heads = heads_.as<uint64_t>() + leaf.first;
+    return std::min(count_, leaf.first + static_cast<uint32_t>(CountBelow16x8(heads, leaf.head)));
+  }
   // Find(key, tag) for one who knows that it is at `from` or later.
   // REQUIRES: the head of block from-1 is not above the key's.
   uint32_t FindFrom(uint32_t from, Slice key, Tag tag) const noexcept;
@@ -98,6 +113,9 @@ class BlockIndex {
   // The first block whose head is at or above the key's, which `head` receives.
   template <typename OnLeaf>
   uint32_t FindByHead(Slice key, OnLeaf on_leaf, uint64_t* head) const noexcept;
+  // Where the key lies by the common prefix alone: below all blocks, among them, after them.
+  int ComparePrefix(Slice key) const noexcept;
+  uint32_t Descend(uint64_t q) const noexcept;
   uint32_t SettleTies(uint32_t i, uint64_t q, Slice key, Tag tag) const noexcept;
 
   uint32_t count_ = 0;
@@ -127,28 +145,50 @@ uint32_t BlockIndex::FindLikely(const LookupKey& lookup, OnLeaf on_leaf) const n
   return SettleTies(i, q, lookup.key, SnapshotTag(lookup.snapshot));
 }
 
-template <typename OnLeaf>
-uint32_t BlockIndex::FindByHead(Slice key, OnLeaf on_leaf, uint64_t* head) const noexcept {
-  *head = 0;  // when the prefix decides; a tie with it costs a comparison only
-  if (count_ == 0) return 0;
+inline int BlockIndex::ComparePrefix(Slice key) const noexcept {
   const size_t compared = prefix_.size() < key.size() ? prefix_.size() : key.size();
   if (compared > 0) {
     const int order = key.substr(0, compared).compare(Slice(prefix_.data(), compared));
-    if (order > 0) return count_;
-    if (order < 0) return 0;
+    if (order != 0) return order;
   }
-  if (key.size() < prefix_.size()) return 0;
-  const uint64_t q = *head = HeadOf8(key, prefix_.size());
+  return key.size() < prefix_.size() ? -1 : 0;
+}
+
+// The first block of the leaf that the head belongs to.
+inline uint32_t BlockIndex::Descend(uint64_t q) const noexcept {
   const uint64_t* heads = heads_.as<uint64_t>();
   uint32_t i = 0;
   for (int level = top_; level > 0; --level) {
     const uint32_t node = kFanout * i;
     i = node + static_cast<uint32_t>(CountBelow16x8(heads + level_start_[level] + node, q));
   }
-  const uint32_t leaf = kFanout * i;
+  return kFanout * i;
+}
+
+template <typename OnLeaf>
+uint32_t BlockIndex::FindByHead(Slice key, OnLeaf on_leaf, uint64_t* head) const noexcept {
+  *head = 0;  // when the prefix decides; a tie with it costs a comparison only
+  if (count_ == 0) return 0;
+  const int order = ComparePrefix(key);
+  if (order != 0) return order > 0 ? count_ : 0;
+  const uint64_t q = *head = HeadOf8(key, prefix_.size());
+  const uint32_t leaf = Descend(q);
   on_leaf(leaf);
-  i = leaf + static_cast<uint32_t>(CountBelow16x8(heads + leaf, q));
-  return i < count_ ? i : count_;
+  const uint64_t* heads = heads_.as<uint64_t>();
+  return std::min(count_, leaf + static_cast<uint32_t>(CountBelow16x8(heads + leaf, q)));
+}
+
+inline bool BlockIndex::FindLeaf(Slice key, Leaf* leaf) const noexcept {
+  *leaf = {0, 0};
+  const int order = count_ == 0 ? 1 : ComparePrefix(key);
+  if (order == 0) {
+    leaf->head = HeadOf8(key, prefix_.size());
+    leaf->first = Descend(leaf->head);
+  }
+  const uint64_t* heads = heads_.as<uint64_t>() + leaf->first;
+  __builtin_prefetch(heads);
+  __builtin_prefetch(heads + 8);
+  return order <= 0;
 }
 
 }  // namespace lsmlab::table_internal

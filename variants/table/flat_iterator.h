@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <utility>
 
-#include "engine/base/key_buffer.h"
 #include "engine/parts/internal_iterator.h"
 #include "engine/parts/table.h"
 #include "variants/table/flat_file.h"
@@ -20,33 +19,33 @@ class FlatIterator final : public InternalIterator {
       : file_(file), options_(options), prefetch_lines_(prefetch_lines) {}
 
   void PrepareSeek(Slice key) noexcept final {
-    entry_prepared_ = false;
-    if (!options_.fill_cache) return;
-    const uint32_t i = Find(key, kMaxTag);
-    if (i >= file_.index().count()) return;
-    prepared_block_ = i;
-    prepared_key_.assign(key);
+    stage_ = Stage::kNone;
+    if (!options_.fill_cache || !file_.index().FindLeaf(key, &prepared_leaf_)) return;
+    file_.PrefetchSlots(prepared_leaf_.first);
+    stage_ = Stage::kLeaf;
   }
-  void PrepareBlock() noexcept final {
-    if (prepared_block_ != kNoBlock) file_.PrefetchBlock(prepared_block_, prefetch_lines_);
+  void PrepareBlock(Slice) noexcept final {
+    if (stage_ != Stage::kLeaf) return;
+    prepared_block_ = file_.index().FindInLeaf(prepared_leaf_);
+    stage_ = Stage::kNone;
+    if (prepared_block_ >= file_.index().count()) return;
+    file_.PrefetchBlock(prepared_block_, prefetch_lines_);
+    stage_ = Stage::kBlock;
   }
   void PrepareEntry(Slice key) noexcept final {
-    if (!IsPrepared(key) || !EnterCached(prepared_block_, /*prefetched=*/true)) return;
+    if (stage_ != Stage::kBlock || !EnterCached(prepared_block_, /*prefetched=*/true)) return;
     cursor_.PrepareSeek(key);
-    entry_prepared_ = true;
+    stage_ = Stage::kEntry;
   }
   ValueOrTask<Status> Seek(Slice key, Tag tag) final {
-    const bool prepared = IsPrepared(key);
-    if (prepared && std::exchange(entry_prepared_, false) && at_ == prepared_block_ &&
-        cursor_.SeekPrepared(key, tag, entry_)) {
-      prepared_block_ = kNoBlock;
+    const Stage stage = std::exchange(stage_, Stage::kNone);
+    if (stage == Stage::kEntry && cursor_.SeekPrepared(key, tag, entry_)) {
       valid_ = true;
       return Status();
     }
-    // The prepared block was found for the newest version: the entry is in it or in a later one.
-    const uint32_t i = prepared ? prepared_block_ : Find(key, tag);
-    prepared_block_ = kNoBlock;
-    return Land(i, Goal{Goal::kSeek, key, tag});
+    // The prepared block is the entry's or an earlier one, from which Land goes on.
+    return Land(stage >= Stage::kBlock ? prepared_block_ : Find(key, tag),
+                Goal{Goal::kSeek, key, tag});
   }
   ValueOrTask<Status> SeekBefore(Slice key, Tag tag) final {
     const uint32_t i = Find(key, tag);
@@ -89,13 +88,10 @@ class FlatIterator final : public InternalIterator {
     return file_.index().Find(key, tag, [this](uint32_t first) { file_.PrefetchSlots(first); });
   }
 
-  bool IsPrepared(Slice key) const noexcept {
-    return prepared_block_ != kNoBlock && SameKey(key, prepared_key_);
-  }
-
   // Positions in block i, or in its neighbours when it has no such entry. Block numbers wrap below
   // 0, which is then no block.
   ValueOrTask<Status> Land(uint32_t i, Goal goal) {
+    stage_ = Stage::kNone;
     valid_ = false;
     while (i < file_.index().count()) {
       if (!EnterCached(i)) return LandSlow(i, goal);
@@ -198,10 +194,11 @@ class FlatIterator final : public InternalIterator {
   const FlatFile& file_;
   const Table::IteratorOptions options_;
   const size_t prefetch_lines_;
-  uint32_t prepared_block_ = kNoBlock;  // of PrepareSeek, for prepared_key_
-  bool entry_prepared_ = false;         // the cursor has found its place in it, too
-  KeyBuffer prepared_key_;
-  uint32_t at_ = kNoBlock;  // the block that the cursor is attached to
+  // How far the seek to come is prepared.
+  enum class Stage : uint8_t { kNone, kLeaf, kBlock, kEntry } stage_ = Stage::kNone;
+  BlockIndex::Leaf prepared_leaf_;  // from kLeaf on
+  uint32_t prepared_block_;         // from kBlock on
+  uint32_t at_ = kNoBlock;          // the block that the cursor is attached to
   typename Layout::Cursor cursor_;
   BlockRef block_;     // of the cache
   FlatWindow window_;  // !fill_cache: what the cache did not have

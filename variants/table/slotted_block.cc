@@ -21,15 +21,21 @@ int CompareAfter(Slice a, Slice b, size_t skip) {
 
 }  // namespace
 
-SlottedView::Bound SlottedView::Find(Slice key, Tag tag) const noexcept {
+SlottedView::Bound SlottedView::FindByHead(Slice key) const noexcept {
   const size_t compared = std::min<size_t>(prefix, key.size());
   const int order = key.substr(0, compared).compare(Slice(data + 8, compared));
   if (order != 0) return {order < 0 ? 0 : n, false};
   if (key.size() < prefix) return {0, false};
   const uint32_t q = HeadOf4(key, prefix);
-  uint32_t low = static_cast<uint32_t>(CountBelow4(data + heads, n, q));
-  if (low == n || Head(low) != q) return {low, false};
+  const uint32_t low = static_cast<uint32_t>(CountBelow4(data + heads, n, q));
+  return {low, low < n && Head(low) == q};
+}
+
+SlottedView::Bound SlottedView::Find(Slice key, Tag tag) const noexcept {
+  auto [low, tied] = FindByHead(key);
+  if (!tied) return {low, false};
   // Ties of the head: at most a few as a rule, but all versions of a key share theirs.
+  const uint32_t q = Head(low);
   uint32_t high = low + 1;
   if (high < n && Head(high) == q) {
     high = q == UINT32_MAX ? n : static_cast<uint32_t>(CountBelow4(data + heads, n, q + 1));

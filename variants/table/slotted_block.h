@@ -67,6 +67,8 @@ struct SlottedView {
     bool may_be_same;  // whether its key may be `key`, by heads alone: no needs no look at it
   };
   Bound Find(Slice key, Tag tag) const noexcept;
+  // As Find, but of entries that tie with the key's head it is the first: heads alone decide.
+  Bound FindByHead(Slice key) const noexcept;
   uint32_t LowerBound(Slice key, Tag tag) const noexcept { return Find(key, tag).at; }
 
   const char* data;
@@ -131,14 +133,16 @@ class SlottedCursor {
   bool TryNext(Entry& entry) noexcept { return at_ + 1 < view_.n && Next(entry); }
   // How many entries follow the current one.
   uint32_t Remaining() const noexcept { return view_.n - 1 - at_; }
-  // Finds the newest version of `key` and prefetches it. The current entry stays only for the user.
+  // Finds by the heads alone where `key` may begin and prefetches it: an entry is not touched yet.
+  // The current entry stays only for the user.
   void PrepareSeek(Slice key) noexcept {
-    prepared_ = view_.LowerBound(key, kMaxTag);
-    if (prepared_ < view_.n) __builtin_prefetch(view_.data + view_.Offset(prepared_));
+    prepared_ = view_.FindByHead(key);
+    if (prepared_.at < view_.n) __builtin_prefetch(view_.data + view_.Offset(prepared_.at));
   }
   // As Seek after PrepareSeek of the same key. False: no entry, or Seek has to find it.
   bool SeekPrepared(Slice key, Tag tag, Entry& entry) noexcept {
-    return Take(prepared_, entry) && (entry.tag <= tag || !SameKey(entry.key, key));
+    return Take(prepared_.at, entry) &&
+           (!prepared_.may_be_same || CompareEntry(entry.key, entry.tag, key, tag) >= 0);
   }
   bool Prev(Entry& entry) noexcept { return Take(at_ - 1, entry); }
 
@@ -155,7 +159,7 @@ class SlottedCursor {
   SlottedView view_{kNoBlock};
   uint32_t at_ = 0;
   uint32_t end_ = 0;  // offset after the current entry
-  uint32_t prepared_ = 0;
+  SlottedView::Bound prepared_{0, false};
 };
 
 struct SlottedLayout {
