@@ -178,9 +178,11 @@ Task<Status> Tree::MakeRoom(size_t bytes) {
   if (delay > 0) {
     const int64_t start = NowNanos();
     co_await Yield(*env_.executor, Priority::kForeground, delay);
+    const int64_t end = NowNanos();
     CounterCells& counters = env_.counters->Local();
     counters.Add(Counter::kSlowdowns, 1);
-    counters.Add(Counter::kSlowdownNanos, static_cast<uint64_t>(NowNanos() - start));
+    counters.Add(Counter::kSlowdownNanos, static_cast<uint64_t>(end - start));
+    env_.events->AddPause(env_.shard, start, end);
   }
   if (!MemtableIsFull()) co_return Status();
   if (memtable_->memtable().entries() == 0) co_return Status();
