@@ -55,8 +55,7 @@ Arena::~Arena() {
 
 char* Arena::AllocateSlow(size_t bytes, size_t alignment) {
   const bool whole_chunk = bytes <= kChunkBytes;
-  const size_t mapped =
-      whole_chunk ? kChunkBytes : (bytes + kChunkBytes - 1) & ~(kChunkBytes - 1);
+  const size_t mapped = whole_chunk ? kChunkBytes : (bytes + kChunkBytes - 1) & ~(kChunkBytes - 1);
   // May throw, so before there is a mapping to lose.
   if (mappings_.size() == mappings_.capacity()) mappings_.reserve(2 * mappings_.size() + 8);
   char* memory = nullptr;

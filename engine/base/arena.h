@@ -26,15 +26,16 @@ class Arena {
   char* Allocate(size_t bytes, size_t alignment = 8) {
     char* start = next_ + (-reinterpret_cast<uintptr_t>(next_) & (alignment - 1));
     if (next_ != nullptr && start + bytes <= end_) [[likely]] {
-      used_.store(used_.load(std::memory_order_relaxed) + static_cast<size_t>(start + bytes - next_),
-                  std::memory_order_relaxed);
+      used_.store(
+          used_.load(std::memory_order_relaxed) + static_cast<size_t>(start + bytes - next_),
+          std::memory_order_relaxed);
       next_ = start + bytes;
       return start;
     }
     return AllocateSlow(bytes, alignment);
   }
-  // Counts memory that the arena's user holds elsewhere as if it came from here. Same thread rule as
-  // Allocate.
+  // Counts memory that the arena's user holds elsewhere as if it came from here. Same thread rule
+  // as Allocate.
   void Charge(size_t bytes) noexcept {
     used_.store(used_.load(std::memory_order_relaxed) + bytes, std::memory_order_relaxed);
   }

@@ -10,11 +10,10 @@
 
 namespace lsmlab {
 
-// Appends to a new file in large aligned pieces. Append copies into the buffer and never touches the
-// disk; the job awaits Flush whenever NeedsFlush() says so (at least one piece is full). On a direct
-// file Finish pads to the alignment with zeros *before* the last `tail` bytes, so that a footer
-// stands at the very end.
-// One user at a time. The file is owned by the writer until Close.
+// Appends to a new file in large aligned pieces. Append copies into the buffer and never touches
+// the disk; the job awaits Flush whenever NeedsFlush() says so (at least one piece is full). On a
+// direct file Finish pads to the alignment with zeros *before* the last `tail` bytes, so that a
+// footer stands at the very end. One user at a time. The file is owned by the writer until Close.
 class FileWriter {
  public:
   static constexpr size_t kPieceBytes = 512u << 10;

@@ -32,10 +32,10 @@ struct Block {
   std::atomic<uint32_t> references{1};
   std::atomic<uint8_t> recently_used{0};  // CLOCK bit: set by readers when clear
   uint32_t size = 0;
-  uint32_t charge = 0;                    // bytes of memory this block really takes
-  uint32_t cache_position = 0;            // the cache's, under its lock
+  uint32_t charge = 0;          // bytes of memory this block really takes
+  uint32_t cache_position = 0;  // the cache's, under its lock
   const char* data = nullptr;
-  void (*destroy)(Block*) = nullptr;      // frees block and frame
+  void (*destroy)(Block*) = nullptr;  // frees block and frame
   BlockId id;
 
   void Ref() noexcept { references.fetch_add(1, std::memory_order_relaxed); }

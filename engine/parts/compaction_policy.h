@@ -20,14 +20,14 @@ struct CompactionPlan {
   enum class Kind : uint8_t { kMerge, kMove, kDrop };
   enum class Cut : uint8_t { kBySize, kAligned };
   Kind kind = Kind::kMerge;
-  std::vector<uint64_t> inputs;      // file numbers; the tree adds nothing and leaves nothing out
+  std::vector<uint64_t> inputs;  // file numbers; the tree adds nothing and leaves nothing out
   uint32_t output_level = 0;
-  uint32_t output_run = 0;           // run of the output level that the outputs join
+  uint32_t output_run = 0;  // run of the output level that the outputs join
   Cut cut = Cut::kBySize;
-  uint64_t output_file_bytes = 0;    // size target of one output
+  uint64_t output_file_bytes = 0;             // size target of one output
   std::vector<std::string> sub_range_bounds;  // empty: one range
-  std::string next_state;            // at most 4 KiB; committed with the job's result
-  std::string_view cause;            // "l0 count", "level 2 size", ...: for the event log
+  std::string next_state;                     // at most 4 KiB; committed with the job's result
+  std::string_view cause;                     // "l0 count", "level 2 size", ...: for the event log
 };
 
 class CompactionPolicy {

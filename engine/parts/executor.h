@@ -90,7 +90,8 @@ T RunSync(Executor& executor, Io& io, Task<T> task) {
 // The same for a hot entry point, which mostly has its value already.
 template <typename T>
 T RunSync(Executor& executor, Io& io, ValueOrTask<T> result) {
-  if (result.ready()) [[likely]] return result.Take();
+  if (result.ready()) [[likely]]
+    return result.Take();
   return RunSync(executor, io, result.TakeTask());
 }
 

@@ -15,8 +15,9 @@
 // `arena-skiplist`, `btree`. Hot: one virtual call per operation; the search inside is not virtual.
 //
 // Thread safety: one writer (Add) at a time; any number of concurrent readers (Get, iterators) that
-// never wait for the writer beyond a bounded spin, then yield. Readers hold a ReadGuard or a counted
-// reference to the memtable's owner.
+// never wait for the writer beyond a bounded spin, then yield. Readers hold a ReadGuard or a
+// counted reference to the memtable's owner.
+//
 // Invariants:
 //  1. (key, tag) pairs are unique. An entry, once added, never changes or moves.
 //  2. A reader that knows a sequence was published (after Add returned) finds its entry.

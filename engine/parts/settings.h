@@ -12,7 +12,8 @@
 
 // Settings are plain values; components are objects. A variant describes its settings in a table of
 // SettingSpec rows (name, unit, default, range); a composition root parses and validates them into
-// a SettingBag; the variant's factory reads its own out of the bag. No default stands anywhere else.
+// a SettingBag; the variant's factory reads its own out of the bag. No default stands anywhere
+// else.
 namespace lsmlab {
 
 enum class SettingType : uint8_t {
@@ -21,19 +22,19 @@ enum class SettingType : uint8_t {
   kBytes,     // written "64MiB" or as a number
   kDuration,  // nanoseconds; written "10ms"
   kReal,
-  kChoice,    // one of `choices`
+  kChoice,      // one of `choices`
   kRealList,    // per level; the last entry repeats
   kChoiceList,  // per level; the last entry repeats
 };
 
 struct SettingSpec {
-  std::string_view name;           // dotted, below the part: "block.size"
+  std::string_view name;  // dotted, below the part: "block.size"
   SettingType type;
   std::string_view default_value;  // in the written form; lists are comma-separated
   double min = 0;                  // for numbers, in base units (bytes, ns)
   double max = 0;
-  std::string_view choices;        // "restarts|slotted"
-  std::string_view summary;        // one line: meaning, unit, interaction
+  std::string_view choices;  // "restarts|slotted"
+  std::string_view summary;  // one line: meaning, unit, interaction
 };
 
 using SettingValue =
@@ -61,7 +62,9 @@ class SettingBag {
   void Set(std::string_view name, SettingValue value) {
     values_.insert_or_assign(std::string(name), std::move(value));
   }
-  const std::map<std::string, SettingValue, std::less<>>& values() const noexcept { return values_; }
+  const std::map<std::string, SettingValue, std::less<>>& values() const noexcept {
+    return values_;
+  }
 
  private:
   const SettingValue& At(std::string_view name) const {

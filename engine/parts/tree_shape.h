@@ -18,7 +18,7 @@ struct TableShape {
   std::string smallest_key, largest_key;            // inclusive
   Sequence min_sequence = 0, max_sequence = 0;
   uint64_t next_level_overlap_bytes = 0;
-  uint64_t value_garbage_bytes = 0;                 // in value files it refers to
+  uint64_t value_garbage_bytes = 0;  // in value files it refers to
   bool being_compacted = false;
 };
 

@@ -53,8 +53,8 @@ class Wal {
   virtual ~Wal() = default;
 
   // Opens a new, empty segment with this number (larger than all before) and makes it the current
-  // one; its directory entry is durable on return. The segment before is synced first when `durable`
-  // writes are in use, so that invariant 2 holds across segments.
+  // one; its directory entry is durable on return. The segment before is synced first when
+  // `durable` writes are in use, so that invariant 2 holds across segments.
   virtual Task<Status> StartSegment(uint64_t log_number) = 0;
   virtual WalPosition position() const noexcept = 0;
   // False for `off`: the tree then skips encoding.
@@ -72,12 +72,12 @@ class Wal {
   // Reads all segments with numbers >= min_log_number in order, oldest first. Before reading, it
   // syncs segments and directory, so that no decision rests on bytes that a second crash could
   // take away. A record that fails its check: past the last recorded synced offset of the last
-  // segment it is the end of the log (later bytes are dropped); before it, or in an earlier segment,
-  // or after an end mark, it is Corruption naming file, offset, expected, found.
-  // Dense numbers go up by one from record to record over all live segments: the caller goes on at
-  // the last one replayed plus 1, and makes what was replayed durable in tables before it
-  // acknowledges anything (after a failed sync, what is read here may not be on the disk).
-  // REQUIRES: before the first StartSegment. Also reports the largest segment number seen.
+  // segment it is the end of the log (later bytes are dropped); before it, or in an earlier
+  // segment, or after an end mark, it is Corruption naming file, offset, expected, found. Dense
+  // numbers go up by one from record to record over all live segments: the caller goes on at the
+  // last one replayed plus 1, and makes what was replayed durable in tables before it acknowledges
+  // anything (after a failed sync, what is read here may not be on the disk). REQUIRES: before the
+  // first StartSegment. Also reports the largest segment number seen.
   virtual Task<Status> Recover(uint64_t min_log_number, WalReplayer& replayer,
                                WalReplayStats* stats, uint64_t* largest_log_number) = 0;
 

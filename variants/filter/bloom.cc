@@ -104,8 +104,7 @@ Result<FilterProbe> OpenBloom(Slice encoded) {
 
 }  // namespace
 
-const FilterVariant kBloomFilter = {"bloom",
-                                    "Bloom filter: fewest bits for its kind, k lines per probe",
-                                    {}, MakeBloom, OpenBloom};
+const FilterVariant kBloomFilter = {
+    "bloom", "Bloom filter: fewest bits for its kind, k lines per probe", {}, MakeBloom, OpenBloom};
 
 }  // namespace lsmlab
