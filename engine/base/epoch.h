@@ -39,8 +39,8 @@ class ReadGuard {
       const uint64_t epoch = internal::global_epoch.load(std::memory_order_acquire);
       if (internal::barrier_on_collect) [[likely]] {
         slot_.entered.store(epoch, std::memory_order_relaxed);
-        std::atomic_signal_fence(
-            std::memory_order_seq_cst);  // the processor is EpochCollect's part
+        // Holds the compiler; the processor is EpochCollect's part.
+        std::atomic_signal_fence(std::memory_order_seq_cst);
       } else {
         slot_.entered.store(epoch, std::memory_order_seq_cst);
       }

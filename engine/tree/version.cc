@@ -99,11 +99,8 @@ Version::Version(std::vector<PlacedTable> tables, uint32_t levels)
     for (Run& run : runs) {
       run.BuildIndex();
       for (const TableHandle* table : run.tables) run.filters.push_back(table->table().filter());
+      order_.push_back(&run);
     }
-    run_count_ += runs.size();
-  }
-  for (const std::vector<Run>& runs : levels_) {
-    for (const Run& run : runs) order_.push_back(&run);
   }
 }
 

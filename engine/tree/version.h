@@ -89,7 +89,7 @@ class Version {
 
   const std::vector<std::vector<Run>>& levels() const noexcept { return levels_; }
   const std::vector<PlacedTable>& tables() const noexcept { return tables_; }
-  size_t run_count() const noexcept { return run_count_; }
+  size_t run_count() const noexcept { return order_.size(); }
 
   // Point read from memory, newest run to oldest. False: a block is missing (see Table::TryGet).
   bool TryGet(const LookupKey& lookup, LookupFold& fold, const ReadGuard& guard,
@@ -110,7 +110,6 @@ class Version {
   std::vector<PlacedTable> tables_;
   std::vector<std::vector<Run>> levels_;
   std::vector<const Run*> order_;  // all runs, newest first
-  size_t run_count_ = 0;
 };
 
 }  // namespace lsmlab

@@ -138,6 +138,43 @@ TEST(Epoch, ReadersNeverSeeAFreedObjectWithoutMembarrier) {
   internal::barrier_on_collect = usual;
 }
 
+// A guard's announcement may wait in the processor's store buffer behind stores that miss the
+// cache, while the reads after it have long been made: only the barrier of the collector brings it
+// out.
+TEST(Epoch, AnAnnouncementStillInTheStoreBufferCounts) {
+  struct Marked {
+    std::atomic<int> freed{0};
+  };
+  constexpr int kRounds = 20'000;
+  constexpr size_t kColdBytes = 64 << 20;
+  std::vector<Marked> objects(kRounds + 1);
+  std::vector<char> cold(kColdBytes);
+  std::atomic<Marked*> shared{&objects[0]};
+  std::atomic<bool> stop{false};
+  uint64_t seen_freed = 0;
+  std::thread reader([&] {
+    size_t at = 0;
+    while (!stop.load(std::memory_order_relaxed)) {
+      for (int i = 0; i < 16; ++i) {
+        at = (at * 5 + 4097 * 64) % kColdBytes;
+        static_cast<volatile char*>(cold.data())[at] = 1;
+      }
+      ReadGuard guard;
+      const Marked* object = shared.load(std::memory_order_acquire);
+      for (int i = 0; i < 200; ++i) seen_freed += object->freed.load(std::memory_order_relaxed);
+    }
+  });
+  for (int i = 0; i < kRounds; ++i) {
+    shared.store(&objects[i + 1], std::memory_order_release);
+    EpochRetire(&objects[i], [](void* p) { static_cast<Marked*>(p)->freed = 1; });
+    EpochCollect();
+  }
+  stop = true;
+  reader.join();
+  EXPECT_EQ(seen_freed, 0u);
+  EpochDrain();
+}
+
 TEST(Epoch, SlotsReturnWhenThreadsEnd) {
   for (int i = 0; i < 600; ++i) {
     std::thread([] { ReadGuard guard; }).join();

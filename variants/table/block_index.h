@@ -167,15 +167,12 @@ inline uint32_t BlockIndex::Descend(uint64_t q) const noexcept {
 
 template <typename OnLeaf>
 uint32_t BlockIndex::FindByHead(Slice key, OnLeaf on_leaf, uint64_t* head) const noexcept {
-  *head = 0;  // when the prefix decides; a tie with it costs a comparison only
-  if (count_ == 0) return 0;
-  const int order = ComparePrefix(key);
-  if (order != 0) return order > 0 ? count_ : 0;
-  const uint64_t q = *head = HeadOf8(key, prefix_.size());
-  const uint32_t leaf = Descend(q);
-  on_leaf(leaf);
-  const uint64_t* heads = heads_.as<uint64_t>();
-  return std::min(count_, leaf + static_cast<uint32_t>(CountBelow16x8(heads + leaf, q)));
+  Leaf leaf;
+  const bool found = FindLeaf(key, &leaf);
+  *head = leaf.head;  // 0 when the prefix decides: a tie with it costs a comparison only
+  if (!found) return count_;
+  on_leaf(leaf.first);
+  return FindInLeaf(leaf);
 }
 
 inline bool BlockIndex::FindLeaf(Slice key, Leaf* leaf) const noexcept {
