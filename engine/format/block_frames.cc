@@ -8,7 +8,7 @@
 #include "engine/base/assert.h"
 #include "engine/parts/block_cache.h"
 
-// Memory of blocks. A frame holds the Block, its data 64 bytes further, and 64 spare bytes after
+// Memory of blocks. A frame holds the Block, its data right behind it, and 64 spare bytes after
 // the data. Frames of up to 128 KiB come in size classes (eight for each doubling, so at most 1/8
 // is lost) out of slabs of 2 MiB, aligned and asked to be huge pages: a cold block then costs no
 // TLB miss of its own. Larger frames are allocated one by one.
@@ -20,7 +20,8 @@ namespace {
 
 constexpr size_t kSlabBytes = 2u << 20;
 constexpr size_t kSlabHeaderBytes = 64;
-constexpr size_t kTailBytes = 64;
+constexpr size_t kTailBytes = kBlockOverhead - kBlockDataOffset;
+constexpr size_t kPageBytes = 4096;
 constexpr size_t kSmallestFrame = 512;
 constexpr size_t kLargestFrame = 128u << 10;
 constexpr int kClasses = 8 * 8 + 1;
@@ -29,7 +30,7 @@ constexpr int kClasses = 8 * 8 + 1;
 constexpr size_t kSpareSlabs = 8;
 constexpr size_t kSpareShare = 8;
 
-static_assert(sizeof(Block) <= kBlockDataOffset);
+static_assert(sizeof(Block) == kBlockDataOffset);
 
 std::atomic<uint64_t> frame_bytes{0};
 
@@ -58,6 +59,13 @@ struct Slab {
   int frame_class;
 };
 static_assert(sizeof(Slab) <= kSlabHeaderBytes);
+
+// Where the frames of a slab start. Frames of whole pages start a page: huge pages of a virtual
+// machine are often none of the host's, and each page touched may then cost a walk of its tables.
+constexpr size_t FirstFrame(int c) {
+  return ClassBytes(c) % kPageBytes == 0 ? kPageBytes : kSlabHeaderBytes;
+}
+constexpr size_t Capacity(int c) { return (kSlabBytes - FirstFrame(c)) / ClassBytes(c); }
 
 Slab* MapSlab() {
   // Twice the size, then the unaligned ends are given back.
@@ -120,7 +128,7 @@ class FrameClass {
       frame = slab->free;
       slab->free = slab->free->next;
     } else {
-      frame = reinterpret_cast<char*>(slab) + kSlabHeaderBytes + slab->carved * ClassBytes(c);
+      frame = reinterpret_cast<char*>(slab) + FirstFrame(c) + slab->carved * ClassBytes(c);
       ++slab->carved;
     }
     if (++slab->used == Capacity(c)) Unlink(slab);
@@ -141,7 +149,6 @@ class FrameClass {
   }
 
  private:
-  static size_t Capacity(int c) { return (kSlabBytes - kSlabHeaderBytes) / ClassBytes(c); }
   void AddSlab(int c) {
     Slab* slab = Spares().Take();
     if (slab == nullptr) slab = MapSlab();

@@ -57,9 +57,13 @@ class BlockCache {
 // its last reference. Frames are drawn from size classes; see block_frames.cc. The caller fills
 // `data` and `size` before sharing it.
 Block* AllocateBlock(size_t size);
-// Where the data of every block from AllocateBlock starts, from the Block: a reader may prefetch it
-// before the Block itself has arrived.
-inline constexpr size_t kBlockDataOffset = 64;
+// Where the data of every block from AllocateBlock starts, from the Block, which starts a cache
+// line: the first 8 bytes of data share that line, and a reader may prefetch both before they have
+// arrived.
+inline constexpr size_t kBlockDataOffset = 56;
+// What a frame holds beside the data. A block of 4096 - kBlockOverhead bytes fills a frame of one
+// page, and frames of whole pages start a page.
+inline constexpr size_t kBlockOverhead = kBlockDataOffset + 64;
 // Bytes of block frames in use now, over all caches and readers. For tests and statistics.
 uint64_t BlockFrameBytes() noexcept;
 inline char* MutableData(Block* block) noexcept { return const_cast<char*>(block->data); }

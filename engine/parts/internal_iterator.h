@@ -35,11 +35,16 @@ class InternalIterator {
   // what the one before has prefetched. The first goes down to what knows the block, the second
   // finds the block, the third the entry. Any may be left out, the last ones first. They never
   // suspend or fail; the position does not change for the user, but the current entry may be gone.
-  // REQUIRES: all with one key; the next positioning call, when it is Seek, is for that key (and
-  // any tag), which need not live until then. Any other positioning call forgets what was prepared.
+  // REQUIRES: all with one key; the next positioning call is an absolute one and, when it is Seek,
+  // for that key (and any tag), which need not live until then. Any other forgets what was
+  // prepared.
   virtual void PrepareSeek(Slice key) noexcept {}
   virtual void PrepareBlock(Slice key) noexcept {}
   virtual void PrepareEntry(Slice key) noexcept {}
+  // After PrepareEntry: whether the entry at which the Seek to come would stand certainly has a key
+  // above `other`, told without touching that entry. A merge leaves such a source where it is as
+  // long as another one comes first: a seek then costs one entry's cache misses, not all sources'.
+  virtual bool PreparedAfter(Slice other) const noexcept { return false; }
   // At the first entry at or after (key, tag) in entry order.
   virtual ValueOrTask<Status> Seek(Slice key, Tag tag) = 0;
   // At the last entry strictly before (key, tag); with SnapshotTag/kMaxTag: the last entry of an

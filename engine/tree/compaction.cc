@@ -165,7 +165,7 @@ Task<Status> Tree::Merge(const CompactionPlan& plan, Version* version, uint64_t 
   }
   uint64_t input_bytes = 0;
   uint64_t input_entries = 0;
-  std::vector<std::unique_ptr<InternalIterator>> sources;
+  MergeSources sources;
   for (const Run& run : runs) {
     sources.push_back(NewRunIterator(run, read));
     for (const TableHandle* table : run.tables) {

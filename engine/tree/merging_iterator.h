@@ -7,11 +7,12 @@
 
 namespace lsmlab {
 
-// Merges ordered sources into one order. Linear minimum with a remembered second-best: advancing
-// compares with one entry as long as the same source goes on winning, which beats a heap up to
-// about ten sources. A seek prepares all sources first (their cache misses overlap), then positions
-// them.
-std::unique_ptr<InternalIterator> NewMergingIterator(
-    std::vector<std::unique_ptr<InternalIterator>> sources);
+using MergeSources = std::vector<std::unique_ptr<InternalIterator>,
+                                 FrameAllocator<std::unique_ptr<InternalIterator>>>;
+
+// Merges ordered sources into one order: a sorted list of them, which beats a heap for the few
+// sources of a tree. A seek prepares all sources first (their cache misses overlap) and positions
+// those that may hold the first entry.
+std::unique_ptr<InternalIterator> NewMergingIterator(MergeSources sources);
 
 }  // namespace lsmlab

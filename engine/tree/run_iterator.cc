@@ -23,6 +23,9 @@ class RunIterator final : public InternalIterator {
   void PrepareEntry(Slice key) noexcept override {
     if (prepared_ < run_.tables.size()) table_->PrepareEntry(key);
   }
+  bool PreparedAfter(Slice other) const noexcept override {
+    return prepared_ < run_.tables.size() && table_->PreparedAfter(other);
+  }
   ValueOrTask<Status> Seek(Slice key, Tag tag) override {
     const size_t prepared = std::exchange(prepared_, kNotPrepared);
     const size_t i = prepared == kNotPrepared ? run_.Find(key) : prepared;

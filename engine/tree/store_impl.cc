@@ -175,7 +175,8 @@ std::unique_ptr<Iterator> StoreImpl::NewIterator(const ReadOptions& options) {
   Sequence sequence = SequenceOf(options);
   Sequence release = kMaxSequence;
   if (sequence == kMaxSequence && trees_.size() > 1) sequence = release = TakeSnapshot();
-  std::vector<std::pair<Tree*, std::unique_ptr<TreeIterator>>> shards;
+  ShardWalks shards;
+  shards.reserve(trees_.size());
   for (auto& tree : trees_) {
     shards.emplace_back(tree.get(), tree->NewIterator(sequence, options));
   }

@@ -7,9 +7,7 @@ namespace {
 
 class StoreIterator final : public Iterator {
  public:
-  StoreIterator(StoreImpl& store,
-                std::vector<std::pair<Tree*, std::unique_ptr<TreeIterator>>> shards,
-                Sequence release)
+  StoreIterator(StoreImpl& store, ShardWalks shards, Sequence release)
       : store_(store), shards_(std::move(shards)), release_(release) {}
   ~StoreIterator() override {
     store_.counters().Add(Counter::kNexts, steps_);
@@ -113,7 +111,7 @@ class StoreIterator final : public Iterator {
   }
 
   StoreImpl& store_;
-  std::vector<std::pair<Tree*, std::unique_ptr<TreeIterator>>> shards_;
+  ShardWalks shards_;
   const Sequence release_;
   TreeIterator* current_ = nullptr;
   Tree* tree_ = nullptr;
@@ -125,9 +123,7 @@ class StoreIterator final : public Iterator {
 
 }  // namespace
 
-std::unique_ptr<Iterator> NewStoreIterator(
-    StoreImpl& store, std::vector<std::pair<Tree*, std::unique_ptr<TreeIterator>>> shards,
-    Sequence release) {
+std::unique_ptr<Iterator> NewStoreIterator(StoreImpl& store, ShardWalks shards, Sequence release) {
   return std::make_unique<StoreIterator>(store, std::move(shards), release);
 }
 

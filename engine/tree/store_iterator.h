@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "engine/store.h"
@@ -9,10 +10,11 @@
 
 namespace lsmlab {
 
+using ShardWalk = std::pair<Tree*, std::unique_ptr<TreeIterator>>;
+using ShardWalks = std::vector<ShardWalk, FrameAllocator<ShardWalk>>;
+
 // The user's iterator: one walk per shard, merged. `release` (kMaxSequence: none) is a snapshot
 // number to give back at the end.
-std::unique_ptr<Iterator> NewStoreIterator(
-    StoreImpl& store, std::vector<std::pair<Tree*, std::unique_ptr<TreeIterator>>> shards,
-    Sequence release);
+std::unique_ptr<Iterator> NewStoreIterator(StoreImpl& store, ShardWalks shards, Sequence release);
 
 }  // namespace lsmlab

@@ -162,7 +162,7 @@ std::unique_ptr<TreeIterator> Tree::NewIterator(Sequence snapshot, const ReadOpt
   Table::IteratorOptions table_options;
   table_options.fill_cache = options.fill_cache;
   table_options.counters = iterator->read_counters();
-  std::vector<std::unique_ptr<InternalIterator>> sources;
+  MergeSources sources;
   sources.reserve(1 + view.sealed().size() + view.version()->run_count());
   for (MemtableHandle* sealed : view.sealed()) {
     sources.push_back(sealed->memtable().NewIterator());

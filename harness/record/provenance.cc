@@ -1,6 +1,8 @@
 #include "harness/record/provenance.h"
 
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <sys/utsname.h>
@@ -38,6 +40,27 @@ std::string CpuModel() {
   return {};
 }
 
+// By the number that the kernel gives for it: all that is known where the mount is out of sight, as
+// below a changed root.
+std::string FilesystemByMagic(const std::string& directory) {
+  struct statfs info;
+  if (::statfs(directory.c_str(), &info) != 0) return {};
+  switch (info.f_type) {
+    case EXT4_SUPER_MAGIC:
+      return "ext2, ext3 or ext4";
+    case XFS_SUPER_MAGIC:
+      return "xfs";
+    case BTRFS_SUPER_MAGIC:
+      return "btrfs";
+    case TMPFS_MAGIC:
+      return "tmpfs";
+    case OVERLAYFS_SUPER_MAGIC:
+      return "overlay";
+    default:
+      return "type " + std::to_string(info.f_type);
+  }
+}
+
 // The type of the mount with the longest path that `directory` lies in.
 std::string FilesystemType(const std::string& directory) {
   std::error_code error;
@@ -57,7 +80,7 @@ std::string FilesystemType(const std::string& directory) {
       best_type = type;
     }
   }
-  return best_type;
+  return best_type.empty() ? FilesystemByMagic(where) : best_type;
 }
 
 // The block device of `directory` below /sys, following a partition to its disk.

@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "engine/parts/block.h"
+
 // What block layouts share. A layout is a struct with
 //
 //   kName        its name on disk and in settings
@@ -12,11 +14,13 @@
 //   Validate     the whole structure of untrusted bytes; what it accepts, searches and cursors
 //                trust: any order of entries is safe, but only sorted ones are found
 //   Search       feeds a LookupFold with the versions of one key
-//   Prefetch     the lines that a search touches first
+//   LinesToSearch(entries): the lines that a search of a block of so many entries touches before it
+//                knows where the entry is, from the Block's own first line on
 //   Cursor       ordered walk; Attach() to validated bytes that outlive the cursor's use.
 //                TryNext: as Next, but nothing changes at the end. Remaining: how many entries
 //                follow; may be too large. PrepareSeek(key), then SeekPrepared(key, tag): as Seek
-//                with the cache miss between them; false: there is no entry, or Seek has to go
+//                with the cache miss between them; false: there is no entry, or Seek has to go.
+//                PreparedAfter as an iterator's
 //
 // Searches may read up to 64 bytes past the block's end.
 namespace lsmlab::table_internal {
@@ -32,9 +36,20 @@ enum class SearchEnd : uint8_t {
   kRanOut,  // all versions of this block were fed; older ones may start the next block
 };
 
-// How to prefetch a block whose header has not arrived yet.
-inline void PrefetchLines(const char* at, size_t lines) noexcept {
-  for (size_t i = 0; i < lines; ++i) __builtin_prefetch(at + 64 * i);
+// What to prefetch of a block before anything of it has arrived.
+struct Footprint {
+  size_t lines = 0;  // that a search touches first, from the Block on
+  size_t bytes = 0;  // about how long Block and data are
+};
+
+inline void PrefetchBlock(const Block* block, const Footprint& footprint) noexcept {
+  const auto* const at = reinterpret_cast<const char*>(block);
+  for (size_t i = 0; i < footprint.lines; ++i) __builtin_prefetch(at + 64 * i);
+  // Where the entry may lie in a second page, that page's address is looked up meanwhile: on a
+  // virtual machine this takes as long as a line from memory.
+  const auto* const page =
+      reinterpret_cast<const char*>((reinterpret_cast<uintptr_t>(at) | 4095) + 1);
+  if (page < at + footprint.bytes) __builtin_prefetch(page);
 }
 
 }  // namespace lsmlab::table_internal

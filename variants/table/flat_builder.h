@@ -30,7 +30,7 @@ class FlatBuilder final : public TableBuilder {
               FileWriter& writer)
       : writer_(writer),
         table_seed_(TableSeed(context.id)),
-        block_bytes_(environment.settings.Bytes("block.size")),
+        block_bytes_(DataBytes(environment.settings.Bytes("block.size"))),
         block_(LayoutOptions{block_bytes_, static_cast<size_t>(environment.settings.Integer(
                                                "block.restart_interval"))}) {
     properties_.id = context.id;
@@ -126,6 +126,10 @@ class FlatBuilder final : public TableBuilder {
   }
 
  private:
+  // A block of whole pages shall take just these in memory, with what surrounds its data there.
+  static size_t DataBytes(size_t block_size) {
+    return block_size % 4096 == 0 ? block_size - kBlockOverhead - kBlockTrailerBytes : block_size;
+  }
   void ChooseFilter(const TableEnvironment& environment, const TableBuildContext& context) {
     const auto& bits = environment.filter_bits_per_level;
     const double per_key =

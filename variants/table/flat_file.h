@@ -123,11 +123,11 @@ class FlatFile {
     __builtin_prefetch(&slots_[first]);
     __builtin_prefetch(&slots_[first] + 8);
   }
-  // Prefetches `lines` lines of block i's data if the slot itself says where it lies.
-  void PrefetchBlock(uint32_t i, size_t lines) const noexcept {
+  // Prefetches block i if the slot itself says where it lies.
+  void Prefetch(uint32_t i, const Footprint& footprint) const noexcept {
     if (!swizzled_) return;
     const uint64_t word = slots_[i].word.load(std::memory_order_acquire);
-    if (word != 0) PrefetchLines(reinterpret_cast<const char*>(word), 1 + lines);
+    if (word != 0) PrefetchBlock(reinterpret_cast<const Block*>(word), footprint);
   }
 
   // Reads, checks and decodes block i and offers it to the cache.

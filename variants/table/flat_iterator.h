@@ -15,8 +15,9 @@ namespace lsmlab::table_internal {
 template <typename Layout>
 class FlatIterator final : public InternalIterator {
  public:
-  FlatIterator(const FlatFile& file, const Table::IteratorOptions& options, size_t prefetch_lines)
-      : file_(file), options_(options), prefetch_lines_(prefetch_lines) {}
+  FlatIterator(const FlatFile& file, const Table::IteratorOptions& options,
+               const Footprint& footprint)
+      : file_(file), options_(options), footprint_(footprint) {}
 
   void PrepareSeek(Slice key) noexcept final {
     stage_ = Stage::kNone;
@@ -29,13 +30,16 @@ class FlatIterator final : public InternalIterator {
     prepared_block_ = file_.index().FindInLeaf(prepared_leaf_);
     stage_ = Stage::kNone;
     if (prepared_block_ >= file_.index().count()) return;
-    file_.PrefetchBlock(prepared_block_, prefetch_lines_);
+    file_.Prefetch(prepared_block_, footprint_);
     stage_ = Stage::kBlock;
   }
   void PrepareEntry(Slice key) noexcept final {
     if (stage_ != Stage::kBlock || !EnterCached(prepared_block_, /*prefetched=*/true)) return;
     cursor_.PrepareSeek(key);
     stage_ = Stage::kEntry;
+  }
+  bool PreparedAfter(Slice other) const noexcept final {
+    return stage_ == Stage::kEntry && cursor_.PreparedAfter(other);
   }
   ValueOrTask<Status> Seek(Slice key, Tag tag) final {
     const Stage stage = std::exchange(stage_, Stage::kNone);
@@ -71,7 +75,7 @@ class FlatIterator final : public InternalIterator {
   bool StepInMemory() noexcept final {
     if (!cursor_.TryNext(entry_)) return false;
     if (cursor_.Remaining() == kAhead && at_ + 1 < file_.index().count()) {
-      file_.PrefetchBlock(at_ + 1, prefetch_lines_);
+      file_.Prefetch(at_ + 1, footprint_);
     }
     return true;
   }
@@ -149,7 +153,7 @@ class FlatIterator final : public InternalIterator {
     Block* block = options_.fill_cache ? file_.TryPin(i, guard) : file_.Peek(i, guard);
     if (block == nullptr) return false;
     if (!prefetched) {
-      PrefetchLines(reinterpret_cast<const char*>(block) + kBlockDataOffset, prefetch_lines_);
+      PrefetchBlock(block, footprint_);
     }
     if (options_.counters != nullptr) ++options_.counters->cache_hits;
     Enter(i, BlockRef::Share(block));
@@ -193,7 +197,7 @@ class FlatIterator final : public InternalIterator {
 
   const FlatFile& file_;
   const Table::IteratorOptions options_;
-  const size_t prefetch_lines_;
+  const Footprint footprint_;
   // How far the seek to come is prepared.
   enum class Stage : uint8_t { kNone, kLeaf, kBlock, kEntry } stage_ = Stage::kNone;
   BlockIndex::Leaf prepared_leaf_;  // from kLeaf on

@@ -17,7 +17,7 @@ template <typename Layout>
 class FlatTable final : public Table {
  public:
   explicit FlatTable(std::unique_ptr<FlatFile> file)
-      : file_(std::move(file)), prefetch_lines_(Layout::PrefetchCount(MeanBlockBytes())) {
+      : file_(std::move(file)), footprint_(MeanFootprint()) {
     file_->set_check(CheckBlock<Layout>);
   }
 
@@ -35,7 +35,7 @@ class FlatTable final : public Table {
       Block* block = file_->TryPin(i, guard);
       // What was counted so far is counted again by the Get that has to follow.
       if (block == nullptr) return false;
-      PrefetchLines(reinterpret_cast<const char*>(block) + kBlockDataOffset, prefetch_lines_);
+      PrefetchBlock(block, footprint_);
       ++hits;
       fold.NoteBlock(block);
       end = Layout::Search(block->data, block->size, lookup, fold, nullptr);
@@ -72,7 +72,7 @@ class FlatTable final : public Table {
   }
 
   std::unique_ptr<InternalIterator> NewIterator(const IteratorOptions& options) const final {
-    return std::make_unique<FlatIterator<Layout>>(*file_, options, prefetch_lines_);
+    return std::make_unique<FlatIterator<Layout>>(*file_, options, footprint_);
   }
 
   void FillCache(std::vector<KeptBlock> blocks) const final {
@@ -93,11 +93,12 @@ class FlatTable final : public Table {
   }
 
  private:
-  size_t MeanBlockBytes() const noexcept {
+  Footprint MeanFootprint() const noexcept {
     const TableProperties& p = file_->properties();
-    if (p.data_blocks == 0) return 0;
-    return static_cast<size_t>((p.raw_key_bytes + p.raw_value_bytes + 16 * p.entries) /
-                               p.data_blocks);
+    if (p.data_blocks == 0) return {};
+    const uint64_t bytes = p.raw_key_bytes + p.raw_value_bytes + 16 * p.entries;
+    return {Layout::LinesToSearch(static_cast<size_t>(p.entries / p.data_blocks)),
+            kBlockDataOffset + static_cast<size_t>(bytes / p.data_blocks)};
   }
   uint32_t Find(const LookupKey& lookup) const noexcept {
     return file_->index().FindLikely(lookup,
@@ -126,7 +127,7 @@ class FlatTable final : public Table {
   }
 
   const std::unique_ptr<FlatFile> file_;
-  const size_t prefetch_lines_;
+  const Footprint footprint_;
 };
 
 }  // namespace lsmlab::table_internal

@@ -60,6 +60,7 @@ class RestartsCursor {
   // How many entries follow is not known before they are read.
   uint32_t Remaining() const noexcept { return next_ < entries_end_ ? UINT32_MAX : 0; }
   void PrepareSeek(Slice) noexcept {}
+  bool PreparedAfter(Slice) const noexcept { return false; }
   bool SeekPrepared(Slice key, Tag tag, Entry& entry) { return Seek(key, tag, entry); }
 
  private:
@@ -85,7 +86,7 @@ struct RestartsLayout {
   static SearchEnd Search(const char* block, uint32_t size, const LookupKey& lookup,
                           LookupFold& fold, const BlockRef* pin) noexcept;
   // The search starts in the array at the end, which only the block's size finds.
-  static size_t PrefetchCount(size_t) noexcept { return 0; }
+  static size_t LinesToSearch(size_t) noexcept { return 1; }
 };
 
 }  // namespace lsmlab::table_internal

@@ -34,6 +34,7 @@ SlottedView::Bound SlottedView::FindByHead(Slice key) const noexcept {
 SlottedView::Bound SlottedView::Find(Slice key, Tag tag) const noexcept {
   auto [low, tied] = FindByHead(key);
   if (!tied) return {low, false};
+  PrefetchEntry(low);
   // Ties of the head: at most a few as a rule, but all versions of a key share theirs.
   const uint32_t q = Head(low);
   uint32_t high = low + 1;

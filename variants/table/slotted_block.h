@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -11,6 +12,7 @@
 #include "engine/base/status.h"
 #include "engine/format/entry.h"
 #include "engine/format/lookup.h"
+#include "engine/parts/block_cache.h"
 #include "variants/table/block_layout.h"
 #include "variants/table/head_search.h"
 
@@ -70,6 +72,24 @@ struct SlottedView {
   // As Find, but of entries that tie with the key's head it is the first: heads alone decide.
   Bound FindByHead(Slice key) const noexcept;
   uint32_t LowerBound(Slice key, Tag tag) const noexcept { return Find(key, tag).at; }
+  // Prefetches entry i, which may be touched soon: key and a short value at once, not the value
+  // only when the key's length is known.
+  void PrefetchEntry(uint32_t i) const noexcept {
+    const uint32_t end = Offset(i + 1);
+    uint32_t at = Offset(i);
+    for (const uint32_t last = std::min(end, at + 192); at < last; at += 64) {
+      __builtin_prefetch(data + at);
+    }
+    __builtin_prefetch(data + std::min(end, at) - 1);
+  }
+  // Whether entry i's key is above `key` by prefix and head alone: no says nothing.
+  bool IsAboveByHead(uint32_t i, Slice key) const noexcept {
+    const size_t compared = std::min<size_t>(prefix, key.size());
+    const int order = key.substr(0, compared).compare(Slice(data + 8, compared));
+    if (order != 0) return order < 0;
+    // Heads of short keys are filled up with zeros, which keeps the order or makes a tie of it.
+    return key.size() < prefix || HeadOf4(key, prefix) < Head(i);
+  }
 
   const char* data;
   uint32_t n, prefix;
@@ -137,10 +157,20 @@ class SlottedCursor {
   // The current entry stays only for the user.
   void PrepareSeek(Slice key) noexcept {
     prepared_ = view_.FindByHead(key);
-    if (prepared_.at < view_.n) __builtin_prefetch(view_.data + view_.Offset(prepared_.at));
+    if (prepared_.at >= view_.n) return;
+    const char* entry = view_.data + view_.Offset(prepared_.at);
+    __builtin_prefetch(entry);
+    __builtin_prefetch(entry +
+                       31);  // tag, length and a key of 22 bytes may reach into a second line
+  }
+  // After PrepareSeek: whether the entry found is above `other`; no says nothing.
+  bool PreparedAfter(Slice other) const noexcept {
+    return prepared_.at < view_.n && view_.IsAboveByHead(prepared_.at, other);
   }
   // As Seek after PrepareSeek of the same key. False: no entry, or Seek has to find it.
   bool SeekPrepared(Slice key, Tag tag, Entry& entry) noexcept {
+    if (prepared_.at >= view_.n) return false;
+    view_.PrefetchEntry(prepared_.at);
     return Take(prepared_.at, entry) &&
            (!prepared_.may_be_same || CompareEntry(entry.key, entry.tag, key, tag) >= 0);
   }
@@ -169,10 +199,10 @@ struct SlottedLayout {
   static Status Validate(Slice block);
   static SearchEnd Search(const char* block, uint32_t size, const LookupKey& lookup,
                           LookupFold& fold, const BlockRef* pin) noexcept;
-  // Header, prefix, heads and offsets take about 1/20 of a block of 100-byte entries.
-  static size_t PrefetchCount(size_t block_bytes) noexcept {
-    const size_t lines = 2 + block_bytes / 1500;
-    return lines < 16 ? lines : 16;
+  // Header, heads and offsets, with up to 8 bytes of prefix.
+  static size_t LinesToSearch(size_t entries) noexcept {
+    const size_t bytes = kBlockDataOffset + 8 + 8 + 4 * entries + 2 * (entries + 1);
+    return std::min<size_t>((bytes + 63) / 64, 16);
   }
 };
 
