@@ -23,7 +23,6 @@ constexpr size_t kSlabHeaderBytes = 64;
 constexpr size_t kTailBytes = kBlockOverhead - kBlockDataOffset;
 constexpr size_t kPageBytes = 4096;
 constexpr size_t kSmallestFrame = 512;
-constexpr size_t kLargestFrame = 128u << 10;
 constexpr int kClasses = 8 * 8 + 1;
 // Empty slabs kept for the next need: this many, and a share of those in use. A slab given back and
 // mapped again is cleared by the kernel, which costs as much as several compactions of its bytes.
@@ -43,7 +42,7 @@ constexpr int ClassOf(size_t bytes) {
   while (ClassBytes(c) < bytes) ++c;
   return c;
 }
-static_assert(ClassBytes(kClasses - 1) == kLargestFrame);
+static_assert(ClassBytes(kClasses - 1) == kLargestPooledFrame);
 
 struct FreeFrame {
   FreeFrame* next;
@@ -205,7 +204,7 @@ Block* AllocateBlock(size_t size) {
   size_t bytes = (kBlockDataOffset + size + kTailBytes + 63) & ~size_t{63};
   LSMLAB_ASSERT(bytes < (size_t{1} << 32));
   void* frame;
-  const bool from_slab = kUseSlabs && bytes <= kLargestFrame;
+  const bool from_slab = kUseSlabs && bytes <= kLargestPooledFrame;
   if (from_slab) {
     const int c = ClassOf(bytes);
     bytes = ClassBytes(c);

@@ -62,8 +62,9 @@ Block* AllocateBlock(size_t size);
 // arrived.
 inline constexpr size_t kBlockDataOffset = 56;
 // What a frame holds beside the data. A block of 4096 - kBlockOverhead bytes fills a frame of one
-// page, and frames of whole pages start a page.
+// page; frames of whole pages, up to the size below, start a page (not under sanitizers).
 inline constexpr size_t kBlockOverhead = kBlockDataOffset + 64;
+inline constexpr size_t kLargestPooledFrame = 128u << 10;
 // Bytes of block frames in use now, over all caches and readers. For tests and statistics.
 uint64_t BlockFrameBytes() noexcept;
 inline char* MutableData(Block* block) noexcept { return const_cast<char*>(block->data); }

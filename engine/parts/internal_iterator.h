@@ -35,6 +35,7 @@ class InternalIterator {
   // what the one before has prefetched. The first goes down to what knows the block, the second
   // finds the block, the third the entry. Any may be left out, the last ones first. They never
   // suspend or fail; the position does not change for the user, but the current entry may be gone.
+  // PrepareSeek discards what was prepared before.
   // REQUIRES: all with one key; the next positioning call is an absolute one and, when it is Seek,
   // for that key (and any tag), which need not live until then. Any other forgets what was
   // prepared.

@@ -32,7 +32,7 @@ class MergingIterator final : public InternalIterator {
     PrepareBlock(key);
     PrepareEntry(key);
     Start(/*forward=*/true);
-    // The last sources are the largest runs, whose entries lie densest: one of them mostly wins.
+    // From the last source on: the largest runs, whose entries lie densest, stand near the end.
     for (size_t i = sources_.size(); i-- > 0;) {
       InternalIterator& source = *sources_[i];
       if (!order_.empty() && source.PreparedAfter(order_[0]->key())) {

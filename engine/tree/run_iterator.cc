@@ -29,7 +29,10 @@ class RunIterator final : public InternalIterator {
   ValueOrTask<Status> Seek(Slice key, Tag tag) override {
     const size_t prepared = std::exchange(prepared_, kNotPrepared);
     const size_t i = prepared == kNotPrepared ? run_.Find(key) : prepared;
-    if (i >= run_.tables.size()) return End();
+    if (i >= run_.tables.size()) {
+      table_.reset();  // it may be prepared for an earlier key
+      return End();
+    }
     Open(i);
     ValueOrTask<Status> result = table_->Seek(key, tag);
     // The entry may lie behind the table's last one only by its tag.

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/base/random.h"
+#include "tests/support/registered.h"
 #include "variants/cache/caches.h"
 
 namespace lsmlab {
@@ -214,9 +215,8 @@ TEST_P(CacheConformance, ReadersLoadersAndEvictionAtOnce) {
   EXPECT_LE(cache_->Counters().charge_bytes, cache_->capacity_bytes());
 }
 
-INSTANTIATE_TEST_SUITE_P(Caches, CacheConformance,
-                         testing::Values(&kNoCache, &kLruCache, &kSwizzledCache),
-                         [](const auto& cache) { return std::string(cache.param->name); });
+INSTANTIATE_TEST_SUITE_P(Caches, CacheConformance, test::Registered(CacheVariants()),
+                         test::ByVariant());
 
 TEST(BlockFrames, EverySizeIsAlignedChargedAndDisjoint) {
   const uint64_t before = BlockFrameBytes();
@@ -248,6 +248,20 @@ TEST(BlockFrames, EverySizeIsAlignedChargedAndDisjoint) {
   }
   blocks.clear();
   EXPECT_EQ(BlockFrameBytes(), before);
+}
+
+TEST(BlockFrames, FramesOfWholePagesStartAPage) {
+#if defined(LSMLAB_SANITIZED)
+  GTEST_SKIP() << "every frame is an allocation of its own";
+#endif
+  for (const size_t bytes : {size_t{4096}, size_t{8192}, size_t{12'288}, kLargestPooledFrame}) {
+    std::vector<BlockRef> blocks;
+    for (int i = 0; i < 1200; ++i) {
+      blocks.push_back(BlockRef::Adopt(AllocateBlock(bytes - kBlockOverhead)));
+      ASSERT_EQ(reinterpret_cast<uintptr_t>(blocks.back().get()) % 4096, 0u) << bytes;
+      ASSERT_EQ(blocks.back()->charge, bytes);
+    }
+  }
 }
 
 TEST(BlockFrames, ManyThreads) {

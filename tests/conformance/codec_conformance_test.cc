@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/base/random.h"
+#include "tests/support/registered.h"
 #include "variants/codec/codecs.h"
 
 namespace lsmlab {
@@ -109,8 +110,8 @@ TEST_P(CodecConformance, ManyThreadsAtOnce) {
   for (std::thread& thread : threads) thread.join();
 }
 
-INSTANTIATE_TEST_SUITE_P(Codecs, CodecConformance, testing::Values(&kLz4Codec, &kZstdCodec),
-                         [](const auto& codec) { return std::string(codec.param->name); });
+INSTANTIATE_TEST_SUITE_P(Codecs, CodecConformance, test::Registered(CodecVariants(), "none"),
+                         test::ByVariant());
 
 TEST(CodecIds, AreWhatFilesSay) {
   EXPECT_EQ(kNoCodec.id, 0);

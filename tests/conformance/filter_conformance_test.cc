@@ -11,6 +11,7 @@
 #include "engine/base/checksum.h"
 #include "engine/base/random.h"
 #include "engine/format/aligned_bytes.h"
+#include "tests/support/registered.h"
 #include "variants/filter/blocked_bloom.h"
 #include "variants/filter/filters.h"
 
@@ -132,11 +133,8 @@ TEST_P(FilterConformance, HostileBytesAreRefusedOrSafe) {
   EXPECT_FALSE(OpenedFilter(*GetParam(), "").status().ok());
 }
 
-INSTANTIATE_TEST_SUITE_P(Filters, FilterConformance,
-                         testing::Values(&kBloomFilter, &kBlockedBloomFilter),
-                         [](const auto& filter) {
-                           return filter.param == &kBloomFilter ? "bloom" : "blocked_bloom";
-                         });
+INSTANTIATE_TEST_SUITE_P(Filters, FilterConformance, test::Registered(FilterVariants(), "none"),
+                         test::ByVariant());
 
 TEST(NoFilter, BuildsNothing) {
   EXPECT_EQ(kNoFilter.make_builder({}, 10, 5), nullptr);

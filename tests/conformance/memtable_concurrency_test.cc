@@ -137,7 +137,8 @@ TEST_P(MemtableConcurrency, ReadersSeeWhatWasPublishedWhileItIsSmall) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, MemtableConcurrency, testing::ValuesIn(kMemtables), VariantName);
+INSTANTIATE_TEST_SUITE_P(All, MemtableConcurrency, test::Registered(MemtableVariants()),
+                         test::ByVariant());
 
 }  // namespace
 }  // namespace lsmlab

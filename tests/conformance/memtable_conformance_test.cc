@@ -264,7 +264,8 @@ TEST_P(MemtableConformance, CountsItsMemoryInTheArena) {
   EXPECT_LT(arena_->used_bytes() - before, 1'300'000u);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, MemtableConformance, testing::ValuesIn(kMemtables), VariantName);
+INSTANTIATE_TEST_SUITE_P(All, MemtableConformance, test::Registered(MemtableVariants()),
+                         test::ByVariant());
 
 }  // namespace
 }  // namespace lsmlab

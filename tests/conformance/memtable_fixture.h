@@ -9,19 +9,10 @@
 #include "engine/base/arena.h"
 #include "engine/base/random.h"
 #include "engine/parts/memtable.h"
-#include "variants/memtable/memtables.h"
+#include "tests/support/registered.h"
 
-// What the memtable suites share: the list of variants, a fixture with one memtable, key shapes.
+// What the memtable suites share: a fixture with one memtable, key shapes.
 namespace lsmlab {
-
-inline const MemtableVariant* const kMemtables[] = {&kSkiplistMemtable, &kArenaSkiplistMemtable,
-                                                    &kBtreeMemtable};
-
-inline std::string VariantName(const testing::TestParamInfo<const MemtableVariant*>& info) {
-  std::string name(info.param->name);
-  std::replace(name.begin(), name.end(), '-', '_');
-  return name;
-}
 
 // Sanitizers make everything ten times slower.
 constexpr int Scaled(int count) {

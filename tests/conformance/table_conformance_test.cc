@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/base/random.h"
+#include "tests/support/registered.h"
 #include "tests/support/table_fixture.h"
 
 namespace lsmlab::test {
@@ -29,9 +30,9 @@ std::vector<TableParts> AllParts() {
   std::vector<TableParts> all;
   int turn = 0;
   for (const char* layout : {"restarts", "slotted"}) {
-    for (const FilterVariant* filter : {&kNoFilter, &kBloomFilter, &kBlockedBloomFilter}) {
-      for (const CodecVariant* codec : {&kNoCodec, &kLz4Codec, &kZstdCodec}) {
-        for (const CacheVariant* cache : {&kNoCache, &kLruCache, &kSwizzledCache}) {
+    for (const FilterVariant* filter : FilterVariants()) {
+      for (const CodecVariant* codec : CodecVariants()) {
+        for (const CacheVariant* cache : CacheVariants()) {
           const uint64_t blocks[] = {64, 130, 512, 4096, 200'000};
           all.push_back(
               Parts(layout, *filter, *codec, *cache, blocks[turn % 5], turn % 3 == 0 ? 4096 : 1));
@@ -475,6 +476,39 @@ TEST_P(TableCaching, WhatTheBuilderKeepsNeedsNoRead) {
   EXPECT_EQ(table->block_reads(), 0u);
 }
 
+// Full blocks of 4 KiB take a page of memory and no more, kept by the builder or read.
+TEST_P(TableCaching, ABlockOfAPageTakesAPage) {
+  for (const char* layout : {"restarts", "slotted"}) {
+    TableParts parts;
+    parts.cache = GetParam();
+    parts.layout = layout;
+    parts.block_bytes = 4096;
+    TableHome home(parts);
+    std::vector<KeptBlock> kept;
+    home.Build("t", [&](TableBuilder& builder, FileWriter& writer) {
+      builder.KeepBlocks(true, 1u << 30);
+      for (const auto& [key, value] : RandomEntries(13, 6000, "user", 1'000'000)) {
+        TableHome::Must(builder.Add(key.first, key.second, value));
+        if (writer.NeedsFlush()) TableHome::Must(Finish(writer.Flush()));
+      }
+      kept = builder.TakeKeptBlocks();
+    });
+    ASSERT_GT(kept.size(), 20u);
+    uint64_t full = 0;
+    for (const KeptBlock& block : kept) {
+      ASSERT_LE(block.block->charge, 4096u);
+      full += block.block->charge > 4096 - 256;
+    }
+    EXPECT_GE(full + 1, kept.size());
+    auto table = std::move(home.Open("t")).value();
+    auto it = table->NewIterator({});
+    for (TableHome::Must(Finish(it->SeekToFirst())); it->valid();) {
+      TableHome::Must(Finish(it->Next()));
+    }
+    EXPECT_LE(home.cache().Counters().charge_bytes, 4096 * table->properties().data_blocks);
+  }
+}
+
 TEST_P(TableCaching, TheBuilderKeepsNoMoreThanItsLimit) {
   TableParts parts;
   parts.cache = GetParam();
@@ -549,9 +583,7 @@ TEST_P(TableCaching, ABlockOutlivesItsTableAndCacheEntry) {
   EXPECT_LE(home.cache().Counters().charge_bytes, 2048u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Caches, TableCaching,
-                         testing::Values(&kNoCache, &kLruCache, &kSwizzledCache),
-                         [](const auto& cache) { return std::string(cache.param->name); });
+INSTANTIATE_TEST_SUITE_P(Caches, TableCaching, Registered(CacheVariants()), ByVariant());
 
 }  // namespace
 }  // namespace lsmlab::test

@@ -33,7 +33,7 @@ TableEntry EntryOf(uint64_t file) {
   return t;
 }
 
-VersionEdit Sample() {
+VersionEdit SampleEdit() {
   VersionEdit edit;
   edit.log_number = 17;
   edit.last_sequence = kMaxSequence;
@@ -52,7 +52,7 @@ std::string Encode(const VersionEdit& edit) {
 }
 
 TEST(VersionEdit, RoundTrip) {
-  VersionEdit edit = Sample();
+  VersionEdit edit = SampleEdit();
   edit.tree = 4;
   for (TableEntry& table : edit.added) table.tree = 4;
   VersionEdit read;
@@ -113,7 +113,7 @@ TEST(VersionEdit, GoldenBytes) {
 }
 
 TEST(VersionEdit, EveryCutIsRefusedOrAFieldBoundary) {
-  const std::string bytes = Encode(Sample());
+  const std::string bytes = Encode(SampleEdit());
   int whole = 0;
   for (size_t size = 0; size < bytes.size(); ++size) {
     VersionEdit read;
@@ -125,7 +125,7 @@ TEST(VersionEdit, EveryCutIsRefusedOrAFieldBoundary) {
 }
 
 TEST(VersionEdit, UnknownMandatoryFieldIsRefusedOptionalSkipped) {
-  std::string bytes = Encode(Sample());
+  std::string bytes = Encode(SampleEdit());
   VersionEdit read;
   std::string optional = bytes;
   PutVarint64(optional, 64);
@@ -139,7 +139,7 @@ TEST(VersionEdit, UnknownMandatoryFieldIsRefusedOptionalSkipped) {
 
 TEST(VersionEdit, LimitsAreHeld) {
   const auto refused = [](auto change) {
-    VersionEdit edit = Sample();
+    VersionEdit edit = SampleEdit();
     change(edit);
     VersionEdit read;
     return DecodeVersionEdit(Encode(edit), &read).IsCorruption();
@@ -154,14 +154,14 @@ TEST(VersionEdit, LimitsAreHeld) {
   EXPECT_TRUE(refused([](VersionEdit& e) { e.added[0].sequence_override = kMaxSequence + 1; }));
   EXPECT_TRUE(refused([](VersionEdit& e) { e.last_sequence = kMaxSequence + 1; }));
   EXPECT_TRUE(refused([](VersionEdit& e) { e.policy_state->assign(4097, 's'); }));
-  std::string twice = Encode(Sample()) + Encode(Sample());
+  std::string twice = Encode(SampleEdit()) + Encode(SampleEdit());
   VersionEdit read;
   EXPECT_TRUE(DecodeVersionEdit(twice, &read).IsCorruption());
 }
 
 TEST(VersionEdit, RandomBytesNeverCrash) {
   Random random(11);
-  const std::string sample = Encode(Sample());
+  const std::string sample = Encode(SampleEdit());
   for (int round = 0; round < 100000; ++round) {
     std::string bytes = sample;
     for (uint64_t n = random.Below(4) + 1; n > 0; --n) {

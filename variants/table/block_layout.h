@@ -16,6 +16,8 @@
 //   Search       feeds a LookupFold with the versions of one key
 //   LinesToSearch(entries): the lines that a search of a block of so many entries touches before it
 //                knows where the entry is, from the Block's own first line on
+//   DataBytes(entries, raw): about how many bytes blocks of entries with so many bytes of keys and
+//                values take together, without their headers; 0: cannot be told
 //   Cursor       ordered walk; Attach() to validated bytes that outlive the cursor's use.
 //                TryNext: as Next, but nothing changes at the end. Remaining: how many entries
 //                follow; may be too large. PrepareSeek(key), then SeekPrepared(key, tag): as Seek

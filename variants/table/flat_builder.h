@@ -128,7 +128,8 @@ class FlatBuilder final : public TableBuilder {
  private:
   // A block of whole pages shall take just these in memory, with what surrounds its data there.
   static size_t DataBytes(size_t block_size) {
-    return block_size % 4096 == 0 ? block_size - kBlockOverhead - kBlockTrailerBytes : block_size;
+    const bool pages = block_size % 4096 == 0 && block_size <= kLargestPooledFrame;
+    return pages ? block_size - kBlockOverhead - kBlockTrailerBytes : block_size;
   }
   void ChooseFilter(const TableEnvironment& environment, const TableBuildContext& context) {
     const auto& bits = environment.filter_bits_per_level;

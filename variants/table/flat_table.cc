@@ -22,9 +22,8 @@ constexpr SettingSpec kFlatSettings[] = {
     {"block.layout", SettingType::kChoice, "restarts", 0, 0, "restarts|slotted",
      "how entries lie in a block: prefix-compressed, or slots with key heads and whole keys"},
     {"block.size", SettingType::kBytes, "4KiB", 512, 1 << 20, "",
-     "bytes of a block before compression, in whole pages with what surrounds it in memory; a "
-     "larger "
-     "entry gets a block of its own"},
+     "bytes of a block before compression; a multiple of 4KiB up to 128KiB counts the 134 bytes "
+     "around it in memory; a larger entry gets a block of its own"},
     {"block.restart_interval", SettingType::kInteger, "16", 1, 1024, "",
      "entries from one whole key to the next, in layout restarts"},
     {"index.search", SettingType::kChoice, "btree", 0, 0, "btree",

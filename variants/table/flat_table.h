@@ -96,9 +96,11 @@ class FlatTable final : public Table {
   Footprint MeanFootprint() const noexcept {
     const TableProperties& p = file_->properties();
     if (p.data_blocks == 0) return {};
-    const uint64_t bytes = p.raw_key_bytes + p.raw_value_bytes + 16 * p.entries;
+    const uint64_t data = p.codec == "none"
+                              ? p.data_bytes - p.data_blocks * kBlockTrailerBytes
+                              : Layout::DataBytes(p.entries, p.raw_key_bytes + p.raw_value_bytes);
     return {Layout::LinesToSearch(static_cast<size_t>(p.entries / p.data_blocks)),
-            kBlockDataOffset + static_cast<size_t>(bytes / p.data_blocks)};
+            kBlockDataOffset + static_cast<size_t>(data / p.data_blocks)};
   }
   uint32_t Find(const LookupKey& lookup) const noexcept {
     return file_->index().FindLikely(lookup,

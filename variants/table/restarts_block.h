@@ -87,6 +87,8 @@ struct RestartsLayout {
                           LookupFold& fold, const BlockRef* pin) noexcept;
   // The search starts in the array at the end, which only the block's size finds.
   static size_t LinesToSearch(size_t) noexcept { return 1; }
+  // How much of the keys is shared, only the blocks know.
+  static uint64_t DataBytes(uint64_t, uint64_t) noexcept { return 0; }
 };
 
 }  // namespace lsmlab::table_internal

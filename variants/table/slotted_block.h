@@ -204,6 +204,8 @@ struct SlottedLayout {
     const size_t bytes = kBlockDataOffset + 8 + 8 + 4 * entries + 2 * (entries + 1);
     return std::min<size_t>((bytes + 63) / 64, 16);
   }
+  // Tag, length, head and offset beside each entry's own bytes.
+  static uint64_t DataBytes(uint64_t entries, uint64_t raw) noexcept { return raw + 15 * entries; }
 };
 
 }  // namespace lsmlab::table_internal
