@@ -24,6 +24,9 @@ constexpr const MemtableVariant* kMemtables[] = {
     &kArenaSkiplistMemtable,  // skip list, entries inline in an arena
     &kSkiplistMemtable,       // skip list, one allocation per node: the textbook's
     &kBtreeMemtable,          // B+-tree of key heads, lock-free readers
+    &kVectorMemtable,         // appends, sorted once when sealed
+    &kHashSkiplistMemtable,   // hash table over key prefixes, a skip list per bucket
+    &kArtMemtable,            // adaptive radix tree
 };
 constexpr const WalVariant* kWals[] = {
     &kAppendWal,  // one file per memtable

@@ -12,7 +12,8 @@
 #include "engine/parts/settings.h"
 
 // Memtable: the sorted (or sortable) buffer of recent writes. Variants: `skiplist`,
-// `arena-skiplist`, `btree`. Hot: one virtual call per operation; the search inside is not virtual.
+// `arena-skiplist`, `btree`, `vector`, `hash-skiplist`, `art`. Hot: one virtual call per operation;
+// the search inside is not virtual.
 //
 // Thread safety: one writer (Add) at a time; any number of concurrent readers (Get, iterators) that
 // never wait for the writer beyond a bounded spin, then yield. Readers hold a ReadGuard or a

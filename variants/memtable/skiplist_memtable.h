@@ -17,16 +17,18 @@ inline constexpr int kMaxTower = 24;
 // A fixed seed: the same writes build the same list.
 class TowerHeights {
  public:
-  explicit TowerHeights(int64_t branching) : branching_(static_cast<uint64_t>(branching)) {}
+  explicit TowerHeights(int64_t branching, int tallest = kMaxTower)
+      : branching_(static_cast<uint64_t>(branching)), tallest_(tallest) {}
   int Next() noexcept {
     int height = 1;
-    while (height < kMaxTower && random_.OneIn(branching_)) ++height;
+    while (height < tallest_ && random_.OneIn(branching_)) ++height;
     return height;
   }
 
  private:
   Random random_{0x5eed};
   uint64_t branching_;
+  int tallest_;
 };
 
 // A walk over a list that links forward only: a step back is a search.
