@@ -178,8 +178,7 @@ const ArtLeaf* ArtTree::AtOrAfter(Slice key, bool after) const noexcept {
       return above ? Leftmost(child) : right();
     }
     if (key.size() == node.branch) {
-      if (!after) return Leftmost(child);
-      return Leftmost(ChildFrom(node, 0)) != nullptr ? Leftmost(ChildFrom(node, 0)) : right();
+      return Leftmost(after ? ChildFrom(node, 0) : child);
     }
     const uint8_t byte = ByteAt(key, node.branch);
     if (ChildFrom(node, byte + 1)) {

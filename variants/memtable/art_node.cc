@@ -62,9 +62,29 @@ ArtNode* Grow(const ArtNode& node, uint8_t byte, ArtChild child, Arena& arena) {
   return larger;
 }
 
+// Whether a byte leads to its child without a search, so that neighbours are found step by step.
+bool IsIndexed(const ArtNode& node) noexcept { return node.kind >= ArtNode::Kind::k48; }
+
+// REQUIRES: IsIndexed(node); byte in 0..255.
+ArtChild IndexedChild(const ArtNode& node, int byte) noexcept {
+  const auto at = static_cast<size_t>(byte);
+  if (node.kind == ArtNode::Kind::k256) {
+    return static_cast<const ArtNode256&>(node).children[at].load();
+  }
+  const auto& some = static_cast<const ArtNode48&>(node);
+  const uint8_t place = some.place[at].load(std::memory_order_acquire);
+  return place == 0 ? ArtChild() : some.children[place - 1u].load();
+}
+
 }  // namespace
 
 ArtChild ChildFrom(const ArtNode& node, int from) noexcept {
+  if (IsIndexed(node)) {
+    for (int byte = from; byte < 256; ++byte) {
+      if (const ArtChild child = IndexedChild(node, byte)) return child;
+    }
+    return {};
+  }
   ArtChild best;
   int best_byte = 256;
   ForEach(node, [&](uint8_t byte, ArtChild child) {
@@ -76,6 +96,12 @@ ArtChild ChildFrom(const ArtNode& node, int from) noexcept {
 }
 
 ArtChild ChildUpTo(const ArtNode& node, int from) noexcept {
+  if (IsIndexed(node)) {
+    for (int byte = from; byte >= 0; --byte) {
+      if (const ArtChild child = IndexedChild(node, byte)) return child;
+    }
+    return {};
+  }
   ArtChild best;
   int best_byte = -1;
   ForEach(node, [&](uint8_t byte, ArtChild child) {

@@ -121,7 +121,7 @@ inline ArtSlot* FindSlot(ArtNode& node, uint8_t byte) noexcept {
 }
 
 // The child with the smallest byte of at least `from`, or with the largest of at most `from`.
-// `from` may be out of 0..255: then the first or last of all, or none.
+// `from` may be 256 or -1: then none. A node has one child at least.
 ArtChild ChildFrom(const ArtNode& node, int from) noexcept;
 ArtChild ChildUpTo(const ArtNode& node, int from) noexcept;
 

@@ -51,7 +51,8 @@ inline void PrefetchBlock(const Block* block, const Footprint& footprint) noexce
   // virtual machine this takes as long as a line from memory.
   const auto* const page =
       reinterpret_cast<const char*>((reinterpret_cast<uintptr_t>(at) | 4095) + 1);
-  if (page < at + footprint.bytes) __builtin_prefetch(page);
+  // By distance: a damaged file may claim any size.
+  if (static_cast<size_t>(page - at) < footprint.bytes) __builtin_prefetch(page);
 }
 
 }  // namespace lsmlab::table_internal
