@@ -30,6 +30,9 @@ struct ThreadCache {
   ThreadCache* previous = nullptr;
   ThreadCache();
   ~ThreadCache();
+  void Count(long change) noexcept {
+    live.store(live.load(std::memory_order_relaxed) + change, std::memory_order_relaxed);
+  }
 };
 
 // Objects that outlive a thread's cache (statics, other thread_locals) may still end coroutines:
@@ -90,44 +93,54 @@ ThreadCache* MakeCache() noexcept {
   return current;
 }
 
-// The calling thread's cache, or null when the thread is at its end.
-ThreadCache* Cache() noexcept { return current != nullptr ? current : MakeCache(); }
-
-void Count(ThreadCache* cache, long change) noexcept {
-  if (cache == nullptr) [[unlikely]] {
-    AllCaches().live_of_ended_threads.fetch_add(change, std::memory_order_relaxed);
-    return;
+// The ways that are seldom taken stand apart, so that the others need no registers of theirs.
+[[gnu::noinline]] void* AllocateOnHeap(size_t bytes) {
+  ThreadCache* cache = current != nullptr ? current : MakeCache();
+  if (cache != nullptr) {
+    cache->Count(1);
+  } else {
+    AllCaches().live_of_ended_threads.fetch_add(1, std::memory_order_relaxed);
   }
-  cache->live.store(cache->live.load(std::memory_order_relaxed) + change,
-                    std::memory_order_relaxed);
+  return ::operator new((bytes + kClassBytes - 1) / kClassBytes * kClassBytes);
+}
+[[gnu::noinline]] void FreeOnHeap(void* frame) noexcept {
+  ThreadCache* cache = current != nullptr ? current : MakeCache();
+  if (cache != nullptr) {
+    cache->Count(-1);
+  } else {
+    AllCaches().live_of_ended_threads.fetch_sub(1, std::memory_order_relaxed);
+  }
+  ::operator delete(frame);
 }
 
 }  // namespace
 
 void* AllocateFrame(size_t bytes) {
-  ThreadCache* cache = Cache();
-  Count(cache, 1);
+  ThreadCache* const cache = current;
   const size_t index = (bytes + kClassBytes - 1) / kClassBytes - 1;
-  if (index >= kFrameClasses) return ::operator new(bytes);
-  FreeFrameNode* node = cache != nullptr ? cache->lists[index] : nullptr;
-  if (node == nullptr) return ::operator new((index + 1) * kClassBytes);
+  if (cache == nullptr || index >= kFrameClasses) [[unlikely]]
+    return AllocateOnHeap(bytes);
+  FreeFrameNode* const node = cache->lists[index];
+  if (node == nullptr) [[unlikely]]
+    return AllocateOnHeap(bytes);
   cache->lists[index] = node->next;
   --cache->counts[index];
+  cache->Count(1);
   return node;
 }
 
 void FreeFrame(void* frame, size_t bytes) noexcept {
-  ThreadCache* cache = Cache();
-  Count(cache, -1);
+  ThreadCache* const cache = current;
   const size_t index = (bytes + kClassBytes - 1) / kClassBytes - 1;
-  if (cache == nullptr || index >= kFrameClasses || cache->counts[index] >= kKeepPerClass) {
-    ::operator delete(frame);
-    return;
+  if (cache == nullptr || index >= kFrameClasses || cache->counts[index] >= kKeepPerClass)
+      [[unlikely]] {
+    return FreeOnHeap(frame);
   }
-  auto* node = static_cast<FreeFrameNode*>(frame);
+  auto* const node = static_cast<FreeFrameNode*>(frame);
   node->next = cache->lists[index];
   cache->lists[index] = node;
   ++cache->counts[index];
+  cache->Count(-1);
 }
 
 long LiveFrames() noexcept {

@@ -438,6 +438,23 @@ TEST(HeadSearch, CountsAsALoopDoes) {
   }
 }
 
+TEST(HeadSearch, ComparesWithAPrefixAsMemcmpDoes) {
+  Random random(9);
+  for (int round = 0; round < 20'000; ++round) {
+    std::string prefix(random.Below(20), '\0'), key(random.Below(20), '\0');
+    for (char& c : prefix) c = "\0a\xff"[random.Below(3)];
+    for (char& c : key) c = "\0a\xff"[random.Below(3)];
+    if (random.OneIn(2)) key.replace(0, std::min(key.size(), prefix.size()), prefix, 0, key.size());
+    const size_t compared = std::min(key.size(), prefix.size());
+    const int expected = std::memcmp(key.data(), prefix.data(), compared);
+    // What follows the prefix must not matter, and 8 bytes of it may be read.
+    const std::string memory = prefix + std::string(8, random.OneIn(2) ? '\0' : '\x7f');
+    const int found = CompareWithPrefix(key, memory.data(), prefix.size());
+    ASSERT_EQ(found < 0, expected < 0) << round;
+    ASSERT_EQ(found > 0, expected > 0) << round;
+  }
+}
+
 TEST(FileWriter, PadsADirectFileBeforeItsTail) {
   MemoryIo io(4096);
   auto file = Finish(OpenFile(io, IoSite::kFlush, OpenMode::kCreate, "f"));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <utility>
 
 #include "engine/parts/internal_iterator.h"
@@ -147,7 +148,7 @@ class FlatIterator final : public InternalIterator {
 
   bool EnterCached(uint32_t i, bool prefetched = false) noexcept {
     if (at_ == i) return true;
-    if (!options_.fill_cache && window_.Has(i)) return EnterWindow(i).ok();
+    if (window_ != nullptr && window_->Has(i)) return EnterWindow(i).ok();
     if (!options_.use_cache) return false;
     const ReadGuard guard;
     Block* block = options_.fill_cache ? file_.TryPin(i, guard) : file_.Peek(i, guard);
@@ -167,18 +168,19 @@ class FlatIterator final : public InternalIterator {
       Enter(i, std::move(block).value());
       co_return Status();
     }
-    if (!window_.Has(i)) {
+    if (window_ == nullptr) window_ = std::make_unique<FlatWindow>();
+    if (!window_->Has(i)) {
       at_ = kNoBlock;  // the cursor's block is about to be overwritten
       const auto direction =
           backward ? FlatWindow::Direction::kBackward : FlatWindow::Direction::kForward;
-      LSMLAB_CO_TRY(co_await window_.Fill(file_, i, direction, options_.site));
+      LSMLAB_CO_TRY(co_await window_->Fill(file_, i, direction, options_.site));
     }
     co_return EnterWindow(i);
   }
   // REQUIRES: the window holds block i. After a failure the iterator is in no block.
   Status EnterWindow(uint32_t i) noexcept {
     at_ = kNoBlock;
-    const Result<Slice> block = window_.Open(file_, i);
+    const Result<Slice> block = window_->Open(file_, i);
     if (!block.ok()) return block.status();
     if (options_.counters != nullptr) ++options_.counters->cache_misses;
     block_ = BlockRef();
@@ -204,8 +206,8 @@ class FlatIterator final : public InternalIterator {
   uint32_t prepared_block_;         // from kBlock on
   uint32_t at_ = kNoBlock;          // the block that the cursor is attached to
   typename Layout::Cursor cursor_;
-  BlockRef block_;     // of the cache
-  FlatWindow window_;  // !fill_cache: what the cache did not have
+  BlockRef block_;                      // of the cache
+  std::unique_ptr<FlatWindow> window_;  // !fill_cache: what the cache did not have
 };
 
 }  // namespace lsmlab::table_internal

@@ -36,6 +36,20 @@ inline uint32_t HeadOf4(Slice key, size_t skip) noexcept {
   return __builtin_bswap32(word);
 }
 
+// How the first c bytes of the key compare with a prefix of c bytes: below, at or above 0. A
+// shorter key compares as it is. REQUIRES: 8 readable bytes at `prefix`.
+inline int CompareWithPrefix(Slice key, const char* prefix, size_t c) noexcept {
+  if (c <= 8 && key.size() >= 8) [[likely]] {
+    // A call of memcmp for two or three bytes would cost more than the search that follows.
+    const uint64_t mask = c == 0 ? 0 : ~uint64_t{0} << (64 - 8 * c);
+    const uint64_t a = __builtin_bswap64(LoadLe<uint64_t>(key.data())) & mask;
+    const uint64_t b = __builtin_bswap64(LoadLe<uint64_t>(prefix)) & mask;
+    return a < b ? -1 : a > b;
+  }
+  const size_t compared = c < key.size() ? c : key.size();
+  return key.substr(0, compared).compare(Slice(prefix, compared));
+}
+
 // How many of the n rising heads at `heads` (any alignment) are below q. REQUIRES: 32 readable
 // bytes after the last one.
 inline size_t CountBelow4(const char* heads, size_t n, uint32_t q) noexcept {

@@ -22,8 +22,7 @@ int CompareAfter(Slice a, Slice b, size_t skip) {
 }  // namespace
 
 SlottedView::Bound SlottedView::FindByHead(Slice key) const noexcept {
-  const size_t compared = std::min<size_t>(prefix, key.size());
-  const int order = key.substr(0, compared).compare(Slice(data + 8, compared));
+  const int order = CompareWithPrefix(key, data + 8, prefix);
   if (order != 0) return {order < 0 ? 0 : n, false};
   if (key.size() < prefix) return {0, false};
   const uint32_t q = HeadOf4(key, prefix);

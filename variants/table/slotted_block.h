@@ -84,8 +84,7 @@ struct SlottedView {
   }
   // Whether entry i's key is above `key` by prefix and head alone: no says nothing.
   bool IsAboveByHead(uint32_t i, Slice key) const noexcept {
-    const size_t compared = std::min<size_t>(prefix, key.size());
-    const int order = key.substr(0, compared).compare(Slice(data + 8, compared));
+    const int order = CompareWithPrefix(key, data + 8, prefix);
     if (order != 0) return order < 0;
     // Heads of short keys are filled up with zeros, which keeps the order or makes a tie of it.
     return key.size() < prefix || HeadOf4(key, prefix) < Head(i);
