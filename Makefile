@@ -13,6 +13,8 @@ TOOLS := clang-format clang-tidy
 JOBS ?= $(shell nproc)
 CCACHE := $(shell command -v ccache 2>/dev/null)
 LAUNCHER := $(if $(CCACHE),-DCMAKE_CXX_COMPILER_LAUNCHER=$(CCACHE))
+# Six files compiled as one: two thirds of the time of a clean build.
+UNITY := -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=6
 DEMO_DIR ?= results/runs/quickstart-$(shell date -u +%Y%m%d-%H%M%S)
 SOURCES = $(shell git ls-files -- '*.h' '*.cc')
 
@@ -50,13 +52,13 @@ tools:
 	$(call install_missing,$(TOOLS))
 
 build: deps
-	cmake --preset release $(LAUNCHER)
+	cmake --preset release $(LAUNCHER) $(UNITY)
 	ninja -C build -j$(JOBS) lsmlab
 
 # The portable release build, not the native one: the demo shall compile once, and compares parts
 # with each other.
 demo: deps
-	cmake --preset release $(LAUNCHER) -DLSMLAB_TESTS=OFF
+	cmake --preset release $(LAUNCHER) $(UNITY) -DLSMLAB_TESTS=OFF
 	ninja -C build -j$(JOBS) lsmlab
 	build/lsmlab run harness/experiments/quickstart.toml --out $(DEMO_DIR)
 	@echo
@@ -65,7 +67,7 @@ demo: deps
 
 # ctest's own output comes last, so that its closing line is the result.
 test: deps
-	cmake --preset release $(LAUNCHER) -DLSMLAB_TESTS=ON -DLSMLAB_SANITIZER_TESTS=ON
+	cmake --preset release $(LAUNCHER) $(UNITY) -DLSMLAB_TESTS=ON -DLSMLAB_SANITIZER_TESTS=ON
 	ninja -C build -j$(JOBS)
 	cmake --preset asan $(LAUNCHER)
 	ninja -C build-asan -j$(JOBS) lsmlab_asan_tests
@@ -78,8 +80,8 @@ format: tools
 
 lint: tools
 	clang-format --dry-run --Werror $(SOURCES)
-	cmake --preset release $(LAUNCHER) -DLSMLAB_TESTS=ON
-	clang-tidy -p build --quiet $(filter %.cc,$(SOURCES))
+	cmake --preset release -B build-tidy -DLSMLAB_TESTS=ON
+	clang-tidy -p build-tidy --quiet $(filter %.cc,$(SOURCES))
 
 clean:
-	rm -rf build build-asan build-tsan build-debug build-lto
+	rm -rf build build-asan build-tsan build-debug build-lto build-tidy
