@@ -51,7 +51,7 @@ struct Composition {
 
 // Settings that belong to a part whatever variant fills it; the tree reads them.
 namespace part_settings {
-extern const std::span<const SettingSpec> kMemtable;  // size, max_waiting
+extern const std::span<const SettingSpec> kMemtable;  // size, max_waiting, max_age, smallest
 extern const std::span<const SettingSpec> kWal;       // sync, interval
 extern const std::span<const SettingSpec> kFilter;    // bits_per_key
 extern const std::span<const SettingSpec> kCodec;     // per_level

@@ -68,6 +68,8 @@ std::string_view EventKindName(StoreEvent::Kind kind) noexcept {
       return "compaction";
     case StoreEvent::Kind::kMove:
       return "move";
+    case StoreEvent::Kind::kDrop:
+      return "drop";
     case StoreEvent::Kind::kStall:
       return "stall";
     case StoreEvent::Kind::kSlowdown:

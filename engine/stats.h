@@ -43,7 +43,7 @@ std::vector<std::pair<std::string_view, double>> StatsAsList(const StoreStats& s
 
 // One thing the engine did in the background, or made a writer wait for.
 struct StoreEvent {
-  enum class Kind : uint8_t { kFlush, kCompaction, kMove, kStall, kSlowdown, kError };
+  enum class Kind : uint8_t { kFlush, kCompaction, kMove, kDrop, kStall, kSlowdown, kError };
   Kind kind = Kind::kFlush;
   int64_t start_ns = 0;  // monotonic clock
   int64_t end_ns = 0;

@@ -19,7 +19,7 @@ set(LSMLAB_TSAN_TESTS
 set(LSMLAB_SANITIZER_TEST_SCALE 0.1)
 # Left out of the run: long simulations of a policy's decisions without any memory to get wrong, and
 # for the thread sanitizer what one thread does alone.
-set(LSMLAB_ASAN_SKIPPED "LeveledModel.*")
+set(LSMLAB_ASAN_SKIPPED "LeveledModel.*:PolicyShapes.*:*PolicyModel.*")
 set(LSMLAB_TSAN_SKIPPED "*ModelTest.*_inline:*/MemtableConformance.*")
 
 function(lsmlab_sanitizer_program name)

@@ -38,6 +38,7 @@ constexpr const TableVariant* kTables[] = {
 constexpr const FilterVariant* kFilters[] = {
     &kBloomFilter,         // one bit array per table
     &kBlockedBloomFilter,  // one cache line per key
+    &kRibbonFilter,        // fewest bits
     &kNoFilter,            // every table in whose range the key lies is searched
 };
 constexpr const CodecVariant* kCodecs[] = {
@@ -47,6 +48,8 @@ constexpr const CodecVariant* kCodecs[] = {
 };
 constexpr const CacheVariant* kCaches[] = {
     &kLruCache,       // sharded hash table and list, mutex per shard
+    &kClockCache,     // hash table without a lock for hits
+    &kS3FifoCache,    // a small queue before the main one
     &kSwizzledCache,  // the table points straight at the cached block
     &kNoCache,        // every block read goes to the I/O part
 };
@@ -54,7 +57,12 @@ constexpr const ValuesVariant* kValueStores[] = {
     &kInlineValues,  // values stay in the tables
 };
 constexpr const CompactionVariant* kCompactions[] = {
-    &kLeveledCompaction,  // one run per level
+    &kLeveledCompaction,      // one run per level
+    &kOneLevelingCompaction,  // more runs in level 0
+    &kTieredCompaction,       // runs in every level
+    &kLazyLeveledCompaction,  // runs in every level but the deepest
+    &kFifoCompaction,         // drops the oldest data
+    &kNoCompaction,           // only when asked
 };
 constexpr const CatalogVariant* kCatalogs[] = {
     &kManifestCatalog,  // a log of version edits

@@ -12,8 +12,9 @@
 #include "engine/parts/io.h"
 #include "engine/parts/settings.h"
 
-// Block cache: keeps blocks in memory within a budget. Variants: `none`, `lru` (sharded, mutex),
-// `swizzled` (the table's own slot points straight at the block; CLOCK eviction; no search at all).
+// Block cache: keeps blocks in memory within a budget. Variants: `none`, `lru` and `s3-fifo`
+// (sharded, mutex), `clock` (no lock for hits), `swizzled` (the table's own slot points straight at
+// the block; CLOCK eviction; no search at all).
 // Hot: TryPin is one virtual call per block touched, unless swizzled_slots() lets the table look
 // into its slot itself.
 //

@@ -11,12 +11,15 @@
 #include "engine/parts/settings.h"
 #include "engine/parts/tree_shape.h"
 
-// Compaction policy: decides what to merge. Variants: `leveled`. A pure function of the shape, its
-// own opaque state and the time: no I/O, no clock of its own, no hidden state; so it is const and
-// safe from any thread, and the same call gives the same plan.
+// Compaction policy: decides what to merge. Variants: `leveled`, `one-leveling`, `tiered`,
+// `lazy-leveled`, `fifo`, `none`. A pure function of the shape, its own opaque state and the time:
+// no I/O, no clock of its own, no hidden state; so it is const and safe from any thread, and the
+// same call gives the same plan. Times are nanoseconds since 1970. A state that another policy left
+// is taken for none.
 namespace lsmlab {
 
 struct CompactionPlan {
+  // A drop takes the inputs out of the tree, data and all. REQUIRES: nothing older is left.
   enum class Kind : uint8_t { kMerge, kMove, kDrop };
   enum class Cut : uint8_t { kBySize, kAligned };
   Kind kind = Kind::kMerge;
@@ -33,6 +36,8 @@ struct CompactionPlan {
 class CompactionPolicy {
  public:
   virtual ~CompactionPolicy() = default;
+  // How often Pick wants to be asked although nothing has changed; 0: never.
+  virtual int64_t check_interval_ns() const noexcept { return 0; }
   // The most urgent job that may start beside the running ones, or nothing. Inputs are never
   // `being_compacted`; all tables of the input and output ranges that must be merged together are
   // in. ENSURES: when no table is being compacted, repeated application ends (no ping-pong).

@@ -10,8 +10,8 @@
 #include "engine/parts/settings.h"
 
 // Filter: answers "certainly not in this table" for a point read. Variants: `none`, `bloom`,
-// `blocked-bloom`. The name is written into each table; a reader picks the decoder by that name,
-// never by today's settings.
+// `blocked-bloom`, `ribbon`. The name is written into each table; a reader picks the decoder by
+// that name, never by today's settings.
 //
 // Thread safety: a builder has one user; probing is const and safe from any thread.
 namespace lsmlab {

@@ -38,8 +38,8 @@ struct TableProperties {
   std::string smallest_key, largest_key;
   Tag smallest_tag = 0, largest_tag = 0;
   Sequence min_sequence = 0, max_sequence = 0;
-  int64_t created_ns = 0;           // clock of the store, for ages
-  int64_t oldest_tombstone_ns = 0;  // 0: no tombstone
+  int64_t created_ns = 0;           // since 1970, for ages
+  int64_t oldest_tombstone_ns = 0;  // no tombstone is older; 0: there is none
   std::string table_variant, block_layout, filter_variant, codec;
   double filter_bits_per_key = 0;
   std::string catalog_mark;  // bytes of the catalog part (TableMark)
@@ -54,8 +54,8 @@ struct TableBuildContext {
   uint64_t expected_keys = 0;         // 0: unknown
   Sequence oldest_snapshot = kMaxSequence;
   enum class Reason : uint8_t { kFlush, kCompaction, kIngest } reason = Reason::kFlush;
-  int64_t now_ns = 0;
-  int64_t oldest_tombstone_ns = 0;
+  int64_t now_ns = 0;               // since 1970
+  int64_t oldest_tombstone_ns = 0;  // no tombstone among the entries is older
   std::string catalog_mark;
 };
 

@@ -82,6 +82,28 @@ class Warmth {
   bool warm_ = false;
 };
 
+StoreEvent::Kind EventOf(CompactionPlan::Kind kind) noexcept {
+  switch (kind) {
+    case CompactionPlan::Kind::kMove:
+      return StoreEvent::Kind::kMove;
+    case CompactionPlan::Kind::kDrop:
+      return StoreEvent::Kind::kDrop;
+    default:
+      return StoreEvent::Kind::kCompaction;
+  }
+}
+
+Catalog::JobKind JobOf(CompactionPlan::Kind kind) noexcept {
+  switch (kind) {
+    case CompactionPlan::Kind::kMove:
+      return Catalog::JobKind::kMove;
+    case CompactionPlan::Kind::kDrop:
+      return Catalog::JobKind::kDrop;
+    default:
+      return Catalog::JobKind::kCompaction;
+  }
+}
+
 }  // namespace
 
 // Owns one reference to `version`, whose tables it reads. Clears the marks of its inputs.
@@ -112,11 +134,10 @@ Task<void> Tree::CompactionTask(CompactionPlan plan, Version* version) {
 
 Task<Status> Tree::RunPlan(const CompactionPlan& plan, Version* version, StoreEvent* event) {
   const bool move = plan.kind == CompactionPlan::Kind::kMove;
-  event->kind = move ? StoreEvent::Kind::kMove : StoreEvent::Kind::kCompaction;
+  event->kind = EventOf(plan.kind);
   event->output_level = plan.output_level;
   event->input_level = plan.output_level;
-  const uint64_t job = catalog_->BeginJob(
-      plan.inputs, move ? Catalog::JobKind::kMove : Catalog::JobKind::kCompaction);
+  const uint64_t job = catalog_->BeginJob(plan.inputs, JobOf(plan.kind));
   VersionEdit edit;
   if (!plan.next_state.empty()) edit.policy_state = plan.next_state;
   for (const PlacedTable& placed : version->tables()) {
@@ -157,7 +178,7 @@ Task<Status> Tree::Merge(const CompactionPlan& plan, Version* version, uint64_t 
   TableBuildContext context;
   context.level = plan.output_level;
   context.reason = TableBuildContext::Reason::kCompaction;
-  context.now_ns = NowNanos();
+  context.now_ns = WallNanos();
   context.last_level = true;
   context.level_bytes = version->LevelBytes();
   for (size_t level = plan.output_level + 1; level < context.level_bytes.size(); ++level) {

@@ -53,7 +53,8 @@ Task<Status> Tree::FlushOne(MemtableHandle* handle) {
   handle->memtable().Seal();
 
   TableBuildContext context;
-  context.now_ns = event.start_ns;
+  context.now_ns = WallNanos();
+  context.oldest_tombstone_ns = handle->begun_ns();
   context.expected_keys = handle->memtable().entries();
   context.reason = TableBuildContext::Reason::kFlush;
   {

@@ -8,6 +8,12 @@ constexpr SettingSpec kMemtableRows[] = {
      "bytes of entries at which a memtable is sealed and flushed"},
     {"max_waiting", SettingType::kInteger, "2", 1, 64, "",
      "sealed memtables that may wait for their flush; with one more full, writers stop"},
+    {"max_age", SettingType::kDuration, "0ms", 0, 3.6e15, "",
+     "time after its first entry at which a memtable is sealed and flushed however little it "
+     "holds; "
+     "0: never"},
+    {"smallest", SettingType::kBytes, "0", 0, 4294967296.0, "",
+     "bytes of entries below which max_age leaves a memtable for another such time"},
 };
 
 constexpr SettingSpec kWalRows[] = {

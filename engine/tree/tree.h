@@ -109,6 +109,11 @@ class Tree {
   void EncodeGroup(const Writer* leader, const Writer* last, Sequence first);
   Task<Status> SyncLog();
   Task<void> IntervalSync();
+  void WatchAge();
+  Task<void> SealAged(uint64_t log_number);
+  Task<void> PolicyTick();
+  bool BeginTimedJob();
+  void EndTimedJob();
   Task<Status> RotateMemtable();
   Status ApplyGroup(const Writer* leader, const Writer* last, Sequence first);
   bool MemtableIsFull() const noexcept;
@@ -166,6 +171,8 @@ class Tree {
   // Settings, read once.
   size_t memtable_bytes_ = 0;
   size_t sealed_max_ = 0;
+  int64_t memtable_age_ns_ = 0;   // 0: no limit
+  size_t memtable_smallest_ = 0;  // for the age
   enum class SyncMode : uint8_t { kNone, kInterval, kGroup, kEvery } sync_mode_ = SyncMode::kNone;
   int64_t sync_interval_ns_ = 0;
   enum class CacheFill : uint8_t { kReads, kCompactions, kWrites } cache_fill_ = CacheFill::kReads;
@@ -177,6 +184,7 @@ class Tree {
   WalRecordEncoder encoder_;
   uint64_t dense_number_ = 0;
   bool unsynced_ = false;
+  bool age_watched_ = false;  // the memtable's, by a timer
   int64_t slowdown_debt_ns_ = 0;
   uint64_t reads_at_last_flush_ = 0;  // the flush worker's
 
@@ -196,7 +204,7 @@ class Tree {
   bool flush_running_ = false;
   int compactions_running_ = 0;
   int manual_ = 0;  // CompactRange calls that hold automatic compaction back
-  bool interval_sync_running_ = false;
+  int timed_jobs_ = 0;
   bool closing_ = false;
   Status background_error_;
   bool error_until_reopen_ = false;

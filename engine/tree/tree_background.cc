@@ -42,7 +42,7 @@ void Tree::MaybeSchedule() {
     if (!background_error_.ok()) return;
     if (!flush_running_ && !sealed_.empty()) start_flush = flush_running_ = true;
     while (manual_ == 0 && compactions_running_ < compactions_max_) {
-      auto plan = policy_->Pick(ShapeLocked(), policy_state_, NowNanos());
+      auto plan = policy_->Pick(ShapeLocked(), policy_state_, WallNanos());
       if (!plan.has_value()) break;
       ++compactions_running_;
       MarkInputs(*plan, *version_, true);
@@ -54,6 +54,14 @@ void Tree::MaybeSchedule() {
   for (auto& [plan, version] : plans) {
     env_.executor->Spawn(Priority::kCompaction, CompactionTask(std::move(plan), version), *env_.io);
   }
+}
+
+// Asks the policy again and again where time alone may give it a reason.
+Task<void> Tree::PolicyTick() {
+  if (!BeginTimedJob()) co_return;
+  MaybeSchedule();
+  env_.executor->SpawnAfter(policy_->check_interval_ns(), Priority::kFlush, PolicyTick(), *env_.io);
+  EndTimedJob();
 }
 
 void Tree::MarkInputs(const CompactionPlan& plan, const Version& version, bool on) {

@@ -42,6 +42,8 @@ Tree::Tree(TreeEnvironment environment) : env_(std::move(environment)), ids_(env
   const Composition& c = *env_.composition;
   memtable_bytes_ = c.memtable.settings.Bytes("size");
   sealed_max_ = static_cast<size_t>(c.memtable.settings.Integer("max_waiting"));
+  memtable_age_ns_ = c.memtable.settings.Nanos("max_age");
+  memtable_smallest_ = c.memtable.settings.Bytes("smallest");
   const std::string& sync = c.wal.settings.Choice("sync");
   sync_mode_ = sync == "none"       ? SyncMode::kNone
                : sync == "interval" ? SyncMode::kInterval
@@ -159,6 +161,10 @@ Task<Status> Tree::Open(bool create) {
     UpdatePressureLocked();
   }
   MaybeSchedule();
+  const int64_t interval = policy_->check_interval_ns();
+  if (interval > 0 && !env_.read_only) {
+    env_.executor->SpawnAfter(interval, Priority::kFlush, PolicyTick(), *env_.io);
+  }
   co_return Status();
 }
 
@@ -320,7 +326,7 @@ Task<Status> Tree::Close() {
     const uint64_t ticket = background_event_.Ticket();
     {
       std::lock_guard guard(mutex_);
-      if (compactions_running_ == 0 && !flush_running_ && !interval_sync_running_) break;
+      if (compactions_running_ == 0 && !flush_running_ && timed_jobs_ == 0) break;
     }
     co_await background_event_.Wait(ticket);
   }

@@ -59,13 +59,19 @@ Task<Status> Tree::LeadGroup(Writer* leader) {
     if (status.ok()) status = ApplyGroup(leader, last, first);
     if (status.ok()) {
       published_.store(first + operations - 1, std::memory_order_release);
+      if (memtable_age_ns_ > 0 && !age_watched_) {
+        age_watched_ = true;
+        WatchAge();
+      }
     } else {
       // The log may hold part of the group: nothing can be acknowledged after it until reopen.
       SetBackgroundError(status, Severity::kUntilReopen);
     }
   }
   if (status.ok() && unsynced_ && sync_log) status = co_await SyncLog();
-  if (status.ok() && last->rotate && memtable_->memtable().entries() > 0) {
+  const bool rotates =
+      last->rotate && (last->rotate_log == 0 || last->rotate_log == memtable_->log_number());
+  if (status.ok() && rotates && memtable_->memtable().entries() > 0) {
     status = co_await RotateMemtable();
   }
   if (status.ok() && env_.poisoned->load(std::memory_order_acquire)) status = StopReason();
@@ -103,18 +109,53 @@ Task<Status> Tree::SyncLog() {
 // With sync = interval: the first write after a sync asks for the next one. It goes through the
 // queue like a writer, so that the log has one user at a time.
 Task<void> Tree::IntervalSync() {
-  {
-    std::lock_guard guard(mutex_);
-    if (closing_) co_return;
-    interval_sync_running_ = true;
-  }
+  if (!BeginTimedJob()) co_return;
   Writer writer;
   writer.sync_log = true;
   Status ignored = co_await Write(&writer);
   (void)ignored;  // a failure stands in background_error_
+  EndTimedJob();
+}
+
+// REQUIRES: leader.
+void Tree::WatchAge() {
+  env_.executor->SpawnAfter(memtable_age_ns_, Priority::kFlush, SealAged(memtable_->log_number()),
+                            *env_.io);
+}
+
+// The memtable of that log has reached its age, unless it was full before.
+Task<void> Tree::SealAged(uint64_t log_number) {
+  if (!BeginTimedJob()) co_return;
+  bool small = false, sealed = false;
   {
     std::lock_guard guard(mutex_);
-    interval_sync_running_ = false;
+    sealed = memtable_->log_number() != log_number;
+    small = memtable_->arena().used_bytes() < memtable_smallest_;
+  }
+  if (!sealed && small) {
+    env_.executor->SpawnAfter(memtable_age_ns_, Priority::kFlush, SealAged(log_number), *env_.io);
+  } else if (!sealed) {
+    Writer writer;
+    writer.rotate = true;
+    writer.rotate_log = log_number;
+    Status ignored = co_await Write(&writer);
+    (void)ignored;
+  }
+  EndTimedJob();
+}
+
+// False: the tree is closing. Close waits for those that have begun.
+bool Tree::BeginTimedJob() {
+  std::lock_guard guard(mutex_);
+  if (closing_) return false;
+  ++timed_jobs_;
+  return true;
+}
+
+void Tree::EndTimedJob() {
+  {
+    std::lock_guard guard(mutex_);
+    --timed_jobs_;
   }
   background_event_.Notify();
 }
@@ -260,6 +301,7 @@ Task<Status> Tree::RotateMemtable() {
     std::lock_guard guard(mutex_);
     sealed_.insert(sealed_.begin(), memtable_);
     memtable_ = fresh;
+    age_watched_ = false;
     InstallViewLocked();
   }
   MaybeSchedule();

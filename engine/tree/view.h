@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/base/arena.h"
+#include "engine/base/clock.h"
 #include "engine/base/epoch.h"
 #include "engine/composition.h"
 #include "engine/tree/version.h"
@@ -16,7 +17,9 @@ namespace lsmlab {
 class MemtableHandle {
  public:
   MemtableHandle(const Choice<MemtableVariant>& choice, uint64_t log_number)
-      : log_number_(log_number), memtable_(choice.variant->make(choice.settings, arena_)) {}
+      : log_number_(log_number),
+        begun_ns_(WallNanos()),
+        memtable_(choice.variant->make(choice.settings, arena_)) {}
 
   void Ref() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
   void Unref() {
@@ -26,11 +29,14 @@ class MemtableHandle {
   const Memtable& memtable() const noexcept { return *memtable_; }
   const Arena& arena() const noexcept { return arena_; }
   uint64_t log_number() const noexcept { return log_number_; }
+  // No entry is older, by the time of day; those recovered from a log count from the recovery.
+  int64_t begun_ns() const noexcept { return begun_ns_; }
 
  private:
   ~MemtableHandle() = default;
   std::atomic<uint32_t> references_{1};
   const uint64_t log_number_;
+  const int64_t begun_ns_;
   Arena arena_;
   std::unique_ptr<Memtable> memtable_;
 };

@@ -19,8 +19,9 @@ struct Writer {
   EntryKind kind = EntryKind::kInvalid;
   Slice key, value;
   uint32_t count = 0;
-  bool sync_log = false;  // make the log durable, whatever the setting
-  bool rotate = false;    // seal the memtable afterwards
+  bool sync_log = false;    // make the log durable, whatever the setting
+  bool rotate = false;      // seal the memtable afterwards
+  uint64_t rotate_log = 0;  // with rotate: only the memtable of this log number; 0: whatever it is
 
   Status status;
 

@@ -218,6 +218,36 @@ TEST_P(CacheConformance, ReadersLoadersAndEvictionAtOnce) {
 INSTANTIATE_TEST_SUITE_P(Caches, CacheConformance, test::Registered(CacheVariants()),
                          test::ByVariant());
 
+// What was used twice outlives a scan of many times the cache; with lru it does not.
+TEST(S3FifoCache, AScanLeavesWhatIsUsed) {
+  for (const CacheVariant* variant : {&kS3FifoCache, &kLruCache}) {
+    auto cache = variant->make(Bag(512 << 10, 1));
+    std::vector<BlockSlot> slots(2'000);
+    const auto insert = [&](size_t i) {
+      (void)cache->Insert(slots[i], IdOf(1, i), MakeBlock(IdOf(1, i)));
+    };
+    const auto cached = [&](size_t i) {
+      const ReadGuard guard;
+      return cache->TryPin(slots[i], IdOf(1, i), guard) != nullptr;
+    };
+    for (size_t i = 0; i < 20; ++i) insert(i);
+    for (int use = 0; use < 2; ++use) {
+      for (size_t i = 0; i < 20; ++i) EXPECT_TRUE(cached(i));
+    }
+    for (size_t i = 20; i < 1'500; ++i) insert(i);
+    const bool stays = variant == &kS3FifoCache;
+    for (size_t i = 0; i < 20; ++i) EXPECT_EQ(cached(i), stays) << variant->name << " " << i;
+    // One that comes again soon after its eviction goes straight to the main queue.
+    EXPECT_FALSE(cached(1'300));
+    insert(1'300);
+    for (size_t i = 1'500; i < 2'000; ++i) insert(i);
+    EXPECT_EQ(cached(1'300), stays) << variant->name;
+    cache->Forget(slots, 1);
+    cache.reset();
+  }
+  EpochDrain();
+}
+
 TEST(BlockFrames, EverySizeIsAlignedChargedAndDisjoint) {
   const uint64_t before = BlockFrameBytes();
   std::vector<BlockRef> blocks;

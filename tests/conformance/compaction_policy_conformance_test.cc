@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "engine/base/random.h"
+#include "tests/support/registered.h"
+#include "variants/compaction/leveled.h"
 #include "variants/compaction/policies.h"
 
 namespace lsmlab {
@@ -15,10 +17,10 @@ namespace {
 
 constexpr uint64_t kEntryBytes = 100;
 
-SettingBag SmallSettings() {
-  SettingBag bag = DefaultSettings(kLeveledCompaction.settings);
-  bag.Set("level1_size", int64_t{1000 * kEntryBytes});
-  bag.Set("file_size", int64_t{100 * kEntryBytes});
+SettingBag SmallSettings(const CompactionVariant& variant = kLeveledCompaction) {
+  SettingBag bag = DefaultSettings(variant.settings);
+  if (bag.Has("level1_size")) bag.Set("level1_size", int64_t{1000 * kEntryBytes});
+  if (bag.Has("file_size")) bag.Set("file_size", int64_t{100 * kEntryBytes});
   return bag;
 }
 
@@ -58,6 +60,8 @@ class ModelTree {
     Execute(plan);
     if (++ended_ % check_every_ == 0) Check();
   }
+  // REQUIRES: no job is running.
+  void ChangePolicy(std::unique_ptr<CompactionPolicy> policy) { policy_ = std::move(policy); }
   size_t running() const { return running_.size(); }
   uint64_t jobs() const { return jobs_; }
   uint64_t moves() const { return moves_; }
@@ -66,6 +70,17 @@ class ModelTree {
     return static_cast<double>(written_ + flushed_) / static_cast<double>(flushed_);
   }
   size_t TablesAt(uint32_t level) const { return levels_[level].size(); }
+  size_t RunsAt(uint32_t level) const { return RunsOf(levels_[level]).size(); }
+  size_t Runs() const {
+    size_t n = 0;
+    for (uint32_t level = 0; level < levels_.size(); ++level) n += RunsAt(level);
+    return n;
+  }
+  uint32_t Deepest() const {
+    uint32_t level = static_cast<uint32_t>(levels_.size()) - 1;
+    while (level > 0 && levels_[level].empty()) --level;
+    return level;
+  }
   size_t EntriesAt(uint32_t level) const {
     size_t n = 0;
     for (const Table& table : levels_[level]) n += table.entries.size();
@@ -83,6 +98,10 @@ class ModelTree {
         t.level = level;
         t.run = table.run;
         t.bytes = table.entries.size() * kEntryBytes;
+        t.entries = table.entries.size();
+        for (const auto& [key, version] : table.entries) {
+          t.max_sequence = std::max<Sequence>(t.max_sequence, version);
+        }
         t.smallest_key = KeyOf(table.entries.begin()->first);
         t.largest_key = KeyOf(table.entries.rbegin()->first);
         t.being_compacted = table.busy;
@@ -134,6 +153,8 @@ class ModelTree {
     return nullptr;
   }
   void Execute(const CompactionPlan& plan) {
+    if (!plan.next_state.empty()) state_ = plan.next_state;
+    EXPECT_LE(plan.next_state.size(), 4096u);
     std::vector<Table> inputs;
     for (auto& level : levels_) {
       for (size_t i = level.size(); i-- > 0;) {
@@ -168,26 +189,34 @@ class ModelTree {
   void Add(const CompactionPlan& plan, uint64_t file, std::map<uint64_t, uint64_t> entries) {
     levels_[plan.output_level].push_back({file, plan.output_run, std::move(entries), false});
   }
-  void Check() const {
-    std::map<uint64_t, uint64_t> seen;  // key -> version of the level above
-    for (uint32_t level = 0; level < levels_.size(); ++level) {
-      std::vector<const Table*> order;
-      for (const Table& table : levels_[level]) order.push_back(&table);
-      std::sort(order.begin(), order.end(), [level](const Table* a, const Table* b) {
-        return level == 0 ? a->run > b->run : a->entries.begin()->first < b->entries.begin()->first;
+  // By run, the newest first, each in key order.
+  static std::map<uint32_t, std::vector<const Table*>, std::greater<>> RunsOf(
+      const std::vector<Table>& level) {
+    std::map<uint32_t, std::vector<const Table*>, std::greater<>> runs;
+    for (const Table& table : level) runs[table.run].push_back(&table);
+    for (auto& [number, tables] : runs) {
+      std::sort(tables.begin(), tables.end(), [](const Table* a, const Table* b) {
+        return a->entries.begin()->first < b->entries.begin()->first;
       });
-      for (size_t i = 0; i < order.size(); ++i) {
-        if (level > 0 && i > 0) {
-          ASSERT_LT(order[i - 1]->entries.rbegin()->first, order[i]->entries.begin()->first);
-          ASSERT_EQ(order[i]->run, order[0]->run);
-        }
-        for (const auto& [key, version] : order[i]->entries) {
-          const auto [found, first] = seen.emplace(key, version);
-          if (first) {
-            ASSERT_EQ(version, latest_.at(key)) << "newest version of " << key << " is hidden";
-          } else {
-            ASSERT_LT(version, found->second) << "older above newer of " << key;
-            found->second = version;
+    }
+    return runs;
+  }
+  void Check() const {
+    std::map<uint64_t, uint64_t> seen;  // key -> version of the run above
+    for (const std::vector<Table>& level : levels_) {
+      for (const auto& [number, tables] : RunsOf(level)) {
+        for (size_t i = 0; i < tables.size(); ++i) {
+          if (i > 0) {
+            ASSERT_LT(tables[i - 1]->entries.rbegin()->first, tables[i]->entries.begin()->first);
+          }
+          for (const auto& [key, version] : tables[i]->entries) {
+            const auto [found, first] = seen.emplace(key, version);
+            if (first) {
+              ASSERT_EQ(version, latest_.at(key)) << "newest version of " << key << " is hidden";
+            } else {
+              ASSERT_LT(version, found->second) << "older above newer of " << key;
+              found->second = version;
+            }
           }
         }
       }
@@ -220,31 +249,268 @@ void Drain(ModelTree& tree) {
   }
 }
 
-TEST(LeveledModel, ParallelJobsLoseAndHideNothing) {
-  for (uint64_t seed = 1; seed <= 12; ++seed) {
-    Random random(seed);
-    ModelTree tree(kLeveledCompaction.make(SmallSettings()), seed);
-    const uint64_t space = 500 + random.Below(20000);
-    for (int step = 0; step < 400; ++step) {
-      switch (random.Below(4)) {
-        case 0:
-          tree.Flush(RandomKeys(random, 1 + random.Below(250), space));
-          break;
-        case 1:
-          if (tree.running() > 0) tree.EndJob();
-          break;
-        default:
-          if (tree.running() < 4) tree.StartJob();
-      }
-      if (random.OneIn(20) && tree.running() < 4) {
-        const uint64_t a = random.Below(space), b = random.Below(space);
-        tree.StartRange(KeyOf(std::min(a, b)), random.OneIn(4) ? "" : KeyOf(std::max(a, b)));
-      }
-      ASSERT_FALSE(::testing::Test::HasFailure()) << "seed " << seed << " step " << step;
+// Random flushes, jobs and ranges, up to four jobs at once.
+void RunAtRandom(const CompactionVariant& variant, SettingBag bag, uint64_t seed) {
+  Random random(seed);
+  if (bag.Has("size_ratio")) bag.Set("size_ratio", static_cast<double>(2 + random.Below(9)));
+  ModelTree tree(variant.make(bag), seed);
+  const uint64_t space = 500 + random.Below(20000);
+  for (int step = 0; step < 400; ++step) {
+    switch (random.Below(4)) {
+      case 0:
+        tree.Flush(RandomKeys(random, 1 + random.Below(250), space));
+        break;
+      case 1:
+        if (tree.running() > 0) tree.EndJob();
+        break;
+      default:
+        if (tree.running() < 4) tree.StartJob();
     }
+    if (random.OneIn(20) && tree.running() < 4) {
+      const uint64_t a = random.Below(space), b = random.Below(space);
+      tree.StartRange(KeyOf(std::min(a, b)), random.OneIn(4) ? "" : KeyOf(std::max(a, b)));
+    }
+    ASSERT_FALSE(::testing::Test::HasFailure()) << "seed " << seed << " step " << step;
+  }
+  Drain(tree);
+  ASSERT_EQ(tree.Pressure(), 0);
+  int steps = 0;
+  while (tree.StartRange("", "")) {
+    tree.EndJob();
+    ASSERT_LT(++steps, 200);
+  }
+  EXPECT_EQ(tree.Runs(), 1u) << "seed " << seed;
+  ASSERT_FALSE(::testing::Test::HasFailure()) << "seed " << seed;
+}
+
+class PolicyModel : public ::testing::TestWithParam<const CompactionVariant*> {};
+
+TEST_P(PolicyModel, ParallelJobsLoseAndHideNothing) {
+  for (uint64_t seed = 1; seed <= 12; ++seed) {
+    ASSERT_NO_FATAL_FAILURE(RunAtRandom(*GetParam(), SmallSettings(*GetParam()), seed));
+  }
+}
+
+TEST_P(PolicyModel, AnEmptyTreeOwesNothing) {
+  const std::unique_ptr<CompactionPolicy> policy = GetParam()->make(SmallSettings(*GetParam()));
+  TreeShape shape;
+  for (int levels : {0, 7}) {
+    shape.levels.resize(static_cast<size_t>(levels));
+    EXPECT_FALSE(policy->Pick(shape, "", 0).has_value());
+    EXPECT_FALSE(policy->PickRange(shape, "", "").has_value());
+    EXPECT_EQ(policy->Pressure(shape), 0);
+    policy->SetTargets(shape);
+  }
+  EXPECT_EQ(policy->levels(), 7u);
+}
+
+// Whatever the trees that another policy has left look like.
+TEST_P(PolicyModel, GoesOnWithTheTreeOfAnyOther) {
+  for (const CompactionVariant* other : CompactionVariants()) {
+    if (other->name == "fifo") continue;
+    Random random(3);
+    ModelTree tree(other->make(SmallSettings(*other)), 3);
+    for (int i = 0; i < 80; ++i) {
+      tree.Flush(RandomKeys(random, 250, 8000));
+      if (i % 3 == 0) tree.StartJob();
+      if (tree.running() > 0) tree.EndJob();
+    }
+    while (tree.running() > 0) tree.EndJob();
+    tree.ChangePolicy(GetParam()->make(SmallSettings(*GetParam())));
     Drain(tree);
-    ASSERT_EQ(tree.Pressure(), 0);
-    ASSERT_FALSE(::testing::Test::HasFailure()) << "seed " << seed;
+    ASSERT_FALSE(::testing::Test::HasFailure()) << "after " << other->name;
+    tree.Flush(RandomKeys(random, 250, 8000));
+    Drain(tree);
+    ASSERT_EQ(tree.Pressure(), 0) << "after " << other->name;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, PolicyModel, test::Registered(CompactionVariants(), /*but=*/"fifo"),
+                         test::ByVariant());
+
+TEST(LeveledModel, EveryPickGranularityAndSizing) {
+  for (const char* pick : {"min-overlap", "round-robin", "oldest", "most-tombstones"}) {
+    for (const char* granularity : {"file", "level"}) {
+      for (const bool dynamic : {false, true}) {
+        SettingBag bag = SmallSettings();
+        bag.Set("pick", std::string(pick));
+        bag.Set("granularity", std::string(granularity));
+        bag.Set("dynamic_levels", dynamic);
+        for (uint64_t seed = 21; seed <= 23; ++seed) {
+          ASSERT_NO_FATAL_FAILURE(RunAtRandom(kLeveledCompaction, bag, seed))
+              << pick << " " << granularity << " " << dynamic;
+        }
+      }
+    }
+  }
+}
+
+// What each shape promises, after uniform overwrites.
+struct Settled {
+  double amplification;
+  double mean_entries = 0;            // of all levels, over the second half of the time
+  std::vector<size_t> runs, entries;  // of each level, in the end
+};
+Settled Settle(const CompactionVariant& variant, const SettingBag& bag, int flushes = 300) {
+  ModelTree tree(variant.make(bag), 5, 50);
+  Random random(5);
+  double sum = 0;
+  for (int i = 0; i < flushes; ++i) {
+    tree.Flush(RandomKeys(random, 250, 30000));
+    Drain(tree);
+    for (uint32_t level = 0; level < 7 && 2 * i >= flushes; ++level) {
+      sum += static_cast<double>(tree.EntriesAt(level));
+    }
+  }
+  Settled settled{tree.WriteAmplification(), 2 * sum / flushes, {}, {}};
+  for (uint32_t level = 0; level < 7; ++level) {
+    settled.runs.push_back(tree.RunsAt(level));
+    settled.entries.push_back(tree.EntriesAt(level));
+  }
+  std::printf("%s: write amplification %.2f, %.0f entries, runs", std::string(variant.name).c_str(),
+              settled.amplification, settled.mean_entries);
+  for (const size_t runs : settled.runs) std::printf(" %zu", runs);
+  std::printf("\n");
+  return settled;
+}
+
+TEST(PolicyShapes, TieredWritesAnEntryOncePerLevel) {
+  SettingBag bag = SmallSettings(kTieredCompaction);
+  bag.Set("size_ratio", 4.0);
+  const Settled tiered = Settle(kTieredCompaction, bag);
+  bag = SmallSettings(kLeveledCompaction);
+  bag.Set("size_ratio", 4.0);
+  const Settled leveled = Settle(kLeveledCompaction, bag);
+  // 300 flushes are four levels of runs: 1, 4, 16 and 64 flushes each.
+  EXPECT_LE(tiered.amplification, 5);
+  EXPECT_GT(leveled.amplification, 1.5 * tiered.amplification);
+  size_t most = 0, total = 0;
+  for (const size_t runs : tiered.runs) {
+    EXPECT_LT(runs, 4u);
+    most = std::max(most, runs);
+    total += runs;
+  }
+  EXPECT_GT(most, 1u);
+  EXPECT_GT(total, 3u);
+}
+
+TEST(PolicyShapes, LazyLevelingKeepsTheDeepestLevelOneRun) {
+  SettingBag bag = SmallSettings(kLazyLeveledCompaction);
+  bag.Set("size_ratio", 4.0);
+  const Settled lazy = Settle(kLazyLeveledCompaction, bag, 999);
+  bag = SmallSettings(kTieredCompaction);
+  bag.Set("size_ratio", 4.0);
+  const Settled tiered = Settle(kTieredCompaction, bag, 999);
+  size_t deepest = 6;
+  while (lazy.runs[deepest] == 0) --deepest;
+  EXPECT_EQ(lazy.runs[deepest], 1u);
+  EXPECT_GE(deepest, 2u);
+  EXPECT_LT(lazy.mean_entries, 0.9 * tiered.mean_entries) << "fewer old versions stay";
+  EXPECT_GT(lazy.amplification, tiered.amplification);
+  EXPECT_GT(lazy.runs[0], 1u) << "the levels above collect runs";
+}
+
+TEST(PolicyShapes, OneLevelingCollectsAsManyRunsAsTheRatio) {
+  ModelTree tree(kOneLevelingCompaction.make(SmallSettings(kOneLevelingCompaction)), 5);
+  Random random(5);
+  for (int i = 0; i < 9; ++i) {
+    tree.Flush(RandomKeys(random, 250, 30000));
+    EXPECT_FALSE(tree.StartJob()) << i;
+  }
+  tree.Flush(RandomKeys(random, 250, 30000));
+  EXPECT_TRUE(tree.StartJob());
+}
+
+TEST(PolicyShapes, DynamicLevelsBoundWhatLiesAboveTheLast) {
+  SettingBag bag = SmallSettings();
+  bag.Set("size_ratio", 4.0);
+  bag.Set("level1_size", int64_t{2000 * kEntryBytes});
+  bag.Set("dynamic_levels", true);
+  const Settled settled = Settle(kLeveledCompaction, bag);
+  EXPECT_EQ(settled.entries[1] + settled.entries[2], 0u) << "level 0 goes straight to level 4";
+  size_t above = 0;
+  for (size_t level = 1; level < 6; ++level) above += settled.entries[level];
+  // 1/4 + 1/16 + ..., and one table over.
+  EXPECT_LE(above, settled.entries[6] / 3 + 200);
+  EXPECT_GT(above, 0u);
+}
+
+TEST(PolicyShapes, WholeLevelsMoveMoreAtATime) {
+  SettingBag bag = SmallSettings();
+  ModelTree by_file(kLeveledCompaction.make(bag), 5, 50);
+  bag.Set("granularity", std::string("level"));
+  ModelTree by_level(kLeveledCompaction.make(bag), 5, 50);
+  for (ModelTree* tree : {&by_file, &by_level}) {
+    Random random(5);
+    for (int i = 0; i < 200; ++i) {
+      tree->Flush(RandomKeys(random, 250, 30000));
+      Drain(*tree);
+    }
+  }
+  EXPECT_GT(by_file.jobs(), 2 * by_level.jobs());
+}
+
+TEST(PolicyShapes, FifoDropsTheOldestAndNothingElse) {
+  SettingBag bag = SmallSettings(kFifoCompaction);
+  bag.Set("max_size", int64_t{1000 * kEntryBytes});
+  bag.Set("max_age", int64_t{50});
+  const std::unique_ptr<CompactionPolicy> policy = kFifoCompaction.make(bag);
+  TreeShape shape;
+  shape.levels.resize(7);
+  const auto add = [&shape](uint32_t level, uint32_t run, uint64_t file, int64_t created_ns) {
+    TableShape table;
+    table.file = file;
+    table.level = level;
+    table.run = run;
+    table.bytes = 300 * kEntryBytes;
+    table.created_ns = created_ns;
+    shape.levels[level].runs.insert(shape.levels[level].runs.begin(), RunShape{run, {table}});
+  };
+  for (uint32_t run = 1; run <= 3; ++run) add(0, run, run, 100);
+  EXPECT_FALSE(policy->Pick(shape, "", 120).has_value());
+  add(0, 4, 4, 100);
+  std::optional<CompactionPlan> plan = policy->Pick(shape, "", 120);
+  ASSERT_TRUE(plan.has_value());
+  EXPECT_EQ(plan->kind, CompactionPlan::Kind::kDrop);
+  EXPECT_EQ(plan->inputs, (std::vector<uint64_t>{1}));
+  EXPECT_EQ(plan->cause, "size");
+  // While that runs, nothing more is asked for.
+  shape.levels[0].runs.back().tables[0].being_compacted = true;
+  EXPECT_FALSE(policy->Pick(shape, "", 120).has_value());
+  // Data of another policy in a deeper level is older.
+  add(2, 1, 9, 100);
+  plan = policy->Pick(shape, "", 120);
+  ASSERT_TRUE(plan.has_value());
+  EXPECT_EQ(plan->inputs, (std::vector<uint64_t>{9}));
+  // By age all but the newest go, even below the size.
+  shape.levels[2].runs.clear();
+  shape.levels[0].runs.back().tables[0].being_compacted = false;
+  shape.levels[0].runs.front().tables[0].created_ns = 130;
+  plan = policy->Pick(shape, "", 151);
+  ASSERT_TRUE(plan.has_value());
+  EXPECT_EQ(plan->inputs, (std::vector<uint64_t>{1, 2, 3}));
+  EXPECT_EQ(plan->cause, "age");
+}
+
+TEST(RoundRobin, CursorsComeBackAndAnyBytesAreTakenForNone) {
+  using compaction_internal::RoundRobinCursors;
+  RoundRobinCursors cursors("");
+  EXPECT_EQ(cursors.At(1), "");
+  cursors.Set(1, "m");
+  cursors.Set(11, std::string(1000, 'x'));
+  const std::string state = cursors.Encode();
+  EXPECT_LT(state.size(), 200u);
+  const RoundRobinCursors again(state);
+  EXPECT_EQ(again.At(1), "m");
+  EXPECT_EQ(again.At(2), "");
+  EXPECT_EQ(again.At(11), std::string(128, 'x'));
+  EXPECT_EQ(RoundRobinCursors("of another policy").At(1), "");
+  Random random(1);
+  for (int i = 0; i < 2000; ++i) {
+    std::string bytes = "rr1";
+    for (uint64_t n = random.Below(20); n > 0; --n)
+      bytes.push_back(static_cast<char>(random.Next()));
+    EXPECT_LE(RoundRobinCursors(bytes).Encode().size(), 4096u);
   }
 }
 
@@ -339,14 +605,6 @@ class LeveledShapes : public ::testing::Test {
   std::unique_ptr<CompactionPolicy> policy_ = kLeveledCompaction.make(SmallSettings());
 };
 
-TEST_F(LeveledShapes, EmptyTreeOwesNothing) {
-  EXPECT_FALSE(Pick().has_value());
-  EXPECT_FALSE(policy_->PickRange(shape_, "", "").has_value());
-  EXPECT_FALSE(policy_->Pick(TreeShape(), "", 0).has_value());
-  EXPECT_EQ(policy_->Pressure(shape_), 0);
-  EXPECT_EQ(policy_->levels(), 7u);
-}
-
 TEST_F(LeveledShapes, TargetsGrowByTheRatio) {
   policy_->SetTargets(shape_);
   EXPECT_EQ(shape_.levels[0].target_bytes, 0u);
@@ -403,6 +661,78 @@ TEST_F(LeveledShapes, PicksTheFileWithTheLeastOverlapPerByte) {
   plan = Pick();
   ASSERT_TRUE(plan.has_value());
   EXPECT_EQ(Inputs(*plan), (Files{3, 13}));
+}
+
+TEST_F(LeveledShapes, OtherPicks) {
+  const auto pick = [this](const char* rule, std::string_view state = {}) {
+    SettingBag bag = SmallSettings();
+    bag.Set("pick", std::string(rule));
+    return kLeveledCompaction.make(bag)->Pick(shape_, state, 0);
+  };
+  Add(1, 1, 1, "a", "b", 400).max_sequence = 30;
+  TableShape& second = Add(1, 1, 2, "c", "d", 400);
+  second.max_sequence = 10;
+  second.entries = 400;
+  Add(1, 1, 3, "e", "f", 400).max_sequence = 20;
+  Add(2, 1, 11, "a", "b", 400);
+  Add(2, 1, 12, "c", "d", 300);
+  Add(2, 1, 13, "e", "f", 200);
+  EXPECT_EQ(Inputs(*pick("min-overlap")), (Files{3, 13}));
+  EXPECT_EQ(Inputs(*pick("oldest")), (Files{2, 12}));
+  EXPECT_EQ(Inputs(*pick("most-tombstones")), (Files{3, 13})) << "no deletes: the least overlap";
+  shape_.levels[1].runs[0].tables[1].tombstones = 50;
+  EXPECT_EQ(Inputs(*pick("most-tombstones")), (Files{2, 12}));
+  // In turn, and from the start again.
+  std::string state;
+  for (const Files& files : {Files{1, 11}, Files{2, 12}, Files{3, 13}, Files{1, 11}}) {
+    const std::optional<CompactionPlan> plan = pick("round-robin", state);
+    ASSERT_TRUE(plan.has_value());
+    EXPECT_EQ(Inputs(*plan), files);
+    state = plan->next_state;
+  }
+  // A busy one is passed over. Its bytes do not count, so the level needs more to be full.
+  shape_.levels[1].runs[0].tables[1].being_compacted = true;
+  Add(1, 1, 4, "g", "h", 600);
+  const std::optional<CompactionPlan> plan = pick("round-robin", state);
+  ASSERT_TRUE(plan.has_value());
+  EXPECT_EQ(Inputs(*plan), (Files{3, 13}));
+}
+
+// Deletes go down before their time is over, level by level, and out of the last one.
+TEST_F(LeveledShapes, AgedDeletesGoDown) {
+  SettingBag bag = SmallSettings();
+  bag.Set("delete_ttl", int64_t{8'000});
+  policy_ = kLeveledCompaction.make(bag);
+  EXPECT_GT(policy_->check_interval_ns(), 0);
+  Add(0, 1, 1, "a", "m").oldest_tombstone_ns = 100'000;
+  Add(1, 1, 10, "a", "f").oldest_tombstone_ns = 100'000;
+  Add(1, 1, 11, "g", "z");
+  Add(2, 1, 20, "a", "z");
+  const auto at = [this](int64_t age) { return policy_->Pick(shape_, "", 100'000 + age); };
+  // Of 7000: level 0 has 1/11, level 1 the rest.
+  EXPECT_FALSE(at(600).has_value());
+  std::optional<CompactionPlan> plan = at(650);
+  ASSERT_TRUE(plan.has_value());
+  EXPECT_EQ(Inputs(*plan), (Files{1, 10, 11}));
+  shape_.levels[0].runs.clear();
+  EXPECT_FALSE(at(6'900).has_value());
+  plan = at(7'000);
+  ASSERT_TRUE(plan.has_value());
+  EXPECT_EQ(Inputs(*plan), (Files{10, 20}));
+  EXPECT_EQ(plan->cause, "delete age");
+  // In the last level only a table that was not written since.
+  shape_.levels[1].runs.clear();
+  TableShape& last = shape_.levels[2].runs[0].tables[0];
+  last.oldest_tombstone_ns = 100'000;
+  last.created_ns = 101'000;
+  plan = at(7'000);
+  ASSERT_TRUE(plan.has_value());
+  EXPECT_EQ(Inputs(*plan), (Files{20}));
+  EXPECT_EQ(plan->output_level, 2u);
+  EXPECT_EQ(plan->output_run, 1u);
+  last.created_ns = 107'000;
+  EXPECT_FALSE(at(7'000).has_value());
+  EXPECT_FALSE(at(1'000'000).has_value());
 }
 
 TEST_F(LeveledShapes, MovesWhatOverlapsNothing) {

@@ -27,19 +27,20 @@ TableParts Parts(std::string layout, const FilterVariant& filter, const CodecVar
   return parts;
 }
 
-// Every combination; where the tests are scaled down, those of a Latin square: a third of them, in
-// which every two variants of different parts still meet.
+// Every combination; where the tests are scaled down a quarter of them, in which every two variants
+// of different parts still meet.
 std::vector<TableParts> AllParts() {
   std::vector<TableParts> all;
   size_t turn = 0;
-  for (const char* layout : {"restarts", "slotted"}) {
+  for (size_t layout = 0; layout < 2; ++layout) {
     for (size_t f = 0; f < FilterVariants().size(); ++f) {
       for (size_t c = 0; c < CodecVariants().size(); ++c) {
         for (size_t cache = 0; cache < CacheVariants().size(); ++cache, ++turn) {
-          if (TestScale() < 1 && (f + c + cache) % 3 != 0) continue;
+          if (TestScale() < 1 && (layout + f + 2 * c + 3 * cache) % 4 != 0) continue;
           const uint64_t blocks[] = {64, 130, 512, 4096, 200'000};
-          all.push_back(Parts(layout, *FilterVariants()[f], *CodecVariants()[c],
-                              *CacheVariants()[cache], blocks[turn % 5], turn % 2 == 0 ? 4096 : 1));
+          all.push_back(Parts(layout == 0 ? "restarts" : "slotted", *FilterVariants()[f],
+                              *CodecVariants()[c], *CacheVariants()[cache], blocks[turn % 5],
+                              turn % 2 == 0 ? 4096 : 1));
         }
       }
     }

@@ -9,8 +9,13 @@ constexpr const char* kPath = "/store";
 
 Settings CrashSettings(const CrashRun& run) {
   Settings settings = {{"engine.executor.variant", "inline"},
-                       {"engine.compaction.l0_trigger", "2"},
                        {"engine.catalog.edit_log_size", "1KiB"}};
+  const Settings& changes = run.composition.changes;
+  const bool leveled = std::none_of(changes.begin(), changes.end(), [](const auto& change) {
+    return change.first == "engine.compaction.variant";
+  });
+  // Early merges; the other policies have no such setting.
+  if (leveled) settings.emplace_back("engine.compaction.l0_trigger", "2");
   // The engine itself needs no thread for `interval`; the rule against it is one for users.
   if (run.sync != "interval") settings.emplace_back("engine.wal.sync", run.sync);
   return settings;

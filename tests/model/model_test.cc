@@ -86,7 +86,9 @@ TEST_P(ModelTest, AnswersAsTheModel) {
     deepest = std::max(deepest, runner.deepest_level());
   }
   if (total >= kOperationsPerStore) {
-    EXPECT_GE(deepest, 2u) << "compaction took no part";
+    // Without compaction only the runs that CompactRange makes leave level 0.
+    EXPECT_GE(deepest, c.composition.name == "compaction_none" ? 1u : 2u)
+        << "compaction took no part";
   }
   EXPECT_EQ(LiveFrames(), frames);
 }

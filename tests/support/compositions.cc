@@ -63,10 +63,11 @@ std::vector<TestComposition> PresetCompositions() {
 
 std::vector<TestComposition> OnePartVariations() {
   std::vector<TestComposition> all;
-  for (const char* part_name : {"memtable", "filter", "codec", "cache"}) {
+  for (const char* part_name : {"memtable", "filter", "codec", "cache", "compaction"}) {
     const PartInfo* part = FindPart(part_name);
     for (size_t i = 1; i < part->variants.size(); ++i) {
       const std::string variant(part->variants[i].name);
+      if (variant == "fifo") continue;  // loses data on purpose
       const std::string name = "engine." + std::string(part_name) + ".variant";
       all.push_back({TestName(std::string(part_name) + " " + variant), "", {{name, variant}}});
     }
@@ -76,6 +77,10 @@ std::vector<TestComposition> OnePartVariations() {
       {"slotted_zstd_last",
        "",
        {{"engine.table.block.layout", "slotted"}, {"engine.codec.per_level", "none,lz4,zstd"}}});
+  all.push_back(
+      {"round_robin_dynamic",
+       "",
+       {{"engine.compaction.pick", "round-robin"}, {"engine.compaction.dynamic_levels", "true"}}});
   for (const char* variant : {"lru", "swizzled"}) {
     all.push_back({TestName(std::string(variant) + " filled by writes"),
                    "",

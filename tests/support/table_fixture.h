@@ -50,7 +50,8 @@ inline const Codec* CodecOf(uint8_t id) {
 }
 
 inline const FilterVariant* FilterOf(std::string_view name) {
-  for (const FilterVariant* filter : {&kNoFilter, &kBloomFilter, &kBlockedBloomFilter}) {
+  for (const FilterVariant* filter :
+       {&kNoFilter, &kBloomFilter, &kBlockedBloomFilter, &kRibbonFilter}) {
     if (filter->name == name) return filter;
   }
   return nullptr;

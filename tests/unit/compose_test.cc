@@ -123,7 +123,8 @@ TEST(Compose, SettingOfAnotherVariantIsDroppedOnlyWhenALaterLayerChoseTheVariant
 
   EXPECT_EQ(ErrorOf({{"engine.cache.variant", "none", "--set", 3},
                      {"engine.cache.bytes", "1MiB", "--set", 3}}),
-            "--set: engine.cache.bytes: is a setting of lru or swizzled, but engine.cache.variant "
+            "--set: engine.cache.bytes: is a setting of lru, clock, s3-fifo or swizzled, but "
+            "engine.cache.variant "
             "is 'none'");
   // A name that no variant has is a mistake in every layer.
   EXPECT_NE(ErrorOf({{"engine.cache.byte", "1MiB", "preset:2", 0},

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
+#include <vector>
 
 #include "engine/base/random.h"
 #include "engine/store.h"
@@ -85,6 +87,40 @@ TEST_F(StorePartsTest, WhatReadersUseStaysCachedThroughFlushAndCompaction) {
   EXPECT_GT(reads["reads"], 100u);
   EXPECT_LT(reads["compactions"], reads["reads"] / 2);
   EXPECT_LT(reads["writes"], reads["reads"] / 10);
+}
+
+TEST_F(StorePartsTest, FifoKeepsTheNewestAndDropsTheRest) {
+  const TestComposition fifo{
+      "fifo",
+      "",
+      {{"engine.compaction.variant", "fifo"}, {"engine.compaction.max_size", "256KiB"}}};
+  Open(fifo);
+  Fill(3'000, 300);
+  ASSERT_TRUE(store_->Drain().ok());
+  const auto check = [this] {
+    EXPECT_LE(store_->Stats().table_bytes, 256u << 10);
+    EXPECT_GT(store_->Stats().table_bytes, 128u << 10);
+    std::string value;
+    EXPECT_TRUE(store_->Get("key1000", &value).IsNotFound());
+    auto iterator = store_->NewIterator({});
+    ASSERT_TRUE(iterator->SeekToFirst().ok());
+    // What is left is what was written last, without a gap.
+    ASSERT_TRUE(iterator->valid());
+    int first = std::stoi(std::string(iterator->key().substr(3)));
+    EXPECT_GT(first, 2'000);
+    for (; iterator->valid(); ++first) {
+      ASSERT_EQ(iterator->key(), "key" + std::to_string(first));
+      ASSERT_TRUE(iterator->Next().ok());
+    }
+    EXPECT_EQ(first, 4'000);
+  };
+  check();
+  const std::vector<StoreEvent> events = store_->TakeEvents();
+  EXPECT_TRUE(std::any_of(events.begin(), events.end(), [](const StoreEvent& event) {
+    return event.kind == StoreEvent::Kind::kDrop && event.bytes_in > 0 && event.bytes_out == 0;
+  }));
+  Open(fifo);
+  check();
 }
 
 TEST_F(StorePartsTest, AWalkMergesTheShardsInBothDirections) {

@@ -7,6 +7,8 @@ namespace lsmlab {
 
 extern const CacheVariant kNoCache;
 extern const CacheVariant kLruCache;
+extern const CacheVariant kClockCache;
+extern const CacheVariant kS3FifoCache;
 extern const CacheVariant kSwizzledCache;
 
 }  // namespace lsmlab

@@ -8,5 +8,6 @@ namespace lsmlab {
 extern const FilterVariant kNoFilter;
 extern const FilterVariant kBloomFilter;
 extern const FilterVariant kBlockedBloomFilter;
+extern const FilterVariant kRibbonFilter;
 
 }  // namespace lsmlab

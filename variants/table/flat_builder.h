@@ -93,6 +93,9 @@ class FlatBuilder final : public TableBuilder {
     properties_.largest_key = last_key_;
     properties_.largest_tag = last_tag_;
     if (properties_.entries == 0) properties_.min_sequence = 0;
+    if (properties_.tombstones + properties_.range_tombstones == 0) {
+      properties_.oldest_tombstone_ns = 0;
+    }
     properties_.data_blocks = index_.count();
     properties_.data_bytes = writer_.offset();
 

@@ -1,0 +1,181 @@
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <unordered_set>
+#include <utility>
+
+#include "variants/cache/cache_common.h"
+#include "variants/cache/caches.h"
+#include "variants/cache/node_index.h"
+
+// S3-FIFO (Yang et al., "FIFO queues are all you need for cache eviction", 2023). A block comes
+// into a small queue, a tenth of the memory; used there more than once it goes on into the main
+// queue, else it is evicted soon, and only its name stays for a while: should it come again, it
+// goes straight into the main queue. There a used block gets another round. So a scan passes
+// through the small queue and leaves what is used alone, and a hit moves nothing.
+namespace lsmlab {
+namespace {
+
+using namespace cache_internal;  // NOLINT: the variant's own namespace
+
+constexpr uint8_t kMostUses = 3;
+
+// The names of blocks evicted from the small queue, the last so many of them.
+class GhostQueue {
+ public:
+  bool Take(uint64_t hash) { return names_.erase(hash) > 0; }
+  void Add(uint64_t hash, size_t most) {
+    order_.push_back(hash);
+    names_.insert(hash);
+    while (order_.size() > most) {
+      names_.erase(order_.front());
+      order_.pop_front();
+    }
+  }
+
+ private:
+  std::deque<uint64_t> order_;
+  std::unordered_set<uint64_t> names_;
+};
+
+class alignas(128) S3FifoShard {
+ public:
+  ~S3FifoShard() {
+    small_.Clear();
+    main_.Clear();
+  }
+  void set_capacity(uint64_t bytes) noexcept {
+    capacity_ = bytes;
+    small_target_ = bytes / 10;
+  }
+
+  Block* Find(const BlockId& id, uint64_t hash) noexcept {
+    std::lock_guard guard(mutex_);
+    Node* node = index_.Find(id, hash);
+    if (node == nullptr) {
+      ++counters_.misses;
+      return nullptr;
+    }
+    ++counters_.hits;
+    if (node->uses < kMostUses) ++node->uses;
+    return node->block;
+  }
+
+  Block* Peek(const BlockId& id, uint64_t hash) noexcept {
+    std::lock_guard guard(mutex_);
+    const Node* node = index_.Find(id, hash);
+    return node == nullptr ? nullptr : node->block;
+  }
+
+  BlockRef Insert(const BlockId& id, uint64_t hash, BlockRef block) {
+    Dropped dropped;
+    std::lock_guard guard(mutex_);
+    if (Node* present = index_.Find(id, hash); present != nullptr) {
+      return BlockRef::Share(present->block);
+    }
+    if (!MakeRoom(block->charge, dropped)) return block;
+    auto* node = new Node;
+    node->id = id;
+    node->block = block.get();
+    node->block->Ref();
+    index_.Add(node, hash);
+    if (ghosts_.Take(hash)) {
+      PushMain(node);
+    } else {
+      small_.PushNewest(node);
+      small_bytes_ += node->block->charge;
+    }
+    ++counters_.inserts;
+    ++counters_.blocks;
+    counters_.charge_bytes += node->block->charge;
+    return block;
+  }
+
+  void Forget(uint64_t file) noexcept {
+    Dropped dropped;
+    std::lock_guard guard(mutex_);
+    for (Node* node = index_.FirstOf(file); node != nullptr;) {
+      Node* next = node->file_next;
+      Remove(node, dropped);
+      node = next;
+    }
+  }
+
+  void AddTo(CacheCounters& total) const noexcept {
+    std::lock_guard guard(mutex_);
+    Sum(counters_, total);
+  }
+
+ private:
+  void PushMain(Node* node) noexcept {
+    node->uses = 0;
+    node->is_main = true;
+    main_.PushNewest(node);
+  }
+  bool MakeRoom(uint64_t bytes, Dropped& dropped) {
+    if (bytes > capacity_) return false;
+    // Enough for every block to lose all its uses and be looked at once more.
+    size_t steps = (kMostUses + 2) * index_.size();
+    while (counters_.charge_bytes + bytes > capacity_) {
+      if (steps-- == 0) return false;  // all are in use elsewhere
+      if (!small_.empty() && (small_bytes_ > small_target_ || main_.empty())) {
+        StepSmall(dropped);
+      } else {
+        StepMain(dropped);
+      }
+    }
+    return true;
+  }
+  void StepSmall(Dropped& dropped) {
+    Node* node = small_.Oldest();
+    // A block in use elsewhere would free no memory.
+    if (node->uses > 1 || !IsIdle(*node->block)) {
+      NodeQueue::Unlink(node);
+      small_bytes_ -= node->block->charge;
+      PushMain(node);
+      return;
+    }
+    ghosts_.Add(HashOf(node->id), index_.size());
+    ++counters_.evictions;
+    Remove(node, dropped);
+  }
+  void StepMain(Dropped& dropped) {
+    Node* node = main_.Oldest();
+    if (node->uses > 0 || !IsIdle(*node->block)) {
+      if (node->uses > 0) --node->uses;
+      NodeQueue::Unlink(node);
+      main_.PushNewest(node);
+      return;
+    }
+    ++counters_.evictions;
+    Remove(node, dropped);
+  }
+  void Remove(Node* node, Dropped& dropped) {
+    index_.Remove(node);
+    NodeQueue::Unlink(node);
+    if (!node->is_main) small_bytes_ -= node->block->charge;
+    --counters_.blocks;
+    counters_.charge_bytes -= node->block->charge;
+    dropped.Add(node->block);
+    delete node;
+  }
+
+  mutable std::mutex mutex_;
+  uint64_t capacity_ = 0, small_target_ = 0;
+  NodeIndex index_;
+  NodeQueue small_, main_;
+  uint64_t small_bytes_ = 0;
+  GhostQueue ghosts_;
+  CacheCounters counters_;
+};
+
+}  // namespace
+
+const CacheVariant kS3FifoCache = {
+    "s3-fifo",
+    "two FIFO queues: what is used only once passes through the small one; a mutex per shard",
+    kCacheSettings, [](const SettingBag& bag) -> std::unique_ptr<BlockCache> {
+      return std::make_unique<ShardedCache<S3FifoShard>>(bag);
+    }};
+
+}  // namespace lsmlab

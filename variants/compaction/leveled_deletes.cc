@@ -1,0 +1,74 @@
+#include <cmath>
+
+#include "variants/compaction/leveled.h"
+#include "variants/compaction/policy_settings.h"
+
+// Deletes that must be gone after a time: FADE, of Sarkar et al., "Lethe: A Tunable Delete-Aware
+// LSM Engine", 2020. The time is shared out among the levels above the deepest one, each
+// `size_ratio` times as much as the level above; a table whose oldest delete has used up the shares
+// down to its level goes down, whatever the sizes are. What reaches the deepest level by a move
+// still has its deletes: it is written anew.
+namespace lsmlab::compaction_internal {
+namespace {
+
+// A job takes time itself, so tables leave somewhat before.
+constexpr double kInTime = 7.0 / 8;
+
+}  // namespace
+
+int64_t LeveledCompaction::check_interval_ns() const noexcept {
+  return CheckIntervalOf(delete_ttl_ns_);
+}
+
+std::optional<CompactionPlan> LeveledCompaction::TakeDown(const TreeShape& shape,
+                                                          const Sizes& sizes,
+                                                          const TableShape& table) const {
+  if (table.level == 0) return PickLevel0(shape, sizes);
+  const TableList upper =
+      ClosedTables(LevelAt(shape, table.level), {table.smallest_key, table.largest_key});
+  return Down(shape, upper, table.level + 1, "delete age");
+}
+
+std::optional<CompactionPlan> LeveledCompaction::Rewrite(const TreeShape& shape,
+                                                         const TableShape& table) const {
+  const TableList tables =
+      ClosedTables(LevelAt(shape, table.level), {table.smallest_key, table.largest_key});
+  if (AnyBeingCompacted(tables)) return std::nullopt;
+  CompactionPlan plan;
+  for (const TableShape* input : tables) plan.inputs.push_back(input->file);
+  plan.output_level = table.level;
+  plan.output_run = table.run;
+  plan.output_file_bytes = file_size_;
+  plan.cause = "delete age";
+  return plan;
+}
+
+std::optional<CompactionPlan> LeveledCompaction::PickExpired(const TreeShape& shape,
+                                                             const Sizes& sizes,
+                                                             int64_t now_ns) const {
+  if (delete_ttl_ns_ == 0) return std::nullopt;
+  uint32_t deepest = 0;
+  for (uint32_t level = 1; level < shape.levels.size(); ++level) {
+    if (!shape.levels[level].runs.empty()) deepest = level;
+  }
+  double all = 0, passed = 0;
+  for (uint32_t level = 0; level < deepest; ++level) all += std::pow(size_ratio_, level);
+  for (uint32_t level = 0; level <= deepest && level < shape.levels.size(); ++level) {
+    passed += std::pow(size_ratio_, level);
+    const double share = level < deepest ? passed / all : 1;
+    const auto limit = static_cast<int64_t>(kInTime * share * static_cast<double>(delete_ttl_ns_));
+    for (const TableShape* table : TablesOf(shape.levels[level])) {
+      const int64_t oldest = table->oldest_tombstone_ns;
+      if (oldest == 0 || table->being_compacted || now_ns - oldest < limit) continue;
+      const bool bottom = level > 0 && level == deepest;
+      // Written since: a snapshot holds its deletes, and once more would not change that.
+      if (bottom && table->created_ns - oldest >= limit) continue;
+      std::optional<CompactionPlan> plan =
+          bottom ? Rewrite(shape, *table) : TakeDown(shape, sizes, *table);
+      if (plan) return plan;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace lsmlab::compaction_internal
