@@ -233,11 +233,11 @@ double LeveledCompaction::DebtBytes(const TreeShape& shape) const {
     arriving = static_cast<double>(TotalBytes(TablesOf(LevelAt(shape, 0))));
     debt = arriving + static_cast<double>(TotalBytes(TablesOf(LevelAt(shape, sizes.base))));
   }
-  for (uint32_t level = 1; level < LastLevel(shape); ++level) {
-    const double bytes = (level >= sizes.base ? arriving : 0) +
-                         static_cast<double>(TotalBytes(TablesOf(LevelAt(shape, level))));
+  // What lies above the base belongs to no level's size.
+  for (uint32_t level = sizes.base; level < LastLevel(shape); ++level) {
+    const double bytes =
+        arriving + static_cast<double>(TotalBytes(TablesOf(LevelAt(shape, level))));
     const double below = static_cast<double>(TotalBytes(TablesOf(LevelAt(shape, level + 1))));
-    if (level < sizes.base) continue;
     arriving = std::max(0.0, bytes - sizes.target[level]);
     if (arriving > 0) debt += arriving * (1 + below / bytes);
   }

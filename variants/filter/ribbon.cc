@@ -250,7 +250,7 @@ Result<FilterProbe> OpenRibbon(Slice encoded) {
 
 const FilterVariant kRibbonFilter = {
     "ribbon",
-    "Ribbon filter: 27 % fewer bits than Bloom at the same rate, slower to build and probe",
+    "Ribbon filter: a quarter fewer bits than Bloom at the same rate, slower to build and probe",
     {},
     MakeRibbon,
     OpenRibbon};
