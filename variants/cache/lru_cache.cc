@@ -12,28 +12,17 @@ namespace {
 using namespace cache_internal;  // NOLINT: the variant's own namespace
 
 // A hash table and a list of use under one mutex.
-class alignas(128) LruShard {
+class alignas(128) LruShard : public NodeShard {
  public:
   ~LruShard() { use_.Clear(); }
-  void set_capacity(uint64_t bytes) noexcept { capacity_ = bytes; }
 
   Block* Find(const BlockId& id, uint64_t hash) noexcept {
     std::lock_guard guard(mutex_);
-    Node* node = index_.Find(id, hash);
-    if (node == nullptr) {
-      ++counters_.misses;
-      return nullptr;
-    }
-    ++counters_.hits;
+    Node* node = FindNode(id, hash);
+    if (node == nullptr) return nullptr;
     NodeQueue::Unlink(node);
     use_.PushNewest(node);
     return node->block;
-  }
-
-  Block* Peek(const BlockId& id, uint64_t hash) noexcept {
-    std::lock_guard guard(mutex_);
-    const Node* node = index_.Find(id, hash);
-    return node == nullptr ? nullptr : node->block;
   }
 
   BlockRef Insert(const BlockId& id, uint64_t hash, BlockRef block) {
@@ -43,15 +32,8 @@ class alignas(128) LruShard {
       return BlockRef::Share(present->block);
     }
     if (!MakeRoom(block->charge, dropped)) return block;
-    auto* node = new Node;
-    node->id = id;
-    node->block = block.get();
-    node->block->Ref();
-    index_.Add(node, hash);
+    Node* node = AddNode(id, hash, block.get());
     use_.PushNewest(node);
-    ++counters_.inserts;
-    ++counters_.blocks;
-    counters_.charge_bytes += node->block->charge;
     return block;
   }
 
@@ -60,14 +42,9 @@ class alignas(128) LruShard {
     std::lock_guard guard(mutex_);
     for (Node* node = index_.FirstOf(file); node != nullptr;) {
       Node* next = node->file_next;
-      Remove(node, dropped);
+      DropNode(node, dropped);
       node = next;
     }
-  }
-
-  void AddTo(CacheCounters& total) const noexcept {
-    std::lock_guard guard(mutex_);
-    Sum(counters_, total);
   }
 
  private:
@@ -79,26 +56,14 @@ class alignas(128) LruShard {
       Node* next = use_.After(node);
       if (IsIdle(*node->block)) {
         ++counters_.evictions;
-        Remove(node, dropped);
+        DropNode(node, dropped);
       }
       node = next;
     }
     return true;
   }
-  void Remove(Node* node, Dropped& dropped) {
-    index_.Remove(node);
-    NodeQueue::Unlink(node);
-    --counters_.blocks;
-    counters_.charge_bytes -= node->block->charge;
-    dropped.Add(node->block);
-    delete node;
-  }
 
-  mutable std::mutex mutex_;
-  uint64_t capacity_ = 0;
-  NodeIndex index_;
   NodeQueue use_;
-  CacheCounters counters_;
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <unordered_map>
 #include <utility>
@@ -126,6 +127,60 @@ class NodeQueue {
   Node end_;
 };
 
+// What shards of nodes share, whatever their order of eviction is.
+class NodeShard {
+ public:
+  void set_capacity(uint64_t bytes) noexcept { capacity_ = bytes; }
+  Block* Peek(const BlockId& id, uint64_t hash) noexcept {
+    std::lock_guard guard(mutex_);
+    const Node* node = index_.Find(id, hash);
+    return node == nullptr ? nullptr : node->block;
+  }
+  void AddTo(CacheCounters& total) const noexcept {
+    std::lock_guard guard(mutex_);
+    total.hits += counters_.hits;
+    total.misses += counters_.misses;
+    total.inserts += counters_.inserts;
+    total.evictions += counters_.evictions;
+    total.charge_bytes += counters_.charge_bytes;
+    total.blocks += counters_.blocks;
+  }
+
+ protected:
+  // The node, counted as a hit, or null, counted as a miss.
+  Node* FindNode(const BlockId& id, uint64_t hash) noexcept {
+    Node* node = index_.Find(id, hash);
+    ++(node == nullptr ? counters_.misses : counters_.hits);
+    return node;
+  }
+  // A node with its own reference to the block, in the index but in no queue yet.
+  Node* AddNode(const BlockId& id, uint64_t hash, Block* block) {
+    auto* node = new Node;
+    node->id = id;
+    node->block = block;
+    block->Ref();
+    index_.Add(node, hash);
+    ++counters_.inserts;
+    ++counters_.blocks;
+    counters_.charge_bytes += block->charge;
+    return node;
+  }
+  // Takes it out of index and queue.
+  void DropNode(Node* node, Dropped& dropped) {
+    index_.Remove(node);
+    NodeQueue::Unlink(node);
+    --counters_.blocks;
+    counters_.charge_bytes -= node->block->charge;
+    dropped.Add(node->block);
+    delete node;
+  }
+
+  mutable std::mutex mutex_;  // guards all of the shard
+  uint64_t capacity_ = 0;
+  NodeIndex index_;
+  CacheCounters counters_;
+};
+
 // A cache of shards that each have Find, Peek, Insert, Forget, AddTo and set_capacity; the hash of
 // a block's id says which is the block's.
 template <typename Shard>
@@ -167,14 +222,5 @@ class ShardedCache final : public BlockCache {
   const size_t shard_count_;
   const std::unique_ptr<Shard[]> shards_;
 };
-
-inline void Sum(const CacheCounters& part, CacheCounters& total) noexcept {
-  total.hits += part.hits;
-  total.misses += part.misses;
-  total.inserts += part.inserts;
-  total.evictions += part.evictions;
-  total.charge_bytes += part.charge_bytes;
-  total.blocks += part.blocks;
-}
 
 }  // namespace lsmlab::cache_internal

@@ -38,33 +38,19 @@ class GhostQueue {
   std::unordered_set<uint64_t> names_;
 };
 
-class alignas(128) S3FifoShard {
+class alignas(128) S3FifoShard : public NodeShard {
  public:
   ~S3FifoShard() {
     small_.Clear();
     main_.Clear();
   }
-  void set_capacity(uint64_t bytes) noexcept {
-    capacity_ = bytes;
-    small_target_ = bytes / 10;
-  }
 
   Block* Find(const BlockId& id, uint64_t hash) noexcept {
     std::lock_guard guard(mutex_);
-    Node* node = index_.Find(id, hash);
-    if (node == nullptr) {
-      ++counters_.misses;
-      return nullptr;
-    }
-    ++counters_.hits;
+    Node* node = FindNode(id, hash);
+    if (node == nullptr) return nullptr;
     if (node->uses < kMostUses) ++node->uses;
     return node->block;
-  }
-
-  Block* Peek(const BlockId& id, uint64_t hash) noexcept {
-    std::lock_guard guard(mutex_);
-    const Node* node = index_.Find(id, hash);
-    return node == nullptr ? nullptr : node->block;
   }
 
   BlockRef Insert(const BlockId& id, uint64_t hash, BlockRef block) {
@@ -74,20 +60,13 @@ class alignas(128) S3FifoShard {
       return BlockRef::Share(present->block);
     }
     if (!MakeRoom(block->charge, dropped)) return block;
-    auto* node = new Node;
-    node->id = id;
-    node->block = block.get();
-    node->block->Ref();
-    index_.Add(node, hash);
+    Node* node = AddNode(id, hash, block.get());
     if (ghosts_.Take(hash)) {
       PushMain(node);
     } else {
       small_.PushNewest(node);
       small_bytes_ += node->block->charge;
     }
-    ++counters_.inserts;
-    ++counters_.blocks;
-    counters_.charge_bytes += node->block->charge;
     return block;
   }
 
@@ -99,11 +78,6 @@ class alignas(128) S3FifoShard {
       Remove(node, dropped);
       node = next;
     }
-  }
-
-  void AddTo(CacheCounters& total) const noexcept {
-    std::lock_guard guard(mutex_);
-    Sum(counters_, total);
   }
 
  private:
@@ -118,7 +92,7 @@ class alignas(128) S3FifoShard {
     size_t steps = (kMostUses + 2) * index_.size();
     while (counters_.charge_bytes + bytes > capacity_) {
       if (steps-- == 0) return false;  // all are in use elsewhere
-      if (!small_.empty() && (small_bytes_ > small_target_ || main_.empty())) {
+      if (!small_.empty() && (small_bytes_ > capacity_ / 10 || main_.empty())) {
         StepSmall(dropped);
       } else {
         StepMain(dropped);
@@ -151,22 +125,13 @@ class alignas(128) S3FifoShard {
     Remove(node, dropped);
   }
   void Remove(Node* node, Dropped& dropped) {
-    index_.Remove(node);
-    NodeQueue::Unlink(node);
     if (!node->is_main) small_bytes_ -= node->block->charge;
-    --counters_.blocks;
-    counters_.charge_bytes -= node->block->charge;
-    dropped.Add(node->block);
-    delete node;
+    DropNode(node, dropped);
   }
 
-  mutable std::mutex mutex_;
-  uint64_t capacity_ = 0, small_target_ = 0;
-  NodeIndex index_;
   NodeQueue small_, main_;
   uint64_t small_bytes_ = 0;
   GhostQueue ghosts_;
-  CacheCounters counters_;
 };
 
 }  // namespace
