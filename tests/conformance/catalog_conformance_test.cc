@@ -127,7 +127,7 @@ TEST(CatalogCrash, StateIsAPrefixAtEveryOperation) {
   ASSERT_EQ(acked, kCommits);
   for (uint64_t stop = 1; stop <= whole.operations(); ++stop) {
     for (FaultCrash mode : kFaultCrashes) {
-      for (uint64_t seed = 0; seed < 12; ++seed) {
+      for (uint64_t seed = 0; seed < test::Scaled(12); ++seed) {
         auto disk = std::make_unique<FaultIo>();
         disk->StopAt(stop);
         acked = issued = 0;
@@ -163,7 +163,7 @@ TEST(CatalogCrash, HoldsOnTheSimulatedDisk) {
   disk->SetAfterStep(nullptr);
   for (const Moment& moment : moments) {
     for (int mode = 0; mode < kCrashModes; ++mode) {
-      for (uint64_t seed = 0; seed < 8; ++seed) {
+      for (uint64_t seed = 0; seed < test::Scaled(8); ++seed) {
         acked = moment.acked;
         issued = moment.issued;
         std::shared_ptr<SimDisk> left = moment.image->Crash(static_cast<CrashMode>(mode), seed);

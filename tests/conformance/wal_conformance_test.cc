@@ -9,6 +9,7 @@
 #include "engine/format/file_name.h"
 #include "engine/format/wal_record.h"
 #include "tests/support/fault_io.h"
+#include "tests/support/test_scale.h"
 #include "variants/io/simulated_io.h"
 #include "variants/wal/wals.h"
 
@@ -160,7 +161,7 @@ class Process {
 // Every operation of many small runs, every mode, and crashes of the recovering process too.
 TEST(WalCrash, PrefixAndPromisesHoldAtEveryOperation) {
   uint64_t states = 0;
-  for (uint64_t seed = 1; seed <= 40; ++seed) {
+  for (uint64_t seed = 1; seed <= test::Scaled(40); ++seed) {
     FaultIo whole;
     History history;
     Process(whole, history, seed).Run();
@@ -185,7 +186,7 @@ TEST(WalCrash, PrefixAndPromisesHoldAtEveryOperation) {
       }
     }
   }
-  EXPECT_GT(states, 10000u);
+  EXPECT_GT(states, test::Scaled(10000));
   std::printf("%llu crash states\n", static_cast<unsigned long long>(states));
 }
 
@@ -196,7 +197,7 @@ TEST(WalCrash, HoldsOnTheSimulatedDisk) {
     History known;
   };
   uint64_t states = 0;
-  for (uint64_t seed = 1; seed <= 30; ++seed) {
+  for (uint64_t seed = 1; seed <= test::Scaled(30); ++seed) {
     std::shared_ptr<SimDisk> disk = SimDisk::Make();
     disk->MakeDirectories(kDirectory);
     History history;

@@ -268,7 +268,7 @@ TEST(PlantedFaultBugTest, RetryingAFailedSyncIsFound) {
 
 TEST(FullDiskTest, KeepsWhatItAcknowledgedAndGoesOnWithSpace) {
   uint64_t refused = 0;
-  for (uint64_t kib = 24; kib <= 200; kib += 8) {
+  for (uint64_t kib = 24; kib <= 200; kib += TestScale() < 1 ? 32 : 8) {
     FaultScript script("none");
     script.disk()->set_capacity(kib << 10);
     Status status = script.Run(4 * kSteps);
@@ -276,7 +276,7 @@ TEST(FullDiskTest, KeepsWhatItAcknowledgedAndGoesOnWithSpace) {
     ASSERT_TRUE(status.ok()) << status.ToString() << " [" << kib << " KiB]";
     refused += script.refused();
   }
-  EXPECT_GT(refused, 100u);
+  EXPECT_GT(refused, TestScale() < 1 ? 0u : 100u);
 }
 
 }  // namespace
