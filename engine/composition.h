@@ -51,10 +51,11 @@ struct Composition {
 
 // Settings that belong to a part whatever variant fills it; the tree reads them.
 namespace part_settings {
-extern const std::span<const SettingSpec> kMemtable;  // size, max_waiting, max_age, smallest
-extern const std::span<const SettingSpec> kWal;       // sync, interval
-extern const std::span<const SettingSpec> kFilter;    // bits_per_key
-extern const std::span<const SettingSpec> kCodec;     // per_level
+extern const std::span<const SettingSpec> kMemtable;    // size, max_waiting, max_age, smallest
+extern const std::span<const SettingSpec> kWal;         // sync, interval
+extern const std::span<const SettingSpec> kFilter;      // bits_per_key, allocation
+extern const std::span<const SettingSpec> kCodec;       // per_level
+extern const std::span<const SettingSpec> kCompaction;  // start
 }  // namespace part_settings
 
 }  // namespace lsmlab

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -30,6 +31,10 @@ struct StoreOptions {
   bool read_only = false;  // opens without changing anything on disk; writes are refused
   std::shared_ptr<Io> io;  // overrides composition.io when set (tests, several stores)
   uint64_t seed = 0;       // of store and table ids; 0: from the operating system
+  // With engine.compaction.start = signalled: called when a compaction has come to be owed, once
+  // until StartCompactions is called. From a thread of the engine's or of a caller's, with nothing
+  // locked; may call StartCompactions, or anything that does not block. May be empty.
+  std::function<void()> on_compaction_owed;
 };
 
 // Keeps the state of the store at one moment readable. Destroy it before Close.
@@ -123,7 +128,10 @@ class Store {
   virtual Status Flush() = 0;
   // Merges everything in [begin, end] (empty: open ended) into the last occupied level.
   virtual Status CompactRange(Slice begin, Slice end) = 0;
-  // Flushes, then waits until no compaction is owed: the drained tree.
+  // Lets compactions run until none is owed any more, with engine.compaction.start = signalled;
+  // they run in the background, and this returns at once. Without effect on an automatic store.
+  virtual Status StartCompactions() = 0;
+  // Flushes, then waits until no compaction is owed: the drained tree. Starts them if need be.
   virtual Status Drain() = 0;
   // Checks every checksum and the structure of everything on disk.
   virtual Status Verify() = 0;

@@ -5,13 +5,14 @@
 
 #include "harness/cli/command.h"
 #include "variants/nearest.h"
+#include "variants/plugin_loader.h"
 
 namespace lsmlab::harness {
 namespace {
 
 constexpr const Command* kCommands[] = {
     &kRunCommand,       &kBenchCommand, &kReportCommand, &kVariantsCommand,
-    &kWorkloadsCommand, &kStoreCommand, &kChildCommand,
+    &kWorkloadsCommand, &kStoreCommand, &kCheckCommand,  &kChildCommand,
 };
 
 void PrintOverview() {
@@ -22,6 +23,9 @@ void PrintOverview() {
         std::string(command->spec.name) + " " + std::string(command->spec.positional);
     std::printf("  %-28s %s\n", head.c_str(), std::string(command->spec.summary).c_str());
   }
+  std::puts(
+      "\nwith any command: --plugin FILE.so adds the variants of a shared object "
+      "(docs/adding-a-part.md)");
 }
 
 int Fail(const Status& status, int code) {
@@ -29,7 +33,28 @@ int Fail(const Status& status, int code) {
   return code;
 }
 
-int Dispatch(const std::vector<std::string>& arguments) {
+// Takes every "--plugin FILE" out of the arguments and loads it: before anything asks which
+// variants there are.
+Status LoadPlugins(std::vector<std::string>* arguments) {
+  std::vector<std::string> rest;
+  for (size_t i = 0; i < arguments->size(); ++i) {
+    const std::string& argument = (*arguments)[i];
+    if (argument.starts_with("--plugin=")) {
+      LSMLAB_TRY(LoadPlugin(argument.substr(9)));
+    } else if (argument != "--plugin") {
+      rest.push_back(argument);
+    } else if (i + 1 < arguments->size()) {
+      LSMLAB_TRY(LoadPlugin((*arguments)[++i]));
+    } else {
+      return Status::InvalidArgument("--plugin: needs a value, a shared object");
+    }
+  }
+  *arguments = std::move(rest);
+  return {};
+}
+
+int Dispatch(std::vector<std::string> arguments) {
+  if (const Status status = LoadPlugins(&arguments); !status.ok()) return FailUsage(status);
   if (arguments.empty()) {
     PrintOverview();
     return kExitUsage;

@@ -1,5 +1,6 @@
 #include "variants/registry.h"
 
+#include "engine/parts/plugin.h"
 #include "variants/cache/caches.h"
 #include "variants/catalog/catalogs.h"
 #include "variants/codec/codecs.h"
@@ -39,6 +40,7 @@ constexpr const FilterVariant* kFilters[] = {
     &kBloomFilter,         // one bit array per table
     &kBlockedBloomFilter,  // one cache line per key
     &kRibbonFilter,        // fewest bits
+    &kPrefixBloomFilter,   // of key prefixes too: iterators skip tables
     &kNoFilter,            // every table in whose range the key lies is searched
 };
 constexpr const CodecVariant* kCodecs[] = {
@@ -79,6 +81,13 @@ constexpr const PartitionerVariant* kPartitioners[] = {
     &kSinglePartitioner,  // one shard
 };
 
+// The rows of a part as they grow: the built-in ones, then those of plugins.
+template <typename V, size_t N>
+std::vector<const V*>& Rows(const V* const (&built_in)[N]) {
+  static std::vector<const V*> rows(built_in, built_in + N);
+  return rows;
+}
+
 template <typename V>
 std::vector<VariantInfo> Describe(std::span<const V* const> rows) {
   std::vector<VariantInfo> infos;
@@ -86,7 +95,7 @@ std::vector<VariantInfo> Describe(std::span<const V* const> rows) {
   return infos;
 }
 
-// Built at the first call, when the spans of other files are certainly initialised.
+// At the first call, when the spans of other files are certainly initialised, and after a plugin.
 std::array<PartInfo, kPartCount> DescribeAll() {
   return {{
       {Part::kMemtable, "memtable", "sorted buffer of recent writes, in memory",
@@ -99,7 +108,8 @@ std::array<PartInfo, kPartCount> DescribeAll() {
        Describe(CodecVariants())},
       {Part::kCache, "cache", "blocks kept in memory", {}, Describe(CacheVariants())},
       {Part::kValues, "values", "where values live", {}, Describe(ValuesVariants())},
-      {Part::kCompaction, "compaction", "what is merged when", {}, Describe(CompactionVariants())},
+      {Part::kCompaction, "compaction", "what is merged when", part_settings::kCompaction,
+       Describe(CompactionVariants())},
       {Part::kCatalog, "catalog", "which tables make up the tree", {}, Describe(CatalogVariants())},
       {Part::kIo, "io", "how bytes reach the disk", {}, Describe(IoVariants())},
       {Part::kExecutor,
@@ -115,20 +125,89 @@ std::array<PartInfo, kPartCount> DescribeAll() {
   }};
 }
 
+std::array<PartInfo, kPartCount>& Described() {
+  static std::array<PartInfo, kPartCount> parts = DescribeAll();
+  return parts;
+}
+
+// Defaults that do not parse would end the program where a built-in variant's tests find them.
+Status CheckSettings(std::span<const SettingSpec> specs) {
+  for (const SettingSpec& spec : specs) {
+    if (!ParseSetting(spec, spec.default_value).ok()) {
+      return Status::InvalidArgument("setting '" + std::string(spec.name) + "' has the default '" +
+                                     std::string(spec.default_value) +
+                                     "'; allowed is one within its type and range");
+    }
+  }
+  return {};
+}
+
+// Checks the rows of a plugin, and appends them when `add` is set.
+template <typename V>
+Status AddRows(std::span<const V* const> more, std::vector<const V*>& rows, const char* part,
+               bool add) {
+  for (const V* row : more) {
+    if (row == nullptr || row->name.empty()) {
+      return Status::InvalidArgument("a " + std::string(part) + " without a name");
+    }
+    const std::string what = std::string(part) + " '" + std::string(row->name) + "'";
+    for (const V* other : rows) {
+      if (!add && other->name == row->name) {
+        return Status::InvalidArgument(what + ": the name is taken; allowed is any other");
+      }
+      if constexpr (requires { row->id; }) {
+        if (!add && other->id == row->id) {
+          return Status::InvalidArgument(what + ": id " + std::to_string(row->id) +
+                                         " is that of '" + std::string(other->name) +
+                                         "'; allowed is any other from 128 to 255");
+        }
+      }
+    }
+    if (const Status status = CheckSettings(row->settings); !status.ok()) {
+      return Status::InvalidArgument(what + ": " + std::string(status.message()));
+    }
+    if (add) rows.push_back(row);
+  }
+  return {};
+}
+
 }  // namespace
 
-std::span<const MemtableVariant* const> MemtableVariants() noexcept { return kMemtables; }
-std::span<const WalVariant* const> WalVariants() noexcept { return kWals; }
-std::span<const TableVariant* const> TableVariants() noexcept { return kTables; }
-std::span<const FilterVariant* const> FilterVariants() noexcept { return kFilters; }
-std::span<const CodecVariant* const> CodecVariants() noexcept { return kCodecs; }
-std::span<const CacheVariant* const> CacheVariants() noexcept { return kCaches; }
-std::span<const ValuesVariant* const> ValuesVariants() noexcept { return kValueStores; }
-std::span<const CompactionVariant* const> CompactionVariants() noexcept { return kCompactions; }
-std::span<const CatalogVariant* const> CatalogVariants() noexcept { return kCatalogs; }
-std::span<const IoVariant* const> IoVariants() noexcept { return kIos; }
-std::span<const ExecutorVariant* const> ExecutorVariants() noexcept { return kExecutors; }
-std::span<const PartitionerVariant* const> PartitionerVariants() noexcept { return kPartitioners; }
+std::span<const MemtableVariant* const> MemtableVariants() noexcept { return Rows(kMemtables); }
+std::span<const WalVariant* const> WalVariants() noexcept { return Rows(kWals); }
+std::span<const TableVariant* const> TableVariants() noexcept { return Rows(kTables); }
+std::span<const FilterVariant* const> FilterVariants() noexcept { return Rows(kFilters); }
+std::span<const CodecVariant* const> CodecVariants() noexcept { return Rows(kCodecs); }
+std::span<const CacheVariant* const> CacheVariants() noexcept { return Rows(kCaches); }
+std::span<const ValuesVariant* const> ValuesVariants() noexcept { return Rows(kValueStores); }
+std::span<const CompactionVariant* const> CompactionVariants() noexcept {
+  return Rows(kCompactions);
+}
+std::span<const CatalogVariant* const> CatalogVariants() noexcept { return Rows(kCatalogs); }
+std::span<const IoVariant* const> IoVariants() noexcept { return Rows(kIos); }
+std::span<const ExecutorVariant* const> ExecutorVariants() noexcept { return Rows(kExecutors); }
+std::span<const PartitionerVariant* const> PartitionerVariants() noexcept {
+  return Rows(kPartitioners);
+}
+
+Status AddVariants(const Plugin& plugin) {
+  for (const bool add : {false, true}) {  // all or nothing
+    LSMLAB_TRY(AddRows(plugin.memtables, Rows(kMemtables), "memtable", add));
+    LSMLAB_TRY(AddRows(plugin.wals, Rows(kWals), "wal", add));
+    LSMLAB_TRY(AddRows(plugin.tables, Rows(kTables), "table", add));
+    LSMLAB_TRY(AddRows(plugin.filters, Rows(kFilters), "filter", add));
+    LSMLAB_TRY(AddRows(plugin.codecs, Rows(kCodecs), "codec", add));
+    LSMLAB_TRY(AddRows(plugin.caches, Rows(kCaches), "cache", add));
+    LSMLAB_TRY(AddRows(plugin.values, Rows(kValueStores), "values", add));
+    LSMLAB_TRY(AddRows(plugin.compactions, Rows(kCompactions), "compaction", add));
+    LSMLAB_TRY(AddRows(plugin.catalogs, Rows(kCatalogs), "catalog", add));
+    LSMLAB_TRY(AddRows(plugin.ios, Rows(kIos), "io", add));
+    LSMLAB_TRY(AddRows(plugin.executors, Rows(kExecutors), "executor", add));
+    LSMLAB_TRY(AddRows(plugin.partitioners, Rows(kPartitioners), "partitioner", add));
+  }
+  Described() = DescribeAll();
+  return {};
+}
 
 const VariantInfo* PartInfo::Find(std::string_view variant) const noexcept {
   for (const VariantInfo& info : variants) {
@@ -137,10 +216,7 @@ const VariantInfo* PartInfo::Find(std::string_view variant) const noexcept {
   return nullptr;
 }
 
-const std::array<PartInfo, kPartCount>& AllParts() {
-  static const std::array<PartInfo, kPartCount> parts = DescribeAll();
-  return parts;
-}
+const std::array<PartInfo, kPartCount>& AllParts() { return Described(); }
 
 const PartInfo* FindPart(std::string_view name) {
   for (const PartInfo& part : AllParts()) {

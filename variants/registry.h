@@ -12,8 +12,10 @@
 // conformance suite runs over the rows of its list and over nothing else, so a new variant is
 // tested, listed and measured by adding its row there.
 //
-// All functions are thread-safe and return what lives as long as the program.
+// All functions but AddVariants are thread-safe and return what lives as long as the program.
 namespace lsmlab {
+
+struct Plugin;
 
 enum class Part : uint8_t {
   kMemtable,
@@ -61,6 +63,11 @@ struct PartInfo {
 
   const VariantInfo* Find(std::string_view variant) const noexcept;  // null: unknown
 };
+
+// Appends the rows of a plugin to those of their parts, all or none. InvalidArgument: a name or a
+// codec's id is taken, or a default does not parse. REQUIRES: at the start of the program, before
+// anything of this file is kept or another thread runs.
+Status AddVariants(const Plugin& plugin);
 
 // In the order of Part.
 const std::array<PartInfo, kPartCount>& AllParts();

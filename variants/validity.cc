@@ -6,6 +6,9 @@ namespace lsmlab {
 namespace {
 
 bool LogIsOff(const Composition& c) { return c.wal.variant->name == "off"; }
+bool SpreadsBits(const Composition& c) {
+  return c.filter.settings.Choice("allocation") == "monkey";
+}
 
 // Which compositions are refused. Everything else that the settings' own ranges allow is a sensible
 // composition: the tests draw theirs from it.
@@ -19,6 +22,25 @@ constexpr ValidityRule kRules[] = {
      "none; allowed with it are 'none', 'group' and 'every'",
      [](const Composition& c) {
        return c.executor.variant->name == "inline" && c.wal.settings.Choice("sync") == "interval";
+     }},
+    {"engine.filter.allocation",
+     "'monkey' spreads filter bits over the levels, and engine.filter.variant is 'none'; allowed "
+     "with it is 'uniform'",
+     [](const Composition& c) { return SpreadsBits(c) && c.filter.variant->name == "none"; }},
+    {"engine.filter.prefix_bytes",
+     "engine.filter.variant 'prefix-bloom' needs to know how long a prefix is; allowed with it are "
+     "1 "
+     "to 256",
+     [](const Composition& c) {
+       return c.filter.variant->name == "prefix-bloom" &&
+              c.filter.settings.Integer("prefix_bytes") == 0;
+     }},
+    {"engine.filter.bits_per_key",
+     "'monkey' of engine.filter.allocation makes the bits of each level out of one average; "
+     "allowed "
+     "with it is one number",
+     [](const Composition& c) {
+       return SpreadsBits(c) && c.filter.settings.RealList("bits_per_key").size() != 1;
      }},
 };
 

@@ -94,6 +94,8 @@ struct WorkloadInfo {
   uint64_t max_record_bytes = 0;
   uint64_t max_key_bytes = 0;
   UpdateMode update = UpdateMode::kRead;
+  // Above 0: a scan or seek ends behind the keys that share so many first bytes with its own.
+  uint64_t scan_prefix_bytes = 0;
   uint32_t thread_count = 1;         // What the file asks of the driver; 1 when it says nothing.
   double target_ops_per_s = 0;       // All threads together; 0 = as fast as possible.
   double max_execution_seconds = 0;  // 0 = no limit.

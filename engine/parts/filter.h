@@ -10,8 +10,8 @@
 #include "engine/parts/settings.h"
 
 // Filter: answers "certainly not in this table" for a point read. Variants: `none`, `bloom`,
-// `blocked-bloom`, `ribbon`. The name is written into each table; a reader picks the decoder by
-// that name, never by today's settings.
+// `blocked-bloom`, `ribbon`, `prefix-bloom` (which answers for iterators, too). The name is written
+// into each table; a reader picks the decoder by that name, never by today's settings.
 //
 // Thread safety: a builder has one user; probing is const and safe from any thread.
 namespace lsmlab {
@@ -44,6 +44,10 @@ struct FilterVariant {
   // Checks the structure of encoded bytes (hostile input: any bytes) and returns how to probe them;
   // Corruption says what is wrong. `data` must be 64-byte aligned and stay alive.
   Result<FilterProbe> (*open)(Slice encoded);
+  // For filters that know key prefixes, null for others: how many bytes such a prefix has in these
+  // bytes, which `open` accepted; 0: none are in it. A prefix is probed by its PrefixHash
+  // (engine/format/key_prefix.h) instead of a KeyHash. Keys shorter than a prefix have none.
+  uint32_t (*prefix_bytes)(Slice encoded) = nullptr;
 };
 
 }  // namespace lsmlab

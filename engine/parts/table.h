@@ -52,6 +52,7 @@ struct TableBuildContext {
   bool last_level = false;            // no deeper level holds data now
   std::vector<uint64_t> level_bytes;  // sizes of all levels now
   uint64_t expected_keys = 0;         // 0: unknown
+  double filter_bits_per_key = 0;     // 0: no filter
   Sequence oldest_snapshot = kMaxSequence;
   enum class Reason : uint8_t { kFlush, kCompaction, kIngest } reason = Reason::kFlush;
   int64_t now_ns = 0;               // since 1970
@@ -66,7 +67,6 @@ struct TableEnvironment {
   SettingBag settings;  // of the table part
   SettingBag filter_settings;
   const FilterVariant* filter = nullptr;                      // for new tables
-  std::vector<double> filter_bits_per_level;                  // last entry repeats
   std::vector<std::shared_ptr<const Codec>> codec_per_level;  // null: none; last entry repeats
   std::vector<uint8_t> codec_id_per_level;  // level l: entry min(l, size-1); a table of the
                                             // last level takes the last entry
@@ -131,6 +131,10 @@ class Table {
 
   // To be asked before a point read, which does not ask it again.
   virtual TableFilter filter() const noexcept { return {}; }
+  // False: certainly no key of [lower, upper) is in the table; counts the filter's negatives.
+  virtual bool MayHoldRange(Slice lower, Slice upper, TableReadCounters& counters) const noexcept {
+    return true;
+  }
   // Point read from memory only: feeds the fold with this table's versions. False: a block is not
   // cached; the fold may have been fed in part, so the caller starts over with Get and a new fold
   // (which counts the whole read: after false, nothing is counted).

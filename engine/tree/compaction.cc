@@ -33,6 +33,29 @@ std::deque<Run> InputRuns(const CompactionPlan& plan, const Version& version) {
   return runs;
 }
 
+// The tree as it will be with the plan's outputs, if nothing were merged away.
+std::vector<LevelFill> FillAfter(const CompactionPlan& plan, const Version& version) {
+  std::vector<LevelFill> fill(version.levels().size());
+  uint64_t merged = 0;
+  bool joins = false;
+  for (size_t level = 0; level < version.levels().size(); ++level) {
+    for (const Run& run : version.levels()[level]) {
+      uint64_t left = 0;
+      for (const TableHandle* table : run.tables) {
+        const TableEntry& entry = table->entry();
+        (IsInput(plan, entry.file) ? merged : left) += entry.entries;
+      }
+      if (left == 0) continue;
+      fill[level].entries += left;
+      ++fill[level].runs;
+      joins |= level == plan.output_level && run.number == plan.output_run;
+    }
+  }
+  fill[plan.output_level].entries += merged;
+  fill[plan.output_level].runs += joins ? 0 : 1;
+  return fill;
+}
+
 // Everything that may hold older versions of keys in the inputs and is not an input itself.
 class OlderData {
  public:
@@ -198,6 +221,8 @@ Task<Status> Tree::Merge(const CompactionPlan& plan, Version* version, uint64_t 
       }
     }
   }
+  context.filter_bits_per_key =
+      filter_allocation_.BitsPerKey(plan.output_level, FillAfter(plan, *version));
   // Keys of one output: its share of the inputs.
   if (input_bytes > 0) {
     context.expected_keys =

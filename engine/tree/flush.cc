@@ -57,11 +57,16 @@ Task<Status> Tree::FlushOne(MemtableHandle* handle) {
   context.oldest_tombstone_ns = handle->begun_ns();
   context.expected_keys = handle->memtable().entries();
   context.reason = TableBuildContext::Reason::kFlush;
+  std::vector<LevelFill> fill;
   {
     std::lock_guard guard(mutex_);
     context.last_level = version_->tables().empty();
     context.level_bytes = version_->LevelBytes();
+    fill = version_->Fill();
   }
+  fill[0].entries += context.expected_keys;
+  ++fill[0].runs;
+  context.filter_bits_per_key = filter_allocation_.BitsPerKey(0, fill);
   const bool nothing_below = context.last_level;
   TableOutput output(*this, std::move(context), IoSite::kFlush, job);
   output.KeepBlocks(cache_fill_ == CacheFill::kWrites && IsBeingRead(handle->memtable().entries()));

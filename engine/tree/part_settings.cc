@@ -29,6 +29,10 @@ constexpr SettingSpec kWalRows[] = {
 constexpr SettingSpec kFilterRows[] = {
     {"bits_per_key", SettingType::kRealList, "10", 1, 64, "",
      "filter bits per distinct key, per LSM level; the last entry repeats"},
+    {"allocation", SettingType::kChoice, "uniform", 0, 0, "uniform|monkey",
+     "how the bits are spread over the levels: uniform = bits_per_key says it, monkey = "
+     "bits_per_key "
+     "is one average, spent so that missing keys cost the fewest reads: more for small runs"},
 };
 
 constexpr SettingSpec kCodecRows[] = {
@@ -37,11 +41,20 @@ constexpr SettingSpec kCodecRows[] = {
      "empty: the variant on every level"},
 };
 
+constexpr SettingSpec kCompactionRows[] = {
+    {"start", SettingType::kChoice, "automatic", 0, 0, "automatic|signalled",
+     "who starts compactions: automatic = the store as soon as one is owed, signalled = the "
+     "caller, "
+     "who is told (StoreOptions::on_compaction_owed, Store::StartCompactions); where writers would "
+     "stop the store starts them all the same"},
+};
+
 }  // namespace
 
 const std::span<const SettingSpec> kMemtable{kMemtableRows};
 const std::span<const SettingSpec> kWal{kWalRows};
 const std::span<const SettingSpec> kFilter{kFilterRows};
 const std::span<const SettingSpec> kCodec{kCodecRows};
+const std::span<const SettingSpec> kCompaction{kCompactionRows};
 
 }  // namespace lsmlab::part_settings

@@ -135,6 +135,15 @@ class RunIterator final : public InternalIterator {
 
 }  // namespace
 
+bool MayHoldRange(const Run& run, Slice lower, Slice upper, TableReadCounters& counters) noexcept {
+  for (size_t i = lower.empty() ? 0 : run.Find(lower); i < run.tables.size(); ++i) {
+    const Table& table = run.tables[i]->table();
+    if (!upper.empty() && Slice(table.properties().smallest_key) >= upper) return false;
+    if (table.MayHoldRange(lower, upper, counters)) return true;
+  }
+  return false;
+}
+
 std::unique_ptr<InternalIterator> NewRunIterator(const Run& run,
                                                  const Table::IteratorOptions& options) {
   if (run.tables.size() == 1) return run.tables[0]->table().NewIterator(options);

@@ -195,6 +195,12 @@ Status StoreImpl::CompactRange(Slice begin, Slice end) {
   return Status();
 }
 
+Status StoreImpl::StartCompactions() {
+  LSMLAB_TRY(CheckWritable());
+  for (auto& tree : trees_) tree->StartCompactions();
+  return Status();
+}
+
 Status StoreImpl::Drain() {
   LSMLAB_TRY(CheckWritable());
   for (auto& tree : trees_) LSMLAB_TRY(Run(tree->Drain()));

@@ -32,6 +32,7 @@ class StoreImpl final : public Store {
   std::unique_ptr<Snapshot> NewSnapshot() override;
   Status Flush() override;
   Status CompactRange(Slice begin, Slice end) override;
+  Status StartCompactions() override;
   Status Drain() override;
   Status Verify() override;
   Status SyncLog() override;

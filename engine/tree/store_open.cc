@@ -191,6 +191,7 @@ Task<Status> StoreImpl::OpenShards(const StoreIdentity& identity) {
     environment.store_id = identity.store_id;
     environment.shard = shard;
     environment.seed = seeds.Next();
+    environment.on_compaction_owed = &options_.on_compaction_owed;
     environment.read_only = options_.read_only;
     trees_.push_back(std::make_unique<Tree>(std::move(environment)));
     LSMLAB_CO_TRY(co_await trees_.back()->Open(!identity.ready));

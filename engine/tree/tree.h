@@ -40,6 +40,7 @@ struct TreeEnvironment {
   uint64_t store_id = 0;
   uint32_t shard = 0;
   uint64_t seed = 0;  // of table ids
+  const std::function<void()>* on_compaction_owed = nullptr;
   bool read_only = false;
 };
 
@@ -85,6 +86,7 @@ class Tree {
   Task<Status> Flush();
   Task<Status> CompactRange(Slice begin, Slice end);
   Task<Status> Drain();
+  void StartCompactions();
   Task<Status> Verify();
 
   void AddStats(StoreStats* stats) const;
@@ -131,6 +133,7 @@ class Tree {
 
   // tree_background.cc
   void MaybeSchedule();
+  bool PickPlansLocked(std::vector<std::pair<CompactionPlan, Version*>>* plans);
   void InstallViewLocked();
   void UpdatePressureLocked();
   TreeShape ShapeLocked() const;
@@ -149,7 +152,6 @@ class Tree {
   Task<void> FlushTask();
   bool IsBeingRead(uint64_t entries);
   Task<Status> FlushOne(MemtableHandle* handle);
-  Task<Result<std::optional<TableEntry>>> WriteMemtable(MemtableHandle* handle, uint64_t job);
   Task<void> CompactionTask(CompactionPlan plan, Version* version);
   Task<Status> RunPlan(const CompactionPlan& plan, Version* version, StoreEvent* event);
   Task<Status> Merge(const CompactionPlan& plan, Version* version, uint64_t job, VersionEdit* edit,
@@ -160,6 +162,7 @@ class Tree {
 
   TreeEnvironment env_;
   TableEnvironment table_env_;
+  const FilterAllocation filter_allocation_;
   std::vector<std::shared_ptr<const Codec>> codecs_;    // for writing, per level
   std::vector<std::unique_ptr<const Codec>> decoders_;  // for reading, by id
   std::unique_ptr<CompactionPolicy> policy_;
@@ -176,6 +179,7 @@ class Tree {
   enum class SyncMode : uint8_t { kNone, kInterval, kGroup, kEvery } sync_mode_ = SyncMode::kNone;
   int64_t sync_interval_ns_ = 0;
   enum class CacheFill : uint8_t { kReads, kCompactions, kWrites } cache_fill_ = CacheFill::kReads;
+  bool signalled_ = false;  // compactions wait for StartCompactions
   uint32_t levels_ = 0;
   int compactions_max_ = 1;
 
@@ -204,6 +208,10 @@ class Tree {
   bool flush_running_ = false;
   int compactions_running_ = 0;
   int manual_ = 0;  // CompactRange calls that hold automatic compaction back
+  // With signalled starts: whether compactions may start until none is owed, and whether the caller
+  // was told that one is.
+  bool may_compact_ = true;
+  bool told_owed_ = false;
   int timed_jobs_ = 0;
   bool closing_ = false;
   Status background_error_;

@@ -32,23 +32,50 @@ void Tree::UpdatePressureLocked() {
   pressure_.store(policy_->Pressure(ShapeLocked()), std::memory_order_relaxed);
 }
 
+// Marks the jobs that start now. True: one is owed, waits for its signal, and the caller does not
+// know it yet.
+bool Tree::PickPlansLocked(std::vector<std::pair<CompactionPlan, Version*>>* plans) {
+  while (manual_ == 0 && compactions_running_ < compactions_max_) {
+    auto plan = policy_->Pick(ShapeLocked(), policy_state_, WallNanos());
+    if (!plan.has_value()) {
+      // What is owed later waits for another signal.
+      if (compactions_running_ == 0) may_compact_ = !signalled_;
+      return false;
+    }
+    constexpr double kStop = 2;
+    if (!may_compact_ && pressure_.load(std::memory_order_relaxed) < kStop) {
+      return !std::exchange(told_owed_, true);
+    }
+    ++compactions_running_;
+    MarkInputs(*plan, *version_, true);
+    version_->Ref();
+    plans->emplace_back(std::move(*plan), version_);
+  }
+  return false;
+}
+
+void Tree::StartCompactions() {
+  {
+    std::lock_guard guard(mutex_);
+    may_compact_ = true;
+    told_owed_ = false;
+  }
+  MaybeSchedule();
+}
+
 // Starts whatever may run now. Any thread; cheap when there is nothing to do.
 void Tree::MaybeSchedule() {
-  bool start_flush = false;
+  bool start_flush = false, owed = false;
   std::vector<std::pair<CompactionPlan, Version*>> plans;
   {
     std::lock_guard guard(mutex_);
     if (closing_ || env_.read_only) return;
     if (!background_error_.ok()) return;
     if (!flush_running_ && !sealed_.empty()) start_flush = flush_running_ = true;
-    while (manual_ == 0 && compactions_running_ < compactions_max_) {
-      auto plan = policy_->Pick(ShapeLocked(), policy_state_, WallNanos());
-      if (!plan.has_value()) break;
-      ++compactions_running_;
-      MarkInputs(*plan, *version_, true);
-      version_->Ref();
-      plans.emplace_back(std::move(*plan), version_);
-    }
+    owed = PickPlansLocked(&plans);
+  }
+  if (owed && env_.on_compaction_owed != nullptr && *env_.on_compaction_owed) {
+    (*env_.on_compaction_owed)();
   }
   if (start_flush) env_.executor->Spawn(Priority::kFlush, FlushTask(), *env_.io);
   for (auto& [plan, version] : plans) {
@@ -234,7 +261,7 @@ Task<Status> Tree::Drain() {
     const uint64_t ticket = background_event_.Ticket();
     Status error = StopReason();
     if (!error.ok()) co_return error;
-    MaybeSchedule();
+    StartCompactions();
     {
       std::lock_guard guard(mutex_);
       if (compactions_running_ == 0 && !flush_running_ && sealed_.empty()) break;

@@ -24,6 +24,10 @@ class TreeIterator {
         upper_(upper) {}
   ~TreeIterator() {
     CounterCells& cells = counters_.Local();
+    if (read_.filter_probes != 0) {
+      cells.Add(Counter::kFilterProbes, read_.filter_probes);
+      cells.Add(Counter::kFilterNegatives, read_.filter_negatives);
+    }
     cells.Add(Counter::kCacheHits, read_.cache_hits);
     cells.Add(Counter::kCacheMisses, read_.cache_misses);
   }

@@ -38,12 +38,17 @@ class MemtableReplayer final : public WalReplayer {
 
 }  // namespace
 
-Tree::Tree(TreeEnvironment environment) : env_(std::move(environment)), ids_(env_.seed) {
+Tree::Tree(TreeEnvironment environment)
+    : env_(std::move(environment)),
+      filter_allocation_(env_.composition->filter.settings),
+      ids_(env_.seed) {
   const Composition& c = *env_.composition;
   memtable_bytes_ = c.memtable.settings.Bytes("size");
   sealed_max_ = static_cast<size_t>(c.memtable.settings.Integer("max_waiting"));
   memtable_age_ns_ = c.memtable.settings.Nanos("max_age");
   memtable_smallest_ = c.memtable.settings.Bytes("smallest");
+  signalled_ = c.compaction.settings.Choice("start") == "signalled";
+  may_compact_ = !signalled_;
   const std::string& sync = c.wal.settings.Choice("sync");
   sync_mode_ = sync == "none"       ? SyncMode::kNone
                : sync == "interval" ? SyncMode::kInterval
@@ -78,7 +83,6 @@ void Tree::SetUpTableEnvironment() {
   table_env_.settings = c.table.settings;
   table_env_.filter = c.filter.variant;
   table_env_.filter_settings = c.filter.settings;
-  table_env_.filter_bits_per_level = c.filter.settings.RealList("bits_per_key");
   table_env_.filter_by_name = c.filter_by_name;
   std::vector<std::string> names = c.codec.settings.ChoiceList("per_level");
   if (names.empty()) names.emplace_back(c.codec.variant->name);

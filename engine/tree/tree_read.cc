@@ -162,13 +162,20 @@ std::unique_ptr<TreeIterator> Tree::NewIterator(Sequence snapshot, const ReadOpt
   Table::IteratorOptions table_options;
   table_options.fill_cache = options.fill_cache;
   table_options.counters = iterator->read_counters();
+  const bool bounded = !options.lower_bound.empty() || !options.upper_bound.empty();
   MergeSources sources;
   sources.reserve(1 + view.sealed().size() + view.version()->run_count());
   for (MemtableHandle* sealed : view.sealed()) {
     sources.push_back(sealed->memtable().NewIterator());
   }
   for (const std::vector<Run>& runs : view.version()->levels()) {
-    for (const Run& run : runs) sources.push_back(NewRunIterator(run, table_options));
+    for (const Run& run : runs) {
+      if (bounded && !MayHoldRange(run, options.lower_bound, options.upper_bound,
+                                   *iterator->read_counters())) {
+        continue;
+      }
+      sources.push_back(NewRunIterator(run, table_options));
+    }
   }
   // An empty memtable holds nothing up to the snapshot, whatever comes: the snapshot is older than
   // this look.

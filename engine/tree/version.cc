@@ -200,6 +200,17 @@ std::vector<uint64_t> Version::LevelBytes() const {
   return bytes;
 }
 
+std::vector<LevelFill> Version::Fill() const {
+  std::vector<LevelFill> fill(levels_.size());
+  for (size_t level = 0; level < levels_.size(); ++level) {
+    fill[level].runs = static_cast<uint32_t>(levels_[level].size());
+  }
+  for (const PlacedTable& placed : tables_) {
+    fill[placed.level].entries += placed.table->entry().entries;
+  }
+  return fill;
+}
+
 uint64_t Version::bytes() const noexcept {
   uint64_t bytes = 0;
   for (const PlacedTable& placed : tables_) bytes += placed.table->entry().bytes;

@@ -9,6 +9,7 @@
 #include "engine/base/coding.h"
 #include "engine/base/epoch.h"
 #include "engine/parts/tree_shape.h"
+#include "engine/tree/filter_allocation.h"
 #include "engine/tree/table_handle.h"
 
 namespace lsmlab {
@@ -102,6 +103,8 @@ class Version {
   TreeShape Shape() const;
   // Bytes of each level. Needs no lock.
   std::vector<uint64_t> LevelBytes() const;
+  // Entries and runs of each level. Needs no lock.
+  std::vector<LevelFill> Fill() const;
   uint64_t bytes() const noexcept;
 
  private:

@@ -24,6 +24,7 @@ struct Command {
 };
 
 extern const Command kBenchCommand;
+extern const Command kCheckCommand;
 extern const Command kChildCommand;
 extern const Command kReportCommand;
 extern const Command kRunCommand;

@@ -33,9 +33,10 @@ class StoreSession {
   virtual Outcome Get(Slice key, Slice* value) = 0;
   virtual Outcome Put(Slice key, Slice value) = 0;
   virtual Outcome Delete(Slice key) = 0;
-  // From the first key >= `key`, up to `count` entries; touches key and value of each (TouchBytes)
-  // and adds the touched bytes to `sum`. kNotFound when there is not one.
-  virtual Outcome Scan(Slice key, uint64_t count, uint64_t* sum) = 0;
+  // From the first key >= `key`, up to `count` entries with keys below `end` (empty: all); touches
+  // key and value of each (TouchBytes) and adds the touched bytes to `sum`. kNotFound when there is
+  // not one.
+  virtual Outcome Scan(Slice key, Slice end, uint64_t count, uint64_t* sum) = 0;
 
   const Status& error() const noexcept { return error_; }
 

@@ -16,7 +16,8 @@ class OpExecutor {
   OpExecutor(StoreSession& session, const workloads::WorkloadInfo& workload)
       : session_(session),
         blind_(workload.update == workloads::UpdateMode::kBlind),
-        raw_(workload.raw_value) {}
+        raw_(workload.raw_value),
+        scan_prefix_bytes_(workload.scan_prefix_bytes) {}
 
   Outcome Execute(const workloads::Operation& op) {
     using workloads::OpKind;
@@ -31,9 +32,9 @@ class OpExecutor {
         if (const Outcome outcome = Read(op); outcome != Outcome::kDone) return outcome;
         return Update(op);
       case OpKind::kScan:
-        return session_.Scan(op.key, op.scan_length, &touched_);
+        return session_.Scan(op.key, EndOfScan(op.key), op.scan_length, &touched_);
       case OpKind::kSeek:
-        return session_.Scan(op.key, 1, &touched_);
+        return session_.Scan(op.key, EndOfScan(op.key), 1, &touched_);
       case OpKind::kDelete:
         return session_.Delete(op.key);
     }
@@ -54,6 +55,16 @@ class OpExecutor {
     const Outcome outcome = session_.Get(op.key, &value);
     if (outcome == Outcome::kDone) touched_ += TouchBytes(value);
     return outcome;
+  }
+
+  // The first key behind those that share the prefix; empty: there is none.
+  Slice EndOfScan(Slice key) {
+    if (scan_prefix_bytes_ == 0 || key.size() < scan_prefix_bytes_) return {};
+    size_t n = scan_prefix_bytes_;
+    while (n > 0 && static_cast<uint8_t>(key[n - 1]) == 0xff) --n;
+    scan_end_.assign(key.substr(0, n));
+    if (n > 0) ++scan_end_.back();
+    return scan_end_;
   }
 
   Outcome Put(Slice key, Slice value) {
@@ -83,9 +94,11 @@ class OpExecutor {
   StoreSession& session_;
   const bool blind_;
   const bool raw_;
+  const size_t scan_prefix_bytes_;
   uint64_t user_bytes_ = 0;
   uint64_t touched_ = 0;
   std::string scratch_;
+  std::string scan_end_;
   Status record_error_;
 };
 

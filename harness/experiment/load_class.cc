@@ -9,7 +9,7 @@ namespace {
 
 // What only the run phase reads. A property that is missing here parts two workloads that could
 // share a load; one too many would give a workload the wrong store.
-constexpr std::array<std::string_view, 25> kRunProperties = {
+constexpr std::array<std::string_view, 26> kRunProperties = {
     "operationcount",
     "maxexecutiontime",
     "target",
@@ -23,6 +23,7 @@ constexpr std::array<std::string_view, 25> kRunProperties = {
     "readmodifywriteproportion",
     "lsmlab.deleteproportion",
     "lsmlab.seekproportion",
+    "lsmlab.scanprefix",
     "lsmlab.readmissing",
     "lsmlab.update",
     "requestdistribution",

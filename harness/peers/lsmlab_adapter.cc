@@ -26,8 +26,11 @@ class LsmlabSession final : public StoreSession {
   Outcome Put(Slice key, Slice value) override { return Report(store_.Put(key, value)); }
   Outcome Delete(Slice key) override { return Report(store_.Delete(key)); }
 
-  Outcome Scan(Slice key, uint64_t count, uint64_t* sum) override {
-    const std::unique_ptr<Iterator> it = store_.NewIterator();
+  Outcome Scan(Slice key, Slice end, uint64_t count, uint64_t* sum) override {
+    ReadOptions options;
+    options.upper_bound = end;
+    if (!end.empty()) options.lower_bound = key;
+    const std::unique_ptr<Iterator> it = store_.NewIterator(options);
     Status status = it->Seek(key);
     uint64_t seen = 0;
     while (status.ok() && it->valid()) {

@@ -36,7 +36,7 @@ class NullSession final : public StoreSession {
   }
   Outcome Put(Slice key, Slice value) override { return Outcome::kDone; }
   Outcome Delete(Slice key) override { return Outcome::kDone; }
-  Outcome Scan(Slice key, uint64_t count, uint64_t* sum) override {
+  Outcome Scan(Slice key, Slice, uint64_t count, uint64_t* sum) override {
     const uint64_t start = KeyHash(key);
     for (uint64_t i = 0; i < count; ++i) *sum += TouchBytes(key) + TouchBytes(Pick(start + i));
     return Outcome::kDone;

@@ -256,7 +256,9 @@ class RocksdbSession final : public StoreSession {
   }
   Outcome Delete(Slice key) override { return Report(db_.Delete(write_, Rocks(key))); }
 
-  Outcome Scan(Slice key, uint64_t count, uint64_t* sum) override {
+  Outcome Scan(Slice key, Slice end, uint64_t count, uint64_t* sum) override {
+    const rocksdb::Slice bound = Rocks(end);
+    read_.iterate_upper_bound = end.empty() ? nullptr : &bound;
     const std::unique_ptr<rocksdb::Iterator> it(db_.NewIterator(read_));
     uint64_t seen = 0;
     for (it->Seek(Rocks(key)); it->Valid(); it->Next()) {
@@ -274,7 +276,7 @@ class RocksdbSession final : public StoreSession {
 
   rocksdb::DB& db_;
   const rocksdb::WriteOptions write_;
-  const rocksdb::ReadOptions read_;
+  rocksdb::ReadOptions read_;
   rocksdb::PinnableSlice value_;
 };
 

@@ -253,6 +253,7 @@ std::string RecordLine(const RunRecord& record, const Provenance& p) {
                   {"flags", p.flags},
                   {"type", p.build_type},
                   {"sanitizer", p.sanitizer}};
+  if (!p.plugins.empty()) out["build"]["plugins"] = p.plugins;
   out["machine"] = Machine(p);
   return Dump(out);
 }

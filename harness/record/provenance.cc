@@ -15,6 +15,7 @@
 #include <system_error>
 
 #include "lsmlab_revision.h"
+#include "variants/plugin_loader.h"
 
 namespace lsmlab::harness {
 namespace {
@@ -113,6 +114,9 @@ Provenance FindProvenance(const std::string& directory) {
   p.flags = LSMLAB_BUILD_FLAGS;
   p.build_type = LSMLAB_BUILD_TYPE;
   p.sanitizer = LSMLAB_BUILD_SANITIZER;
+  for (const LoadedPlugin& loaded : LoadedPlugins()) {
+    p.plugins.push_back(loaded.path + " " + loaded.hash);
+  }
   p.cpu = CpuModel();
   p.cores = static_cast<uint64_t>(std::max(sysconf(_SC_NPROCESSORS_ONLN), 0L));
   const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace lsmlab::harness {
 
@@ -10,6 +11,7 @@ struct Provenance {
   std::string revision;
   bool dirty = false;
   std::string compiler, flags, build_type, sanitizer;
+  std::vector<std::string> plugins;  // "path hash" of each, in the order of loading
   std::string cpu, kernel, filesystem, disk, write_cache;
   uint64_t cores = 0, memory_bytes = 0;
 };

@@ -18,6 +18,7 @@
 #include "harness/run/files.h"
 #include "harness/run/interrupt.h"
 #include "harness/run/run_store.h"
+#include "variants/plugin_loader.h"
 
 namespace lsmlab::harness {
 namespace {
@@ -47,9 +48,13 @@ Result<pid_t> Spawn(const ChildOptions& options, int* progress_fd) {
   if (pipe2(ends, O_CLOEXEC) != 0) return SystemError("pipe2");
   std::string name = "lsmlab", command = "child", spec = options.spec_path,
               records = options.records_path;
-  char* arguments[] = {name.data(), command.data(), spec.data(), records.data(), nullptr};
+  std::vector<std::string> plugins;
+  for (const LoadedPlugin& loaded : LoadedPlugins()) plugins.push_back("--plugin=" + loaded.path);
+  std::vector<char*> arguments = {name.data(), command.data(), spec.data(), records.data()};
+  for (std::string& plugin : plugins) arguments.push_back(plugin.data());
+  arguments.push_back(nullptr);
   const pid_t pid = fork();
-  if (pid == 0) BecomeChild(ends[1], arguments);
+  if (pid == 0) BecomeChild(ends[1], arguments.data());
   const int fork_errno = errno;
   close(ends[1]);
   *progress_fd = ends[0];

@@ -16,7 +16,7 @@ struct Signs {
 
 const std::vector<Signs>& Table() {
   static const std::vector<Signs> table = {
-      {"memtable", "", {"operations_written", "memtable_hits"}},
+      {"memtable", "", {"operations_written", "memtable_hits", "seeks"}},
       {"wal", "", {"wal_bytes"}},
       {"table", "", {"flushes", "compactions", "block_reads", "cache_hits", "cache_misses"}},
       {"filter", "load", {"flushes", "compactions"}},

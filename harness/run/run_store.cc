@@ -221,7 +221,7 @@ class Run {
     if (spec_.warmup != Warmup::kReadAll) return {};
     const std::unique_ptr<StoreSession> session = store_->NewSession();
     uint64_t sum = 0;
-    if (session->Scan(Slice(), workload_->info().record_count, &sum) == Outcome::kFailed)
+    if (session->Scan(Slice(), {}, workload_->info().record_count, &sum) == Outcome::kFailed)
       return session->error();
     Result<std::unique_ptr<OpStream>> keys =
         workload_->NewLoadStream({0, 1, spec_.identity.seed, 1});

@@ -69,7 +69,9 @@ std::vector<TestComposition> OnePartVariations() {
       const std::string variant(part->variants[i].name);
       if (variant == "fifo") continue;  // loses data on purpose
       const std::string name = "engine." + std::string(part_name) + ".variant";
-      all.push_back({TestName(std::string(part_name) + " " + variant), "", {{name, variant}}});
+      Settings changes = {{name, variant}};
+      if (variant == "prefix-bloom") changes.push_back({"engine.filter.prefix_bytes", "2"});
+      all.push_back({TestName(std::string(part_name) + " " + variant), "", std::move(changes)});
     }
   }
   all.push_back({"layout_slotted", "", {{"engine.table.block.layout", "slotted"}}});
@@ -81,6 +83,7 @@ std::vector<TestComposition> OnePartVariations() {
       {"round_robin_dynamic",
        "",
        {{"engine.compaction.pick", "round-robin"}, {"engine.compaction.dynamic_levels", "true"}}});
+  all.push_back({"filter_monkey", "", {{"engine.filter.allocation", "monkey"}}});
   for (const char* variant : {"lru", "swizzled"}) {
     all.push_back({TestName(std::string(variant) + " filled by writes"),
                    "",

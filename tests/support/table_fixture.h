@@ -49,9 +49,13 @@ inline const Codec* CodecOf(uint8_t id) {
   return id == kLz4Codec.id ? lz4.get() : id == kZstdCodec.id ? zstd.get() : nullptr;
 }
 
+// That of the table under test, which may be a plugin's.
+inline const FilterVariant* tested_filter = nullptr;
+
 inline const FilterVariant* FilterOf(std::string_view name) {
+  if (tested_filter != nullptr && tested_filter->name == name) return tested_filter;
   for (const FilterVariant* filter :
-       {&kNoFilter, &kBloomFilter, &kBlockedBloomFilter, &kRibbonFilter}) {
+       {&kNoFilter, &kBloomFilter, &kBlockedBloomFilter, &kRibbonFilter, &kPrefixBloomFilter}) {
     if (filter->name == name) return filter;
   }
   return nullptr;
@@ -59,7 +63,8 @@ inline const FilterVariant* FilterOf(std::string_view name) {
 
 class TableHome {
  public:
-  explicit TableHome(const TableParts& parts) : io_(parts.alignment) {
+  explicit TableHome(const TableParts& parts)
+      : io_(parts.alignment), bits_per_key_(parts.bits_per_key) {
     SettingBag cache;
     cache.Set("bytes", static_cast<int64_t>(parts.cache_bytes));
     cache.Set("shards", parts.shards);
@@ -70,8 +75,11 @@ class TableHome {
     environment_.settings.Set("block.size", static_cast<int64_t>(parts.block_bytes));
     environment_.settings.Set("block.restart_interval", parts.restart_interval);
     environment_.settings.Set("index.search", std::string("btree"));
-    environment_.filter = parts.filter;
-    environment_.filter_bits_per_level = {parts.bits_per_key};
+    environment_.filter = tested_filter = parts.filter;
+    environment_.filter_settings = DefaultSettings(parts.filter->settings);
+    if (parts.filter == &kPrefixBloomFilter) {
+      environment_.filter_settings.Set("prefix_bytes", int64_t{3});
+    }
     if (parts.codec->id != 0) {
       environment_.codec_per_level = {
           std::shared_ptr<const Codec>(CodecOf(parts.codec->id), [](const Codec*) {})};
@@ -92,6 +100,7 @@ class TableHome {
     FileWriter writer(io_, IoSite::kFlush, std::move(file).value());
     TableBuildContext context;
     context.id = kId;
+    context.filter_bits_per_key = bits_per_key_;
     context.catalog_mark = "mark";
     auto builder = kFlatTable.make_builder(environment_, context, writer);
     fill(*builder, writer);
@@ -125,6 +134,7 @@ class TableHome {
 
  private:
   MemoryIo io_;
+  const double bits_per_key_;
   std::unique_ptr<BlockCache> cache_;
   TableEnvironment environment_;
   uint64_t file_number_ = 0;

@@ -180,6 +180,21 @@ TEST(Validity, RefusesPromisesThatNothingCouldKeep) {
   EXPECT_EQ(ErrorOf({{"engine.wal.variant", "off", "a", 0}}), "accepted");
 }
 
+TEST(Validity, RefusesFiltersThatCannotWork) {
+  const Assignment monkey = {"engine.filter.allocation", "monkey", "x.toml:3", 0};
+  EXPECT_EQ(ErrorOf({monkey}), "accepted");
+  std::string error = ErrorOf({monkey, {"engine.filter.variant", "none", "x.toml:4", 0}});
+  EXPECT_NE(error.find("x.toml:3: engine.filter.allocation = 'monkey' is refused"),
+            std::string::npos)
+      << error;
+  error = ErrorOf({monkey, {"engine.filter.bits_per_key", "10,5", "x.toml:4", 0}});
+  EXPECT_NE(error.find("x.toml:4: engine.filter.bits_per_key"), std::string::npos) << error;
+  const Assignment prefix = {"engine.filter.variant", "prefix-bloom", "x.toml:5", 0};
+  error = ErrorOf({prefix});
+  EXPECT_NE(error.find("allowed with it are 1 to 256"), std::string::npos) << error;
+  EXPECT_EQ(ErrorOf({prefix, {"engine.filter.prefix_bytes", "8", "x.toml:6", 0}}), "accepted");
+}
+
 TEST(Presets, AreListedLoadedAndComposed) {
   const std::vector<std::string> names = PresetNames();
   EXPECT_EQ(std::set<std::string>(names.begin(), names.end()).count("baseline"), 1u);

@@ -49,7 +49,7 @@ class MapStore final : public StoreAdapter {
       store_.map.erase(std::string(key));
       return Outcome::kDone;
     }
-    Outcome Scan(Slice key, uint64_t count, uint64_t* sum) override {
+    Outcome Scan(Slice key, Slice end, uint64_t count, uint64_t* sum) override {
       const std::lock_guard lock(store_.mutex);
       store_.scanned += count;
       return Outcome::kDone;

@@ -9,5 +9,6 @@ extern const FilterVariant kNoFilter;
 extern const FilterVariant kBloomFilter;
 extern const FilterVariant kBlockedBloomFilter;
 extern const FilterVariant kRibbonFilter;
+extern const FilterVariant kPrefixBloomFilter;
 
 }  // namespace lsmlab

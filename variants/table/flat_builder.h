@@ -135,9 +135,7 @@ class FlatBuilder final : public TableBuilder {
     return pages ? block_size - kBlockOverhead - kBlockTrailerBytes : block_size;
   }
   void ChooseFilter(const TableEnvironment& environment, const TableBuildContext& context) {
-    const auto& bits = environment.filter_bits_per_level;
-    const double per_key =
-        bits.empty() ? 0 : bits[std::min<size_t>(context.level, bits.size() - 1)];
+    const double per_key = context.filter_bits_per_key;
     if (environment.filter != nullptr && per_key > 0) {
       filter_ = environment.filter->make_builder(environment.filter_settings, per_key,
                                                  context.expected_keys);

@@ -98,10 +98,11 @@ Task<Status> FlatFile::LoadIndexAndFilter() {
                        "'" + properties_.filter_variant + "'");
   }
   LSMLAB_CO_TRY(co_await ReadRawBlock(footer_.filter, kMaxFilterBytes, "a filter", &filter_bytes_));
-  Result<FilterProbe> probe =
-      variant->open(Slice(filter_bytes_.data(), static_cast<size_t>(footer_.filter.size)));
+  const Slice filter(filter_bytes_.data(), static_cast<size_t>(footer_.filter.size));
+  Result<FilterProbe> probe = variant->open(filter);
   if (!probe.ok()) co_return AtOffset(*file_, footer_.filter.offset, probe.status());
   filter_ = probe.value();
+  if (variant->prefix_bytes != nullptr) filter_prefix_bytes_ = variant->prefix_bytes(filter);
   co_return Status();
 }
 

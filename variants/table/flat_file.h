@@ -102,6 +102,8 @@ class FlatFile {
   const FilterProbe& filter() const noexcept { return filter_; }
   const char* filter_data() const noexcept { return filter_bytes_.data(); }
   size_t filter_size() const noexcept { return footer_.filter.size; }
+  // Bytes of the key prefixes in the filter; 0: there are none.
+  uint32_t filter_prefix_bytes() const noexcept { return filter_prefix_bytes_; }
 
   // The cached block, or null.
   Block* TryPin(uint32_t i, const ReadGuard& guard) const noexcept {
@@ -164,6 +166,7 @@ class FlatFile {
   BlockIndex index_;
   AlignedBytes filter_bytes_;
   FilterProbe filter_;
+  uint32_t filter_prefix_bytes_ = 0;
   AlignedBytes slot_bytes_;
   BlockSlot* slots_ = nullptr;
   mutable std::atomic<uint64_t> reads_{0}, read_bytes_{0};

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "engine/format/key_prefix.h"
 #include "engine/parts/table.h"
 #include "variants/table/flat_file.h"
 #include "variants/table/flat_iterator.h"
@@ -23,6 +24,16 @@ class FlatTable final : public Table {
 
   TableFilter filter() const noexcept final {
     return {file_->filter(), file_->filter_data(), file_->filter_size()};
+  }
+
+  bool MayHoldRange(Slice lower, Slice upper, TableReadCounters& counters) const noexcept final {
+    const size_t bytes = file_->filter_prefix_bytes();
+    if (bytes == 0 || !ShareKeyPrefix(lower, upper, bytes)) return true;
+    ++counters.filter_probes;
+    const uint64_t hash = PrefixHash(lower.substr(0, bytes));
+    if (file_->filter().may_contain(file_->filter_data(), file_->filter_size(), hash)) return true;
+    ++counters.filter_negatives;
+    return false;
   }
 
   bool TryGet(const LookupKey& lookup, LookupFold& fold, const ReadGuard& guard,

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "engine/base/checksum.h"
+#include "engine/format/key_prefix.h"
 #include "engine/format/table_properties.h"
 
 namespace lsmlab::table_internal {
@@ -24,6 +25,13 @@ class EntryAudit {
       if (filter.may_contain != nullptr &&
           !filter.may_contain(file_.filter_data(), file_.filter_size(), KeyHash(entry.key))) {
         return Damage("every key in the filter", "entry " + std::to_string(entries_) + " missing");
+      }
+      const size_t prefix = file_.filter_prefix_bytes();
+      if (prefix != 0 && entry.key.size() >= prefix &&
+          !filter.may_contain(file_.filter_data(), file_.filter_size(),
+                              PrefixHash(entry.key.substr(0, prefix)))) {
+        return Damage("every key's prefix in the filter",
+                      "that of entry " + std::to_string(entries_) + " missing");
       }
       ++distinct_;
     }

@@ -21,6 +21,7 @@ WorkloadInfo MakeInfo(const Settings& s, PropertyReader& reader, std::string sou
   for (size_t i = 0; i < kOpKindCount; ++i) info.mix[i] = s.weights[i] / sum;
   info.field_count = s.field_count;
   info.raw_value = s.raw_value;
+  info.scan_prefix_bytes = s.scan_prefix_bytes;
   info.max_record_bytes = s.max_record_bytes();
   info.max_key_bytes = KeyFormat::MaxBytes(s);
   info.update = s.update;

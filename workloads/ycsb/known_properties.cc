@@ -53,6 +53,7 @@ constexpr KnownProperty kKnown[] = {
     {"lsmlab.readmissing", kExtension},
     {"lsmlab.deleteproportion", kExtension},
     {"lsmlab.seekproportion", kExtension},
+    {"lsmlab.scanprefix", kExtension},
     {"lsmlab.compressibility", kExtension},
     {"lsmlab.update", kExtension},
     {"lsmlab.rawvalue", kExtension},

@@ -13,6 +13,7 @@ namespace {
 constexpr uint64_t kMaxCount = (uint64_t{1} << 62) - 1;
 constexpr uint64_t kMaxFieldBytes = 64 << 20;
 constexpr uint64_t kMaxRecordBytes = 64 << 20;
+constexpr uint64_t kMaxScanPrefix = 256;
 constexpr uint64_t kJavaMaxInt = 2147483647;
 
 void ReadCounts(PropertyReader& r, Settings* s) {
@@ -87,6 +88,7 @@ void ReadScans(PropertyReader& r, Settings* s) {
   }
   s->scan_length = static_cast<LengthDistribution>(
       1 + r.Choice("scanlengthdistribution", 0, {"uniform", "zipfian"}));
+  s->scan_prefix_bytes = r.Integer("lsmlab.scanprefix", 0, 0, kMaxScanPrefix);
 }
 
 void ReadRecords(PropertyReader& r, Settings* s) {

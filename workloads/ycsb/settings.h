@@ -41,6 +41,7 @@ struct Settings {
   uint64_t min_scan_length = 0;
   uint64_t max_scan_length = 0;
   LengthDistribution scan_length = LengthDistribution::kUniform;
+  uint64_t scan_prefix_bytes = 0;  // 0 = scans have no end but their length.
 
   uint32_t field_count = 0;
   uint64_t field_length = 0;
