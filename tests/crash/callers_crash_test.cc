@@ -215,7 +215,7 @@ class CallersCrashTest : public testing::TestWithParam<std::string> {};
 TEST_P(CallersCrashTest, LeavesAPrefixOfEveryCallersWrites) {
   const long frames = LiveFrames();
   uint64_t torn = 0;
-  for (const TestComposition& preset : PresetCompositions()) {
+  for (const TestComposition& preset : MainPresets()) {
     for (uint64_t i = 1; i <= 3; ++i) {
       const CallersRun run{preset, GetParam(), TestSeed(i)};
       uint64_t steps;

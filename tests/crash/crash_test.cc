@@ -18,11 +18,14 @@ uint64_t points_checked = 0;
 
 std::vector<CrashCase> AllCases() {
   std::vector<CrashCase> cases;
-  for (const TestComposition& preset : PresetCompositions()) {
+  for (const TestComposition& preset : MainPresets()) {
     for (const char* sync : {"none", "interval", "group", "every"}) {
       cases.push_back({preset, sync, 24, 0});
       cases.push_back({preset, sync, 250, 30});
     }
+  }
+  for (const TestComposition& preset : OtherPresets()) {
+    cases.push_back({preset, "group", 120, 20});
   }
   for (const TestComposition& variation : OnePartVariations()) {
     if (variation.name.starts_with("sync")) continue;

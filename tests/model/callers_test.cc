@@ -218,7 +218,7 @@ class CallersTest : public testing::TestWithParam<std::string> {};
 
 TEST_P(CallersTest, SeeWhatTheyWroteAndALinearOrder) {
   const long frames = LiveFrames();
-  for (const TestComposition& preset : PresetCompositions()) {
+  for (const TestComposition& preset : MainPresets()) {
     for (uint64_t i = 1; i <= 20; ++i) {
       const uint64_t seed = TestSeed(i);
       uint64_t trace = 0;

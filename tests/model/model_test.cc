@@ -32,10 +32,13 @@ static_assert(kPosixOperations <= kOperationsPerStore);
 
 std::vector<ModelCase> AllCases() {
   std::vector<ModelCase> cases;
-  for (const TestComposition& composition : PresetCompositions()) {
+  for (const TestComposition& composition : MainPresets()) {
     cases.push_back({composition, "posix", "threads", kPosixOperations});
     cases.push_back({composition, "simulated", "inline", kPresetOperations});
     cases.push_back({composition, "simulated", "threads", kPresetOperations});
+  }
+  for (const TestComposition& composition : OtherPresets()) {
+    cases.push_back({composition, "simulated", "inline", kVariationOperations});
   }
   for (const TestComposition& composition : OnePartVariations()) {
     cases.push_back({composition, "posix", "inline", kPosixOperations / 6});

@@ -178,7 +178,7 @@ TEST_P(ThreadsTest, ReadersSeeWhatWasAcknowledgedAndWholeBatches) {
 }
 
 std::vector<TestComposition> Compositions() {
-  std::vector<TestComposition> all = PresetCompositions();
+  std::vector<TestComposition> all = MainPresets();
   all.push_back({"skiplist_group",
                  "",
                  {{"engine.memtable.variant", "skiplist"}, {"engine.wal.sync", "group"}}});

@@ -30,8 +30,10 @@ struct TestComposition {
 // Composes it; a mistake ends the test program.
 Composition ComposeSmall(const TestComposition& wanted, const Settings& more = {});
 
-// Every shipped preset.
-std::vector<TestComposition> PresetCompositions();
+// The shipped presets: the two that everything is measured with, baseline and fast, and the others,
+// which are made of parts that OnePartVariations exchanges one by one.
+std::vector<TestComposition> MainPresets();
+std::vector<TestComposition> OtherPresets();
 // The default with one part exchanged: each memtable, block layout, cache, filter, codec and log
 // sync setting of the registry appears at least once. Also the test doubles of part_doubles.h.
 std::vector<TestComposition> OnePartVariations();

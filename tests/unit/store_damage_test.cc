@@ -213,7 +213,7 @@ TEST_P(DamageTest, ALogThatWasNotClosedKeepsAPrefixOrReports) {
 }
 
 std::vector<TestComposition> Compositions() {
-  std::vector<TestComposition> all = PresetCompositions();
+  std::vector<TestComposition> all = MainPresets();
   all.push_back({"slotted_zstd",
                  "",
                  {{"engine.table.block.layout", "slotted"}, {"engine.codec.variant", "zstd"}}});
