@@ -176,6 +176,7 @@ class Tree {
   enum class SyncMode : uint8_t { kNone, kInterval, kGroup, kEvery } sync_mode_ = SyncMode::kNone;
   int64_t sync_interval_ns_ = 0;
   enum class CacheFill : uint8_t { kReads, kCompactions, kWrites } cache_fill_ = CacheFill::kReads;
+  bool align_outputs_ = false;
   uint32_t levels_ = 0;
   int compactions_max_ = 1;
 

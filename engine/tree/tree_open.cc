@@ -56,6 +56,7 @@ Tree::Tree(TreeEnvironment environment) : env_(std::move(environment)), ids_(env
                   : fill == "compactions" ? CacheFill::kCompactions
                                           : CacheFill::kReads;
   }
+  align_outputs_ = c.table.settings.Choice("output.cut") == "aligned";
   policy_ = c.compaction.variant->make(c.compaction.settings);
   levels_ = policy_->levels();
   // A flush need not wait for one of them to end: compactions step aside at their yield points.

@@ -41,6 +41,7 @@ std::vector<TableParts> AllParts() {
           all.push_back(Parts(layout == 0 ? "restarts" : "slotted", *FilterVariants()[f],
                               *CodecVariants()[c], *CacheVariants()[cache], blocks[turn % 5],
                               turn % 2 == 0 ? 4096 : 1));
+          if (turn % 3 == 0) all.back().index_search = "binary";
         }
       }
     }

@@ -72,6 +72,10 @@ std::vector<TestComposition> OnePartVariations() {
       all.push_back({TestName(std::string(part_name) + " " + variant), "", {{name, variant}}});
     }
   }
+  all.push_back(
+      {"aligned_cut_binary_index",
+       "",
+       {{"engine.table.output.cut", "aligned"}, {"engine.table.index.search", "binary"}}});
   all.push_back({"layout_slotted", "", {{"engine.table.block.layout", "slotted"}}});
   all.push_back(
       {"slotted_zstd_last",

@@ -407,6 +407,9 @@ TEST(BlockIndex, FindsAsBinarySearchDoesForEverySize) {
       }
       const auto index = BlockIndex::Open(writer.Finish(), separators[0].first, 1u << 30);
       ASSERT_TRUE(index.ok());
+      const auto halved =
+          BlockIndex::Open(writer.Finish(), separators[0].first, 1u << 30, IndexSearch::kBinary);
+      ASSERT_TRUE(halved.ok());
       for (int probe = 0; probe < 2000; ++probe) {
         auto target = separators[random.Below(separators.size())];
         if (random.OneIn(2)) target.second = MakeTag(random.Below(9), EntryKind::kPut);
@@ -415,6 +418,7 @@ TEST(BlockIndex, FindsAsBinarySearchDoesForEverySize) {
         if (random.OneIn(50)) target.first = "zzz";
         const auto expected = std::lower_bound(separators.begin(), separators.end(), target, less);
         ASSERT_EQ(index->Find(target.first, target.second), expected - separators.begin());
+        ASSERT_EQ(halved->Find(target.first, target.second), expected - separators.begin());
       }
     }
   }

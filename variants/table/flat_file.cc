@@ -17,6 +17,12 @@ Status AtOffset(const IoFile& file, uint64_t offset, const Status& status) {
   return Status(status.code(), std::move(message));
 }
 
+// Of today's settings, which may be another table variant's.
+IndexSearch SearchOf(const SettingBag& settings) {
+  const bool binary = settings.Has("index.search") && settings.Choice("index.search") == "binary";
+  return binary ? IndexSearch::kBinary : IndexSearch::kBtree;
+}
+
 }  // namespace
 
 AlignedRange::AlignedRange(const IoFile& file, uint64_t from, uint64_t size) noexcept {
@@ -77,7 +83,7 @@ Task<Status> FlatFile::LoadIndexAndFilter() {
   if (has_filter) data_end = std::min(data_end, footer_.filter.offset);
   Result<BlockIndex> index =
       BlockIndex::Open(Slice(encoded.data(), static_cast<size_t>(footer_.index.size)),
-                       properties_.smallest_key, data_end);
+                       properties_.smallest_key, data_end, SearchOf(environment_.settings));
   if (!index.ok()) co_return AtOffset(*file_, footer_.index.offset, index.status());
   index_ = std::move(index).value();
   if (index_.count() != properties_.data_blocks) {

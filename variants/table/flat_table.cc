@@ -26,8 +26,8 @@ constexpr SettingSpec kFlatSettings[] = {
      "around it in memory; a larger entry gets a block of its own"},
     {"block.restart_interval", SettingType::kInteger, "16", 1, 1024, "",
      "entries from one whole key to the next, in layout restarts"},
-    {"index.search", SettingType::kChoice, "btree", 0, 0, "btree",
-     "how the index finds a block: static B-tree of 8-byte key heads"},
+    {"index.search", SettingType::kChoice, "btree", 0, 0, "btree|binary",
+     "how the index in memory finds a block: static B-tree of 8-byte key heads, or halving them"},
 };
 
 std::unique_ptr<TableBuilder> MakeFlatBuilder(const TableEnvironment& environment,
