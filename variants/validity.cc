@@ -20,6 +20,14 @@ constexpr ValidityRule kRules[] = {
      [](const Composition& c) {
        return c.executor.variant->name == "inline" && c.wal.settings.Choice("sync") == "interval";
      }},
+    {"engine.table.block.search",
+     "interpolation guesses among key heads, which engine.table.block.layout 'restarts' has not; "
+     "allowed with it are 'binary' and 'hash'",
+     [](const Composition& c) {
+       const SettingBag& table = c.table.settings;
+       return table.Choice("block.search") == "interpolation" &&
+              table.Choice("block.layout") == "restarts";
+     }},
 };
 
 }  // namespace

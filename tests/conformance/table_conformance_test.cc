@@ -42,6 +42,8 @@ std::vector<TableParts> AllParts() {
                               *CodecVariants()[c], *CacheVariants()[cache], blocks[turn % 5],
                               turn % 2 == 0 ? 4096 : 1));
           if (turn % 3 == 0) all.back().index_search = "binary";
+          if (turn % 4 == 1) all.back().block_search = "hash";
+          if (turn % 4 == 3 && layout == 1) all.back().block_search = "interpolation";
         }
       }
     }
@@ -347,7 +349,8 @@ TEST_P(TableConformance, PropertiesSayWhatIsInside) {
   EXPECT_EQ(p.entries, model_.size());
   EXPECT_EQ(p.smallest_key, model_.begin()->first.first);
   EXPECT_EQ(p.largest_tag, model_.rbegin()->first.second);
-  EXPECT_EQ(p.block_layout, GetParam().layout);
+  const bool hashed = GetParam().block_search == "hash";
+  EXPECT_EQ(p.block_layout, GetParam().layout + (hashed ? "-hash" : ""));
   EXPECT_EQ(p.filter_variant, GetParam().filter->name);
   EXPECT_EQ(p.codec, GetParam().codec->name);
   EXPECT_EQ(p.catalog_mark, "mark");

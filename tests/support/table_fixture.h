@@ -29,6 +29,7 @@ using EntryMap = std::map<EntryKey, std::string, EntryLess>;
 struct TableParts {
   std::string layout = "restarts";
   std::string index_search = "btree";
+  std::string block_search = "binary";
   const FilterVariant* filter = &kBloomFilter;
   const CodecVariant* codec = &kNoCodec;
   const CacheVariant* cache = &kLruCache;
@@ -71,6 +72,7 @@ class TableHome {
     environment_.settings.Set("block.size", static_cast<int64_t>(parts.block_bytes));
     environment_.settings.Set("block.restart_interval", parts.restart_interval);
     environment_.settings.Set("index.search", parts.index_search);
+    environment_.settings.Set("block.search", parts.block_search);
     environment_.filter = parts.filter;
     environment_.filter_bits_per_level = {parts.bits_per_key};
     if (parts.codec->id != 0) {

@@ -17,10 +17,8 @@ Status AtOffset(const IoFile& file, uint64_t offset, const Status& status) {
   return Status(status.code(), std::move(message));
 }
 
-// Of today's settings, which may be another table variant's.
 IndexSearch SearchOf(const SettingBag& settings) {
-  const bool binary = settings.Has("index.search") && settings.Choice("index.search") == "binary";
-  return binary ? IndexSearch::kBinary : IndexSearch::kBtree;
+  return settings.Choice("index.search") == "binary" ? IndexSearch::kBinary : IndexSearch::kBtree;
 }
 
 }  // namespace

@@ -13,7 +13,7 @@ namespace lsmlab::table_internal {
 
 // Iterator over a flat table. Inside a block it is the layout's cursor; between blocks it takes a
 // reference from the cache without waiting, and only what must be read becomes a Task.
-template <typename Layout>
+template <typename Cursor>
 class FlatIterator final : public InternalIterator {
  public:
   FlatIterator(const FlatFile& file, const Table::IteratorOptions& options,
@@ -205,7 +205,7 @@ class FlatIterator final : public InternalIterator {
   BlockIndex::Leaf prepared_leaf_;  // from kLeaf on
   uint32_t prepared_block_;         // from kBlock on
   uint32_t at_ = kNoBlock;          // the block that the cursor is attached to
-  typename Layout::Cursor cursor_;
+  Cursor cursor_;
   BlockRef block_;                      // of the cache
   std::unique_ptr<FlatWindow> window_;  // !fill_cache: what the cache did not have
 };

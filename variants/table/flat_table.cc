@@ -7,6 +7,7 @@
 #include "engine/format/table_footer.h"
 #include "engine/format/table_properties.h"
 #include "variants/table/flat_builder.h"
+#include "variants/table/hashed_block.h"
 #include "variants/table/restarts_block.h"
 #include "variants/table/slotted_block.h"
 #include "variants/table/tables.h"
@@ -15,6 +16,9 @@ namespace lsmlab {
 namespace {
 
 using namespace table_internal;  // NOLINT: the variant's own namespace
+
+using RestartsHash = HashedLayout<RestartsLayout>;
+using SlottedHash = HashedLayout<SlottedLayout>;
 
 constexpr uint64_t kMaxPropertiesBytes = 32u << 20;
 
@@ -26,6 +30,10 @@ constexpr SettingSpec kFlatSettings[] = {
      "around it in memory; a larger entry gets a block of its own"},
     {"block.restart_interval", SettingType::kInteger, "16", 1, 1024, "",
      "entries from one whole key to the next, in layout restarts"},
+    {"block.search", SettingType::kChoice, "binary", 0, 0, "binary|hash|interpolation",
+     "how a point read searches a block: key heads or restart points by halving and wide compares; "
+     "a "
+     "hash table written with the block; a guess from the first and last head, in layout slotted"},
     {"index.search", SettingType::kChoice, "btree", 0, 0, "btree|binary",
      "how the index in memory finds a block: static B-tree of 8-byte key heads, or halving them"},
 };
@@ -33,10 +41,35 @@ constexpr SettingSpec kFlatSettings[] = {
 std::unique_ptr<TableBuilder> MakeFlatBuilder(const TableEnvironment& environment,
                                               const TableBuildContext& context,
                                               FileWriter& writer) {
-  if (environment.settings.Choice("block.layout") == SlottedLayout::kName) {
-    return std::make_unique<FlatBuilder<SlottedLayout>>(environment, context, writer);
+  const bool slotted = environment.settings.Choice("block.layout") == SlottedLayout::kName;
+  if (environment.settings.Choice("block.search") == "hash") {
+    if (slotted) return std::make_unique<FlatBuilder<SlottedHash>>(environment, context, writer);
+    return std::make_unique<FlatBuilder<RestartsHash>>(environment, context, writer);
   }
+  if (slotted) return std::make_unique<FlatBuilder<SlottedLayout>>(environment, context, writer);
   return std::make_unique<FlatBuilder<RestartsLayout>>(environment, context, writer);
+}
+
+// By what is written in the table; only how heads are searched is up to today's settings.
+Result<std::unique_ptr<Table>> MakeFlatTable(const TableEnvironment& environment,
+                                             std::unique_ptr<FlatFile> file) {
+  const std::string& layout = file->properties().block_layout;
+  std::unique_ptr<Table> table;
+  if (layout == RestartsLayout::kName) {
+    table = std::make_unique<FlatTable<RestartsLayout>>(std::move(file));
+  } else if (layout == RestartsHash::kName) {
+    table = std::make_unique<FlatTable<RestartsHash>>(std::move(file));
+  } else if (layout == SlottedHash::kName) {
+    table = std::make_unique<FlatTable<SlottedHash>>(std::move(file));
+  } else if (layout != SlottedLayout::kName) {
+    return DamageAt(file->file().path(), file->footer().properties.offset, "a known block layout",
+                    "'" + layout + "'");
+  } else if (environment.settings.Choice("block.search") == "interpolation") {
+    table = std::make_unique<FlatTable<InterpolatedLayout>>(std::move(file));
+  } else {
+    table = std::make_unique<FlatTable<SlottedLayout>>(std::move(file));
+  }
+  return table;
 }
 
 std::string IdText(const TableId& id) { return HexWord(id.high) + HexWord(id.low).substr(2); }
@@ -99,22 +132,11 @@ Task<Result<std::unique_ptr<Table>>> OpenFlat(const TableEnvironment& environmen
   if (!footer.ok()) co_return footer.status();
   Result<TableProperties> properties = co_await ReadProperties(io, *file, footer.value());
   if (!properties.ok()) co_return properties.status();
-  const bool slotted = properties->block_layout == SlottedLayout::kName;
-  if (!slotted && properties->block_layout != RestartsLayout::kName) {
-    co_return DamageAt(file->path(), footer->properties.offset, "block layout restarts or slotted",
-                       "'" + properties->block_layout + "'");
-  }
   auto opened = std::make_unique<FlatFile>(environment, std::move(file), file_number,
                                            footer.value(), std::move(properties).value());
   const Status loaded = co_await opened->LoadIndexAndFilter();
   if (!loaded.ok()) co_return loaded;
-  std::unique_ptr<Table> table;
-  if (slotted) {
-    table = std::make_unique<FlatTable<SlottedLayout>>(std::move(opened));
-  } else {
-    table = std::make_unique<FlatTable<RestartsLayout>>(std::move(opened));
-  }
-  co_return table;
+  co_return MakeFlatTable(environment, std::move(opened));
 }
 
 }  // namespace

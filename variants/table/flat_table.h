@@ -72,7 +72,7 @@ class FlatTable final : public Table {
   }
 
   std::unique_ptr<InternalIterator> NewIterator(const IteratorOptions& options) const final {
-    return std::make_unique<FlatIterator<Layout>>(*file_, options, footprint_);
+    return std::make_unique<FlatIterator<typename Layout::Cursor>>(*file_, options, footprint_);
   }
 
   void FillCache(std::vector<KeptBlock> blocks) const final {
@@ -103,8 +103,12 @@ class FlatTable final : public Table {
             kBlockDataOffset + static_cast<size_t>(data / p.data_blocks)};
   }
   uint32_t Find(const LookupKey& lookup) const noexcept {
-    return file_->index().FindLikely(lookup,
-                                     [this](uint32_t first) { file_->PrefetchSlots(first); });
+    const auto on_leaf = [this](uint32_t first) { file_->PrefetchSlots(first); };
+    if constexpr (Layout::kNeedsExactBlock) {
+      return file_->index().Find(lookup.key, SnapshotTag(lookup.snapshot), on_leaf);
+    } else {
+      return file_->index().FindLikely(lookup, on_leaf);
+    }
   }
   // Where a search goes on that ran out of block i: count() when that was all.
   uint32_t BlockAfter(uint32_t i, const LookupKey& lookup, SearchEnd& end) const noexcept {
