@@ -20,6 +20,13 @@ constexpr ValidityRule kRules[] = {
      [](const Composition& c) {
        return c.executor.variant->name == "inline" && c.wal.settings.Choice("sync") == "interval";
      }},
+    {"engine.table.block.alignment",
+     "a block that is no multiple of 4KiB would leave part of its pages empty; "
+     "engine.table.block.size is to be one",
+     [](const Composition& c) {
+       const SettingBag& table = c.table.settings;
+       return table.Choice("block.alignment") == "page" && table.Bytes("block.size") % 4096 != 0;
+     }},
     {"engine.table.block.search",
      "interpolation guesses among key heads, which engine.table.block.layout 'restarts' has not; "
      "allowed with it are 'binary' and 'hash'",

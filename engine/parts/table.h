@@ -42,6 +42,7 @@ struct TableProperties {
   int64_t oldest_tombstone_ns = 0;  // no tombstone is older; 0: there is none
   std::string table_variant, block_layout, filter_variant, codec;
   double filter_bits_per_key = 0;
+  uint32_t block_alignment = 0;  // data blocks start at multiples of it; 0: anywhere
   std::string catalog_mark;  // bytes of the catalog part (TableMark)
 };
 

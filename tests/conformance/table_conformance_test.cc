@@ -42,6 +42,7 @@ std::vector<TableParts> AllParts() {
                               *CodecVariants()[c], *CacheVariants()[cache], blocks[turn % 5],
                               turn % 2 == 0 ? 4096 : 1));
           if (turn % 3 == 0) all.back().index_search = "binary";
+          if (turn % 10 == 4 || turn % 10 == 8) all.back().block_alignment = "page";
           if (turn % 4 == 1) all.back().block_search = "hash";
           if (turn % 4 == 3 && layout == 1) all.back().block_search = "interpolation";
         }
@@ -514,6 +515,42 @@ TEST_P(TableCaching, ABlockOfAPageTakesAPage) {
       TableHome::Must(Finish(it->Next()));
     }
     EXPECT_LE(home.cache().Counters().charge_bytes, 4096 * table->properties().data_blocks);
+  }
+}
+
+// Whatever their size, and compressed only where that saves a page.
+TEST(TablePages, AReadTouchesNoPageMoreThanItMust) {
+  const EntryMap model = RandomEntries(14, 4000, "user", 1'000'000);
+  for (const uint64_t block_bytes : {4096, 16384, 262144}) {
+    uint64_t pages[2] = {0, 0};
+    for (const CodecVariant* codec : {&kNoCodec, &kLz4Codec}) {
+      TableParts parts;
+      parts.layout = "slotted";
+      parts.codec = codec;
+      parts.cache = &kNoCache;
+      parts.block_bytes = block_bytes;
+      parts.alignment = 4096;  // the bytes of a read are then those of its pages
+      parts.block_alignment = "page";
+      TableHome home(parts);
+      home.Build("t", model);
+      auto table = std::move(home.Open("t")).value();
+      EXPECT_EQ(table->properties().block_alignment, 4096u);
+      auto it = table->NewIterator({});
+      for (TableHome::Must(Finish(it->SeekToFirst())); it->valid();) {
+        TableHome::Must(Finish(it->Next()));
+      }
+      const uint64_t blocks = table->properties().data_blocks;
+      EXPECT_EQ(table->block_reads(), blocks);
+      EXPECT_EQ(table->block_read_bytes(), (table->properties().data_bytes + 4095) / 4096 * 4096);
+      EXPECT_LE(table->block_read_bytes(), blocks * block_bytes);
+      pages[codec == &kLz4Codec] = table->block_read_bytes() / 4096;
+      EXPECT_TRUE(Finish(table->Verify()).ok());
+    }
+    if (block_bytes == 4096) {
+      EXPECT_EQ(pages[0], pages[1]) << "a page is the least that can be read";
+    } else {
+      EXPECT_LT(pages[1], pages[0]);
+    }
   }
 }
 

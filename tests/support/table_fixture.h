@@ -30,6 +30,7 @@ struct TableParts {
   std::string layout = "restarts";
   std::string index_search = "btree";
   std::string block_search = "binary";
+  std::string block_alignment = "packed";
   const FilterVariant* filter = &kBloomFilter;
   const CodecVariant* codec = &kNoCodec;
   const CacheVariant* cache = &kLruCache;
@@ -73,6 +74,7 @@ class TableHome {
     environment_.settings.Set("block.restart_interval", parts.restart_interval);
     environment_.settings.Set("index.search", parts.index_search);
     environment_.settings.Set("block.search", parts.block_search);
+    environment_.settings.Set("block.alignment", parts.block_alignment);
     environment_.filter = parts.filter;
     environment_.filter_bits_per_level = {parts.bits_per_key};
     if (parts.codec->id != 0) {

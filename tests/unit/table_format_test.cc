@@ -162,7 +162,7 @@ TEST(TableProperties, RoundTripAndGoldenStart) {
 }
 
 TEST(TableProperties, UnknownFieldsAreIgnoredOnlyWhenOptional) {
-  EXPECT_TRUE(DecodeTableProperties(std::string("\x01\xe8\x07\x02xx", 6)).ok());     // 1000
+  EXPECT_TRUE(DecodeTableProperties(std::string("\x01\xd0\x0f\x02xx", 6)).ok());     // 2000
   EXPECT_FALSE(DecodeTableProperties(std::string("\x01\xe7\x07\x02xx", 6)).ok());    // 999
   EXPECT_FALSE(DecodeTableProperties(std::string("\x01\x03\x02\x80\x00", 5)).ok());  // not shortest
   EXPECT_FALSE(DecodeTableProperties(std::string("\x01\x05\x01\x02", 4)).ok());      // bool of 2

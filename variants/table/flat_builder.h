@@ -17,10 +17,12 @@
 
 // Builder of `flat` tables:
 //
-//   table := data block*, filter block?, index block, properties block, zero*, footer
+//   table := (zero*, data block)*, filter block?, index block, properties block, zero*, footer
 //
-// All blocks carry the trailer of engine/format/block_trailer.h. Filter, index and properties are
-// stored raw; the zeros bring a direct file to its alignment.
+// With block.alignment = "page" every data block starts a page of 4 KiB, and one that compression
+// would not make at least a page shorter stays raw. All blocks carry the trailer of
+// engine/format/block_trailer.h. Filter, index and properties are stored raw; the zeros bring a
+// direct file to its alignment.
 namespace lsmlab::table_internal {
 
 template <typename Layout>
@@ -30,7 +32,8 @@ class FlatBuilder final : public TableBuilder {
               FileWriter& writer)
       : writer_(writer),
         table_seed_(TableSeed(context.id)),
-        block_bytes_(DataBytes(environment.settings.Bytes("block.size"))),
+        alignment_(environment.settings.Choice("block.alignment") == "page" ? kPageBytes : 0),
+        block_bytes_(DataBytes(environment.settings.Bytes("block.size"), alignment_ != 0)),
         block_(LayoutOptions{block_bytes_, static_cast<size_t>(environment.settings.Integer(
                                                "block.restart_interval"))}) {
     properties_.id = context.id;
@@ -42,6 +45,7 @@ class FlatBuilder final : public TableBuilder {
     properties_.catalog_mark = context.catalog_mark;
     properties_.table_variant = "flat";
     properties_.block_layout = Layout::kName;
+    properties_.block_alignment = alignment_;
     properties_.min_sequence = kMaxSequence;
     ChooseFilter(environment, context);
     ChooseCodec(environment, context);
@@ -129,10 +133,15 @@ class FlatBuilder final : public TableBuilder {
   }
 
  private:
+  static constexpr uint32_t kPageBytes = 4096;
   // A block of whole pages shall take just these in memory, with what surrounds its data there.
-  static size_t DataBytes(size_t block_size) {
-    const bool pages = block_size % 4096 == 0 && block_size <= kLargestPooledFrame;
-    return pages ? block_size - kBlockOverhead - kBlockTrailerBytes : block_size;
+  static size_t DataBytes(size_t block_size, bool aligned) {
+    if (block_size % kPageBytes != 0) return block_size;
+    if (block_size > kLargestPooledFrame) return block_size - (aligned ? kBlockTrailerBytes : 0);
+    return block_size - kBlockOverhead - kBlockTrailerBytes;
+  }
+  static size_t Pages(size_t payload) {
+    return (payload + kBlockTrailerBytes + kPageBytes - 1) / kPageBytes;
   }
   void ChooseFilter(const TableEnvironment& environment, const TableBuildContext& context) {
     const auto& bits = environment.filter_bits_per_level;
@@ -178,11 +187,13 @@ class FlatBuilder final : public TableBuilder {
     uint8_t codec = 0;
     if (codec_ != nullptr) {
       compressed_.clear();
-      if (codec_->Compress(raw, compressed_)) {
+      if (codec_->Compress(raw, compressed_) &&
+          (alignment_ == 0 || Pages(compressed_.size()) < Pages(raw.size()))) {
         payload = compressed_;
         codec = codec_id_;
       }
     }
+    if (alignment_ != 0) writer_.Pad(alignment_);
     index_.Add(Write(payload, raw.size(), codec), continues, last_key_, last_tag_);
     block_.Reset();
   }
@@ -208,6 +219,7 @@ class FlatBuilder final : public TableBuilder {
 
   FileWriter& writer_;
   const uint64_t table_seed_;
+  const uint32_t alignment_;  // of data blocks; 0: none
   const size_t block_bytes_;
   typename Layout::Builder block_;
   IndexWriter index_;

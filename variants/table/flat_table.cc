@@ -28,6 +28,9 @@ constexpr SettingSpec kFlatSettings[] = {
     {"block.size", SettingType::kBytes, "4KiB", 512, 1 << 20, "",
      "bytes of a block before compression; a multiple of 4KiB up to 128KiB counts the 134 bytes "
      "around it in memory; a larger entry gets a block of its own"},
+    {"block.alignment", SettingType::kChoice, "packed", 0, 0, "packed|page",
+     "where a block starts in the file: right after the one before, or on a page of 4 KiB, so that "
+     "reading it touches no page more than it must"},
     {"block.restart_interval", SettingType::kInteger, "16", 1, 1024, "",
      "entries from one whole key to the next, in layout restarts"},
     {"block.search", SettingType::kChoice, "binary", 0, 0, "binary|hash|interpolation",

@@ -96,9 +96,12 @@ class FlatTable final : public Table {
   Footprint MeanFootprint() const noexcept {
     const TableProperties& p = file_->properties();
     if (p.data_blocks == 0) return {};
-    const uint64_t data = p.codec == "none"
-                              ? p.data_bytes - p.data_blocks * kBlockTrailerBytes
-                              : Layout::DataBytes(p.entries, p.raw_key_bytes + p.raw_value_bytes);
+    uint64_t data = 0;
+    if (p.codec != "none") {
+      data = Layout::DataBytes(p.entries, p.raw_key_bytes + p.raw_value_bytes);
+    } else {  // padding aside
+      for (uint32_t i = 0; i < p.data_blocks; ++i) data += file_->index().handle(i).size;
+    }
     return {Layout::LinesToSearch(static_cast<size_t>(p.entries / p.data_blocks)),
             kBlockDataOffset + static_cast<size_t>(data / p.data_blocks)};
   }
