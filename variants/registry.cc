@@ -33,7 +33,8 @@ constexpr const WalVariant* kWals[] = {
     &kOffWal,     // keeps nothing: what was not flushed is lost
 };
 constexpr const TableVariant* kTables[] = {
-    &kFlatTable,  // index and filter whole, in memory while the table is open
+    &kFlatTable,         // index and filter whole, in memory while the table is open
+    &kPartitionedTable,  // index and filter in pieces, in the cache
 };
 constexpr const FilterVariant* kFilters[] = {
     &kBloomFilter,         // one bit array per table

@@ -27,6 +27,7 @@ struct EntryLess {
 using EntryMap = std::map<EntryKey, std::string, EntryLess>;
 
 struct TableParts {
+  const TableVariant* table = &kFlatTable;
   std::string layout = "restarts";
   std::string index_search = "btree";
   std::string block_search = "binary";
@@ -62,7 +63,7 @@ inline const FilterVariant* FilterOf(std::string_view name) {
 
 class TableHome {
  public:
-  explicit TableHome(const TableParts& parts) : io_(parts.alignment) {
+  explicit TableHome(const TableParts& parts) : table_(parts.table), io_(parts.alignment) {
     SettingBag cache;
     cache.Set("bytes", static_cast<int64_t>(parts.cache_bytes));
     cache.Set("shards", parts.shards);
@@ -98,10 +99,11 @@ class TableHome {
     TableBuildContext context;
     context.id = kId;
     context.catalog_mark = "mark";
-    auto builder = kFlatTable.make_builder(environment_, context, writer);
+    auto builder = table_->make_builder(environment_, context, writer);
     fill(*builder, writer);
     TableProperties properties;
     Must(builder->Finish(&properties));
+    kept_ = builder->TakeKeptBlocks();
     Must(Finish(writer.Finish({})));
     return properties;
   }
@@ -116,8 +118,13 @@ class TableHome {
   Result<std::unique_ptr<Table>> Open(const std::string& path, TableId id = kId) {
     auto file = Finish(OpenFile(io_, IoSite::kTableOpen, OpenMode::kRead, path));
     LSMLAB_ASSERT(file.ok());
-    return Finish(kFlatTable.open(environment_, std::move(file).value(), ++file_number_, id));
+    return Finish(table_->open(environment_, std::move(file).value(), ++file_number_, id));
   }
+
+  // Of the table built last.
+  std::vector<KeptBlock> TakeKept() { return std::move(kept_); }
+  // From now on another variant builds and opens.
+  void Use(const TableVariant& table) { table_ = &table; }
 
   MemoryIo& io() { return io_; }
   BlockCache& cache() { return *cache_; }
@@ -129,9 +136,11 @@ class TableHome {
   }
 
  private:
+  const TableVariant* table_;
   MemoryIo io_;
   std::unique_ptr<BlockCache> cache_;
   TableEnvironment environment_;
+  std::vector<KeptBlock> kept_;
   uint64_t file_number_ = 0;
 };
 

@@ -142,8 +142,9 @@ TEST(Experiment, LoadIsFreshOrCopied) {
 }
 
 TEST(Experiment, ShippedOnesAreRead) {
-  for (const char* name : {"quickstart", "vs-rocksdb", "vs-rocksdb-small", "vs-rocksdb-beside",
-                           "driver-cost", "memory", "parts/compaction", "parts/memtable"}) {
+  for (const char* name :
+       {"quickstart", "vs-rocksdb", "vs-rocksdb-small", "vs-rocksdb-beside", "driver-cost",
+        "memory", "parts/compaction", "parts/memtable", "parts/output-cut", "parts/table"}) {
     const Result<Experiment> e =
         ReadExperiment(std::string("harness/experiments/") + name + ".toml");
     EXPECT_TRUE(e.ok()) << name << ": " << e.status().message();

@@ -174,7 +174,8 @@ inline uint32_t BlockIndex::Descend(uint64_t q) const noexcept {
 }
 
 template <typename OnLeaf>
-uint32_t BlockIndex::FindByHead(Slice key, OnLeaf on_leaf, uint64_t* head) const noexcept {
+[[gnu::always_inline]] inline uint32_t BlockIndex::FindByHead(Slice key, OnLeaf on_leaf,
+                                                              uint64_t* head) const noexcept {
   Leaf leaf;
   const bool found = FindLeaf(key, &leaf);
   *head = leaf.head;  // 0 when the prefix decides: a tie with it costs a comparison only
@@ -183,7 +184,7 @@ uint32_t BlockIndex::FindByHead(Slice key, OnLeaf on_leaf, uint64_t* head) const
   return FindInLeaf(leaf);
 }
 
-inline bool BlockIndex::FindLeaf(Slice key, Leaf* leaf) const noexcept {
+[[gnu::always_inline]] inline bool BlockIndex::FindLeaf(Slice key, Leaf* leaf) const noexcept {
   *leaf = {0, 0};
   const int order = top_ < 0 ? FindLeafByHalving(key, leaf) : ComparePrefix(key);
   if (order == 0) {

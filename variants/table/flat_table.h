@@ -17,8 +17,9 @@ template <typename Layout>
 class FlatTable final : public Table {
  public:
   explicit FlatTable(std::unique_ptr<FlatFile> file)
-      : file_(std::move(file)), footprint_(MeanFootprint()) {
-    file_->set_check(CheckBlock<Layout>);
+      : file_(std::move(file)),
+        footprint_(MeanFootprint<Layout>(file_->properties(), RawBytes(*file_))) {
+    file_->set_check(CheckDataBlock<Layout>);
   }
 
   TableFilter filter() const noexcept final {
@@ -93,17 +94,10 @@ class FlatTable final : public Table {
   }
 
  private:
-  Footprint MeanFootprint() const noexcept {
-    const TableProperties& p = file_->properties();
-    if (p.data_blocks == 0) return {};
-    uint64_t data = 0;
-    if (p.codec != "none") {
-      data = Layout::DataBytes(p.entries, p.raw_key_bytes + p.raw_value_bytes);
-    } else {  // padding aside
-      for (uint32_t i = 0; i < p.data_blocks; ++i) data += file_->index().handle(i).size;
-    }
-    return {Layout::LinesToSearch(static_cast<size_t>(p.entries / p.data_blocks)),
-            kBlockDataOffset + static_cast<size_t>(data / p.data_blocks)};
+  static uint64_t RawBytes(const FlatFile& file) noexcept {
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < file.index().count(); ++i) bytes += file.index().handle(i).size;
+    return bytes;
   }
   uint32_t Find(const LookupKey& lookup) const noexcept {
     const auto on_leaf = [this](uint32_t first) { file_->PrefetchSlots(first); };
