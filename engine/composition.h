@@ -53,6 +53,7 @@ struct Composition {
 namespace part_settings {
 extern const std::span<const SettingSpec> kMemtable;    // size, max_waiting, max_age, smallest
 extern const std::span<const SettingSpec> kWal;         // sync, interval
+extern const std::span<const SettingSpec> kTable;       // output.cut
 extern const std::span<const SettingSpec> kFilter;      // bits_per_key, allocation
 extern const std::span<const SettingSpec> kCodec;       // per_level
 extern const std::span<const SettingSpec> kCompaction;  // start

@@ -34,7 +34,8 @@ constexpr const WalVariant* kWals[] = {
     &kOffWal,     // keeps nothing: what was not flushed is lost
 };
 constexpr const TableVariant* kTables[] = {
-    &kFlatTable,  // index and filter whole, in memory while the table is open
+    &kFlatTable,         // index and filter whole, in memory while the table is open
+    &kPartitionedTable,  // index and filter in pieces, in the cache
 };
 constexpr const FilterVariant* kFilters[] = {
     &kBloomFilter,         // one bit array per table
@@ -101,7 +102,8 @@ std::array<PartInfo, kPartCount> DescribeAll() {
       {Part::kMemtable, "memtable", "sorted buffer of recent writes, in memory",
        part_settings::kMemtable, Describe(MemtableVariants())},
       {Part::kWal, "wal", "write-ahead log", part_settings::kWal, Describe(WalVariants())},
-      {Part::kTable, "table", "immutable sorted file", {}, Describe(TableVariants())},
+      {Part::kTable, "table", "immutable sorted file", part_settings::kTable,
+       Describe(TableVariants())},
       {Part::kFilter, "filter", "says of most tables that a key is not in them",
        part_settings::kFilter, Describe(FilterVariants())},
       {Part::kCodec, "codec", "compression of blocks", part_settings::kCodec,

@@ -28,19 +28,32 @@ constexpr ValidityRule kRules[] = {
      "with it is 'uniform'",
      [](const Composition& c) { return SpreadsBits(c) && c.filter.variant->name == "none"; }},
     {"engine.filter.prefix_bytes",
-     "engine.filter.variant 'prefix-bloom' needs to know how long a prefix is; allowed with it are "
-     "1 "
-     "to 256",
+     "engine.filter.variant 'prefix-bloom' needs to know how long a prefix is; allowed with it "
+     "are 1 to 256",
      [](const Composition& c) {
        return c.filter.variant->name == "prefix-bloom" &&
               c.filter.settings.Integer("prefix_bytes") == 0;
      }},
     {"engine.filter.bits_per_key",
      "'monkey' of engine.filter.allocation makes the bits of each level out of one average; "
-     "allowed "
-     "with it is one number",
+     "allowed with it is one number",
      [](const Composition& c) {
        return SpreadsBits(c) && c.filter.settings.RealList("bits_per_key").size() != 1;
+     }},
+    {"engine.table.block.alignment",
+     "a block that is no multiple of 4KiB would leave part of its pages empty; "
+     "engine.table.block.size is to be one",
+     [](const Composition& c) {
+       const SettingBag& table = c.table.settings;
+       return table.Choice("block.alignment") == "page" && table.Bytes("block.size") % 4096 != 0;
+     }},
+    {"engine.table.block.search",
+     "interpolation guesses among key heads, which engine.table.block.layout 'restarts' has not; "
+     "allowed with it are 'binary' and 'hash'",
+     [](const Composition& c) {
+       const SettingBag& table = c.table.settings;
+       return table.Choice("block.search") == "interpolation" &&
+              table.Choice("block.layout") == "restarts";
      }},
 };
 

@@ -80,9 +80,11 @@ Result<TableFooter> DecodeTableFooter(Slice bytes, uint64_t file_size, std::stri
     return DamageAt(path, start + 72, "known feature bits",
                     HexWord(footer.mandatory_features & ~kKnownMandatoryFeatures));
   }
-  if (format != static_cast<uint32_t>(TableFormat::kFlat)) {
-    return DamageAt(path, start + 84, "table format 1", std::to_string(format));
+  if (format != static_cast<uint32_t>(TableFormat::kFlat) &&
+      format != static_cast<uint32_t>(TableFormat::kPartitioned)) {
+    return DamageAt(path, start + 84, "table format 1 or 2", std::to_string(format));
   }
+  footer.format = static_cast<TableFormat>(format);
   if (!std::all_of(p + kZeroStart, p + kChecksumStart, [](char c) { return c == 0; })) {
     return DamageAt(path, start + kZeroStart, "zeros in the reserved bytes", "others");
   }

@@ -25,7 +25,7 @@ inline constexpr uint32_t kTableVersion = 1;
 inline constexpr uint32_t kKnownMandatoryFeatures = 0;
 
 // How the pieces between the footer and the data are organised. Never reuse or change.
-enum class TableFormat : uint32_t { kFlat = 1 };
+enum class TableFormat : uint32_t { kFlat = 1, kPartitioned = 2 };
 
 struct TableFooter {
   TableId id;

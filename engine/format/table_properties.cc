@@ -53,6 +53,7 @@ void VisitFields(Properties& p, Visitor& v) {
   v.Bytes(27, kMaxNameBytes, p.codec);
   v.Number(28, p.filter_bits_per_key);
   v.Bytes(29, kMaxMarkBytes, p.catalog_mark);
+  v.Number(1000, p.block_alignment);
 }
 
 struct Writer {

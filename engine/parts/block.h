@@ -24,6 +24,8 @@ struct BlockId {
   friend bool operator==(const BlockId&, const BlockId&) = default;
 };
 
+inline constexpr uint8_t kHighestBlockPriority = 3;
+
 // An immutable block: decompressed, checksum and structure verified when it entered memory, so that
 // lookups trust it. Counted; whoever caches it holds one reference and, on eviction, drops it
 // through the epoch, so that a reader under a ReadGuard may still use the block or take its own
@@ -31,6 +33,10 @@ struct BlockId {
 struct Block {
   std::atomic<uint32_t> references{1};
   std::atomic<uint8_t> recently_used{0};  // CLOCK bit: set by readers when clear
+  // How many times more than others a cache passes over the block before it evicts it: for what
+  // leads to many other blocks. At most kHighestBlockPriority; set before the block is shared.
+  uint8_t priority = 0;
+  uint8_t spared = 0;  // the cache's, under its lock: how many of these times are over
   uint32_t size = 0;
   uint32_t charge = 0;          // bytes of memory this block really takes
   uint32_t cache_position = 0;  // the cache's, under its lock

@@ -15,6 +15,7 @@
 // Block cache: keeps blocks in memory within a budget. Variants: `none`, `lru` and `s3-fifo`
 // (sharded, mutex), `clock` (no lock for hits), `swizzled` (the table's own slot points straight at
 // the block; CLOCK eviction; no search at all).
+// All keep blocks of a higher priority (Block::priority) for longer.
 // Hot: TryPin is one virtual call per block touched, unless swizzled_slots() lets the table look
 // into its slot itself.
 //

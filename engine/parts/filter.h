@@ -42,7 +42,8 @@ struct FilterVariant {
   std::unique_ptr<FilterBuilder> (*make_builder)(const SettingBag& bag, double bits_per_key,
                                                  uint64_t expected_keys);
   // Checks the structure of encoded bytes (hostile input: any bytes) and returns how to probe them;
-  // Corruption says what is wrong. `data` must be 64-byte aligned and stay alive.
+  // Corruption says what is wrong. `data` must be 64-byte aligned and stay alive. The functions are
+  // the same for all filters of the variant: what differs between filters stands in their bytes.
   Result<FilterProbe> (*open)(Slice encoded);
   // For filters that know key prefixes, null for others: how many bytes such a prefix has in these
   // bytes, which `open` accepted; 0: none are in it. A prefix is probed by its PrefixHash

@@ -22,8 +22,9 @@
 #include "engine/parts/settings.h"
 
 // Table: an immutable sorted file of entries. Variants: `flat` (index and filter whole, in memory
-// for as long as the table is open). Block layouts `restarts` and `slotted` are settings of it.
-// Dispatch is virtual per table operation; inside, layouts are templates.
+// for as long as the table is open), `partitioned` (index and filter in pieces that come and go
+// with the cache). Block layouts and searches are settings of both. Dispatch is virtual per table
+// operation; inside, layouts are templates.
 namespace lsmlab {
 
 // Written into the table; what is needed to read it never comes from settings.
@@ -42,7 +43,8 @@ struct TableProperties {
   int64_t oldest_tombstone_ns = 0;  // no tombstone is older; 0: there is none
   std::string table_variant, block_layout, filter_variant, codec;
   double filter_bits_per_key = 0;
-  std::string catalog_mark;  // bytes of the catalog part (TableMark)
+  uint32_t block_alignment = 0;  // data blocks start at multiples of it; 0: anywhere
+  std::string catalog_mark;      // bytes of the catalog part (TableMark)
 };
 
 struct TableBuildContext {
@@ -74,7 +76,8 @@ struct TableEnvironment {
   const FilterVariant* (*filter_by_name)(std::string_view) = nullptr;
 };
 
-// A data block as it will be read back, and its number in the table.
+// A block as it will be read back, and its number in the table: of the data blocks, or after those
+// a number of the variant's own. block->id.offset is its place in the file.
 struct KeptBlock {
   uint32_t number = 0;
   BlockRef block;
@@ -181,9 +184,9 @@ struct TableVariant {
   std::unique_ptr<TableBuilder> (*make_builder)(const TableEnvironment& environment,
                                                 const TableBuildContext& context,
                                                 FileWriter& writer);
-  // Opens a table: reads footer, properties, index and filter; checks them (hostile bytes: an error
-  // that names file, offset, expected and found). `file_number` names it in the cache. The table
-  // owns `file`.
+  // Opens a table that this variant or another one has written: reads footer, properties and what
+  // the table keeps in memory; checks them (hostile bytes: an error that names file, offset,
+  // expected and found). `file_number` names it in the cache. The table owns `file`.
   Task<Result<std::unique_ptr<Table>>> (*open)(const TableEnvironment& environment,
                                                std::unique_ptr<IoFile> file, uint64_t file_number,
                                                TableId expected_id);

@@ -3,6 +3,7 @@
 
 #include "engine/format/version_fold.h"
 #include "engine/tree/merging_iterator.h"
+#include "engine/tree/output_cut.h"
 #include "engine/tree/run_iterator.h"
 #include "engine/tree/table_output.h"
 #include "engine/tree/tree.h"
@@ -82,6 +83,17 @@ class OlderData {
  private:
   std::vector<Run> runs_;
 };
+
+// The first keys of the tables below the output level, rising.
+std::vector<std::string> BoundariesBelow(const CompactionPlan& plan, const Version& version) {
+  std::vector<std::string> keys;
+  if (plan.output_level + 1 >= version.levels().size()) return keys;
+  for (const Run& run : version.levels()[plan.output_level + 1]) {
+    for (const TableHandle* table : run.tables) keys.push_back(table->entry().smallest_key);
+  }
+  std::sort(keys.begin(), keys.end());
+  return keys;
+}
 
 // Whether the block that the merge has entered last was in the cache. What it becomes is worth
 // keeping there, or every compaction would cost the readers their cache.
@@ -232,7 +244,10 @@ Task<Status> Tree::Merge(const CompactionPlan& plan, Version* version, uint64_t 
   std::vector<Sequence> snapshots = env_.snapshots->All();
   VersionFold fold(std::move(snapshots));
   auto merged = NewMergingIterator(std::move(sources));
-  std::string last_key;
+  const CompactionPlan::Cut rule = align_outputs_ ? CompactionPlan::Cut::kAligned : plan.cut;
+  std::vector<std::string> boundaries;
+  if (rule == CompactionPlan::Cut::kAligned) boundaries = BoundariesBelow(plan, *version);
+  OutputCut cut(rule, plan.output_file_bytes, std::move(boundaries));
   Warmth warmth(blocks);
   uint32_t since_yield = 0;
   Status status = co_await merged->SeekToFirst();
@@ -240,14 +255,13 @@ Task<Status> Tree::Merge(const CompactionPlan& plan, Version* version, uint64_t 
     const Slice key = merged->key();
     const bool tombstone = TagKind(merged->tag()) == EntryKind::kDelete;
     if (fold.Keep(key, merged->tag(), tombstone && !older.MayHold(key))) {
-      // Versions of one key never straddle two tables of a run.
-      if (output.open() && output.open_bytes() >= plan.output_file_bytes && key != last_key) {
+      if (cut.EndsBefore(key, output.open() ? output.open_bytes() : 0)) {
         LSMLAB_CO_TRY(co_await output.FinishTable(plan.output_run));
       }
       if (!output.open()) LSMLAB_CO_TRY(co_await output.Begin());
       if (cache_fill_ != CacheFill::kReads && warmth.Changed()) output.KeepBlocks(warmth.warm());
       LSMLAB_CO_TRY(output.Add(key, merged->tag(), merged->value()));
-      if (output.open_bytes() >= plan.output_file_bytes) last_key.assign(key);
+      cut.Took(key, output.open_bytes());
       if (output.NeedsFlush()) LSMLAB_CO_TRY(co_await output.FlushPieces());
     }
     if (++since_yield == kEntriesPerYield) {

@@ -26,6 +26,12 @@ constexpr SettingSpec kWalRows[] = {
      "time between syncs with sync = interval"},
 };
 
+constexpr SettingSpec kTableRows[] = {
+    {"output.cut", SettingType::kChoice, "size", 0, 0, "size|aligned",
+     "where a compaction ends a table: at its target size, or between half and twice of it where a "
+     "table of the next level begins"},
+};
+
 constexpr SettingSpec kFilterRows[] = {
     {"bits_per_key", SettingType::kRealList, "10", 1, 64, "",
      "filter bits per distinct key, per LSM level; the last entry repeats"},
@@ -53,6 +59,7 @@ constexpr SettingSpec kCompactionRows[] = {
 
 const std::span<const SettingSpec> kMemtable{kMemtableRows};
 const std::span<const SettingSpec> kWal{kWalRows};
+const std::span<const SettingSpec> kTable{kTableRows};
 const std::span<const SettingSpec> kFilter{kFilterRows};
 const std::span<const SettingSpec> kCodec{kCodecRows};
 const std::span<const SettingSpec> kCompaction{kCompactionRows};

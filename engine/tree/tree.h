@@ -180,6 +180,7 @@ class Tree {
   int64_t sync_interval_ns_ = 0;
   enum class CacheFill : uint8_t { kReads, kCompactions, kWrites } cache_fill_ = CacheFill::kReads;
   bool signalled_ = false;  // compactions wait for StartCompactions
+  bool align_outputs_ = false;
   uint32_t levels_ = 0;
   int compactions_max_ = 1;
 

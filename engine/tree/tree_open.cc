@@ -61,6 +61,7 @@ Tree::Tree(TreeEnvironment environment)
                   : fill == "compactions" ? CacheFill::kCompactions
                                           : CacheFill::kReads;
   }
+  align_outputs_ = c.table.settings.Choice("output.cut") == "aligned";
   policy_ = c.compaction.variant->make(c.compaction.settings);
   levels_ = policy_->levels();
   // A flush need not wait for one of them to end: compactions step aside at their yield points.

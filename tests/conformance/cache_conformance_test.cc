@@ -103,6 +103,32 @@ TEST_P(CacheConformance, StaysWithinItsBudget) {
   EXPECT_GT(cache_->Counters().evictions, 1000u);
 }
 
+// It outlives others of its age, but not for ever.
+TEST_P(CacheConformance, APriorityKeepsABlockForLonger) {
+  Make(512 << 10, 1, 4000);
+  for (size_t i = 0; i < 20; ++i) {
+    BlockRef block = MakeBlock(IdOf(1, i));
+    block->priority = i % 2 == 0 ? kHighestBlockPriority : 0;
+    (void)cache_->Insert(slots_[i], IdOf(1, i), std::move(block));
+  }
+  const auto held = [&](size_t remainder) {
+    size_t n = 0;
+    const ReadGuard guard;
+    for (size_t i = remainder; i < 20; i += 2) {
+      n += cache_->Peek(slots_[i], IdOf(1, i), guard) != nullptr;
+    }
+    return n;
+  };
+  for (size_t i = 20; i < 300; ++i) (void)Insert(i);
+  EXPECT_EQ(held(0), keeps() ? 10u : 0u);
+  EXPECT_EQ(held(1), 0u);
+  for (size_t i = 300; i < 4000; ++i) {
+    (void)Insert(i);
+    for (int uses = 0; uses < 2; ++uses) (void)Cached(i);
+  }
+  EXPECT_EQ(held(0), 0u);
+}
+
 TEST_P(CacheConformance, WhatIsUsedStays) {
   Make(512 << 10, 1, 1000);
   for (size_t i = 0; i < 1000; ++i) {

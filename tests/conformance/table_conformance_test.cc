@@ -41,6 +41,11 @@ std::vector<TableParts> AllParts() {
           all.push_back(Parts(layout == 0 ? "restarts" : "slotted", *FilterVariants()[f],
                               *CodecVariants()[c], *CacheVariants()[cache], blocks[turn % 5],
                               turn % 2 == 0 ? 4096 : 1));
+          if (turn % 7 < 3) all.back().table = &kPartitionedTable;
+          if (turn % 3 == 0) all.back().index_search = "binary";
+          if (turn % 10 == 4 || turn % 10 == 8) all.back().block_alignment = "page";
+          if (turn % 4 == 1) all.back().block_search = "hash";
+          if (turn % 4 == 3 && layout == 1) all.back().block_search = "interpolation";
         }
       }
     }
@@ -50,9 +55,10 @@ std::vector<TableParts> AllParts() {
 
 std::string PartsName(const testing::TestParamInfo<TableParts>& info) {
   const TableParts& p = info.param;
-  std::string name = p.layout + "_" + std::string(p.filter->name) + "_" +
-                     std::string(p.codec->name) + "_" + std::string(p.cache->name) + "_" +
-                     std::to_string(p.block_bytes) + "_" + std::to_string(p.alignment);
+  std::string name = std::string(p.table->name) + "_" + p.layout + "_" +
+                     std::string(p.filter->name) + "_" + std::string(p.codec->name) + "_" +
+                     std::string(p.cache->name) + "_" + std::to_string(p.block_bytes) + "_" +
+                     std::to_string(p.alignment);
   for (char& c : name) c = c == '-' ? '_' : c;
   return name;
 }
@@ -241,7 +247,8 @@ TEST_P(TableConformance, ManyVersionsStraddleBlocks) {
   Open(RandomEntries(1, 400, "user", 40));
   CheckEverything();
   // Without a cache it is luck whether a seek's block is the one at hand.
-  if (GetParam().layout == "slotted" && home_.cache().capacity_bytes() > 0) {
+  if (GetParam().table == &kFlatTable && GetParam().layout == "slotted" &&
+      home_.cache().capacity_bytes() > 0) {
     EXPECT_GT(told_after_, 0u);
   }
 }
@@ -346,7 +353,8 @@ TEST_P(TableConformance, PropertiesSayWhatIsInside) {
   EXPECT_EQ(p.entries, model_.size());
   EXPECT_EQ(p.smallest_key, model_.begin()->first.first);
   EXPECT_EQ(p.largest_tag, model_.rbegin()->first.second);
-  EXPECT_EQ(p.block_layout, GetParam().layout);
+  const bool hashed = GetParam().block_search == "hash";
+  EXPECT_EQ(p.block_layout, GetParam().layout + (hashed ? "-hash" : ""));
   EXPECT_EQ(p.filter_variant, GetParam().filter->name);
   EXPECT_EQ(p.codec, GetParam().codec->name);
   EXPECT_EQ(p.catalog_mark, "mark");
@@ -377,7 +385,10 @@ INSTANTIATE_TEST_SUITE_P(Parts, TableConformance, testing::ValuesIn(AllParts()),
 
 // Reading through the cache.
 
-class TableCaching : public testing::TestWithParam<const CacheVariant*> {};
+class TableCaching : public testing::TestWithParam<const CacheVariant*> {
+ protected:
+  static void CheckKept(const TableVariant& variant);
+};
 
 TEST_P(TableCaching, TryGetFindsNothingUntilGetHasLoaded) {
   TableParts parts;
@@ -437,13 +448,17 @@ TEST_P(TableCaching, AnIteratorPastTheCacheReadsInLargePieces) {
 }
 
 TEST_P(TableCaching, WhatTheBuilderKeepsNeedsNoRead) {
+  for (const TableVariant* table : TableVariants()) CheckKept(*table);
+}
+
+void TableCaching::CheckKept(const TableVariant& variant) {
   TableParts parts;
+  parts.table = &variant;
   parts.cache = GetParam();
   parts.codec = &kLz4Codec;
   parts.layout = "slotted";
   TableHome home(parts);
   const EntryMap model = RandomEntries(11, 4000, "user", 1'000'000);
-  std::vector<KeptBlock> kept;
   home.Build("t", [&](TableBuilder& builder, FileWriter& writer) {
     size_t added = 0;
     for (const auto& [key, value] : model) {
@@ -451,8 +466,8 @@ TEST_P(TableCaching, WhatTheBuilderKeepsNeedsNoRead) {
       TableHome::Must(builder.Add(key.first, key.second, value));
       if (writer.NeedsFlush()) TableHome::Must(Finish(writer.Flush()));
     }
-    kept = builder.TakeKeptBlocks();
   });
+  std::vector<KeptBlock> kept = home.TakeKept();
   EXPECT_GT(kept.size(), 10u);
   auto table = std::move(home.Open("t")).value();
   table->FillCache(std::move(kept));
@@ -510,6 +525,42 @@ TEST_P(TableCaching, ABlockOfAPageTakesAPage) {
       TableHome::Must(Finish(it->Next()));
     }
     EXPECT_LE(home.cache().Counters().charge_bytes, 4096 * table->properties().data_blocks);
+  }
+}
+
+// Whatever their size, and compressed only where that saves a page.
+TEST(TablePages, AReadTouchesNoPageMoreThanItMust) {
+  const EntryMap model = RandomEntries(14, 4000, "user", 1'000'000);
+  for (const uint64_t block_bytes : {4096, 16384, 262144}) {
+    uint64_t pages[2] = {0, 0};
+    for (const CodecVariant* codec : {&kNoCodec, &kLz4Codec}) {
+      TableParts parts;
+      parts.layout = "slotted";
+      parts.codec = codec;
+      parts.cache = &kNoCache;
+      parts.block_bytes = block_bytes;
+      parts.alignment = 4096;  // the bytes of a read are then those of its pages
+      parts.block_alignment = "page";
+      TableHome home(parts);
+      home.Build("t", model);
+      auto table = std::move(home.Open("t")).value();
+      EXPECT_EQ(table->properties().block_alignment, 4096u);
+      auto it = table->NewIterator({});
+      for (TableHome::Must(Finish(it->SeekToFirst())); it->valid();) {
+        TableHome::Must(Finish(it->Next()));
+      }
+      const uint64_t blocks = table->properties().data_blocks;
+      EXPECT_EQ(table->block_reads(), blocks);
+      EXPECT_EQ(table->block_read_bytes(), (table->properties().data_bytes + 4095) / 4096 * 4096);
+      EXPECT_LE(table->block_read_bytes(), blocks * block_bytes);
+      pages[codec == &kLz4Codec] = table->block_read_bytes() / 4096;
+      EXPECT_TRUE(Finish(table->Verify()).ok());
+    }
+    if (block_bytes == 4096) {
+      EXPECT_EQ(pages[0], pages[1]) << "a page is the least that can be read";
+    } else {
+      EXPECT_LT(pages[1], pages[0]);
+    }
   }
 }
 

@@ -100,7 +100,7 @@ std::vector<TestComposition> OtherPresets() {
 
 std::vector<TestComposition> OnePartVariations() {
   std::vector<TestComposition> all;
-  for (const char* part_name : {"memtable", "filter", "codec", "cache", "compaction"}) {
+  for (const char* part_name : {"memtable", "table", "filter", "codec", "cache", "compaction"}) {
     const PartInfo* part = FindPart(part_name);
     for (size_t i = 1; i < part->variants.size(); ++i) {
       const std::string variant(part->variants[i].name);
@@ -111,6 +111,17 @@ std::vector<TestComposition> OnePartVariations() {
       all.push_back({TestName(std::string(part_name) + " " + variant), "", std::move(changes)});
     }
   }
+  all.push_back({"partitioned_pages_hash_aligned",
+                 "",
+                 {{"engine.table.variant", "partitioned"},
+                  {"engine.table.block.layout", "slotted"},
+                  {"engine.table.block.search", "hash"},
+                  {"engine.table.block.size", "4KiB"},
+                  {"engine.table.block.alignment", "page"},
+                  {"engine.table.index.search", "binary"},
+                  {"engine.table.output.cut", "aligned"},
+                  {"engine.cache.variant", "swizzled"},
+                  {"engine.cache.fill_by", "writes"}}});
   all.push_back({"layout_slotted", "", {{"engine.table.block.layout", "slotted"}}});
   all.push_back(
       {"slotted_zstd_last",

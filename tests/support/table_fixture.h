@@ -27,7 +27,11 @@ struct EntryLess {
 using EntryMap = std::map<EntryKey, std::string, EntryLess>;
 
 struct TableParts {
+  const TableVariant* table = &kFlatTable;
   std::string layout = "restarts";
+  std::string index_search = "btree";
+  std::string block_search = "binary";
+  std::string block_alignment = "packed";
   const FilterVariant* filter = &kBloomFilter;
   const CodecVariant* codec = &kNoCodec;
   const CacheVariant* cache = &kLruCache;
@@ -64,7 +68,7 @@ inline const FilterVariant* FilterOf(std::string_view name) {
 class TableHome {
  public:
   explicit TableHome(const TableParts& parts)
-      : io_(parts.alignment), bits_per_key_(parts.bits_per_key) {
+      : table_(parts.table), io_(parts.alignment), bits_per_key_(parts.bits_per_key) {
     SettingBag cache;
     cache.Set("bytes", static_cast<int64_t>(parts.cache_bytes));
     cache.Set("shards", parts.shards);
@@ -74,12 +78,14 @@ class TableHome {
     environment_.settings.Set("block.layout", parts.layout);
     environment_.settings.Set("block.size", static_cast<int64_t>(parts.block_bytes));
     environment_.settings.Set("block.restart_interval", parts.restart_interval);
-    environment_.settings.Set("index.search", std::string("btree"));
     environment_.filter = tested_filter = parts.filter;
     environment_.filter_settings = DefaultSettings(parts.filter->settings);
     if (parts.filter == &kPrefixBloomFilter) {
       environment_.filter_settings.Set("prefix_bytes", int64_t{3});
     }
+    environment_.settings.Set("index.search", parts.index_search);
+    environment_.settings.Set("block.search", parts.block_search);
+    environment_.settings.Set("block.alignment", parts.block_alignment);
     if (parts.codec->id != 0) {
       environment_.codec_per_level = {
           std::shared_ptr<const Codec>(CodecOf(parts.codec->id), [](const Codec*) {})};
@@ -102,10 +108,11 @@ class TableHome {
     context.id = kId;
     context.filter_bits_per_key = bits_per_key_;
     context.catalog_mark = "mark";
-    auto builder = kFlatTable.make_builder(environment_, context, writer);
+    auto builder = table_->make_builder(environment_, context, writer);
     fill(*builder, writer);
     TableProperties properties;
     Must(builder->Finish(&properties));
+    kept_ = builder->TakeKeptBlocks();
     Must(Finish(writer.Finish({})));
     return properties;
   }
@@ -120,8 +127,13 @@ class TableHome {
   Result<std::unique_ptr<Table>> Open(const std::string& path, TableId id = kId) {
     auto file = Finish(OpenFile(io_, IoSite::kTableOpen, OpenMode::kRead, path));
     LSMLAB_ASSERT(file.ok());
-    return Finish(kFlatTable.open(environment_, std::move(file).value(), ++file_number_, id));
+    return Finish(table_->open(environment_, std::move(file).value(), ++file_number_, id));
   }
+
+  // Of the table built last.
+  std::vector<KeptBlock> TakeKept() { return std::move(kept_); }
+  // From now on another variant builds and opens.
+  void Use(const TableVariant& table) { table_ = &table; }
 
   MemoryIo& io() { return io_; }
   BlockCache& cache() { return *cache_; }
@@ -133,10 +145,12 @@ class TableHome {
   }
 
  private:
+  const TableVariant* table_;
   MemoryIo io_;
   const double bits_per_key_;
   std::unique_ptr<BlockCache> cache_;
   TableEnvironment environment_;
+  std::vector<KeptBlock> kept_;
   uint64_t file_number_ = 0;
 };
 

@@ -11,6 +11,7 @@
 #include "engine/format/block_trailer.h"
 #include "engine/format/table_footer.h"
 #include "tests/support/table_fixture.h"
+#include "variants/table/block_index.h"
 
 namespace lsmlab::test {
 namespace {
@@ -26,7 +27,8 @@ EntryMap SmallEntries() {
 
 TableParts SmallParts(std::string layout, const CodecVariant& codec) {
   TableParts parts;
-  parts.layout = std::move(layout);
+  if (layout == "partitioned") parts.table = &kPartitionedTable;
+  parts.layout = layout == "partitioned" ? "slotted" : layout;
   parts.codec = &codec;
   parts.cache = &kSwizzledCache;
   parts.filter = &kBlockedBloomFilter;
@@ -80,6 +82,13 @@ class HostileTable : public testing::TestWithParam<std::tuple<const char*, const
     return ReadAll(home_, model_);
   }
 
+  // Of the filter, or of the one partition.
+  BlockHandle FilterHandle(const TableFooter& footer) const {
+    if (footer.format == TableFormat::kFlat) return footer.filter;
+    const Slice encoded = Slice(bytes_).substr(footer.index.offset, footer.index.size);
+    return table_internal::BlockIndex::Open(encoded, "", footer.index.offset)->handle(0);
+  }
+
   const EntryMap model_ = SmallEntries();
   TableHome home_;
   std::string bytes_;
@@ -130,7 +139,7 @@ TEST_P(HostileTable, HostileBlocksWithGoodChecksumsNeverCrash) {
     size_t end = kBlockTrailerBytes;
     while (!CheckBlockTrailer(Slice(bytes_).substr(0, end), seed, 0, "t").ok()) ++end;
     const BlockHandle all[] = {BlockHandle{0, end - kBlockTrailerBytes}, footer->index,
-                               footer->filter, footer->properties};
+                               FilterHandle(footer.value()), footer->properties};
     const BlockHandle handle = all[random.Below(4)];
     char* payload = damaged.data() + handle.offset;
     for (uint64_t k = 1 + random.Below(3); k > 0; --k) {
@@ -178,6 +187,34 @@ TEST(HostileDirectTable, EveryDamagedByteIsFound) {
   }
 }
 
+// Many partitions, each on a page of its own.
+TEST(HostilePartitionedTable, EveryDamagedByteIsFound) {
+  TableParts parts = SmallParts("partitioned", kNoCodec);
+  parts.block_search = "hash";
+  parts.block_alignment = "page";
+  parts.block_bytes = 4096;
+  TableHome home(parts);
+  EntryMap model;
+  for (Sequence i = 0; i < 24; ++i) {
+    model.emplace(EntryKey(std::string(1500, 'k') + std::to_string(100 + i / 2),
+                           MakeTag(1 + i, EntryKind::kPut)),
+                  std::string(1500, 'v'));
+  }
+  home.Build("t", model);
+  const std::string bytes = home.io().Contents("t");
+  ASSERT_TRUE(ReadAll(home, model).ok());
+  ASSERT_GT(bytes.size(), size_t{36} * 4096) << "a page for each of 24 blocks, 12 partitions";
+  for (size_t i = 0; i < bytes.size(); i += 509) {
+    std::string damaged = bytes;
+    damaged[i] = static_cast<char>(damaged[i] ^ 0x10);
+    home.io().Put("t", std::move(damaged));
+    ASSERT_TRUE(ReadAll(home, model).IsCorruption()) << i;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Partitioned, HostileTable,
+                         testing::Values(std::make_tuple("partitioned", &kLz4Codec)),
+                         [](const auto&) { return std::string("lz4"); });
 INSTANTIATE_TEST_SUITE_P(Parts, HostileTable,
                          testing::Combine(testing::Values("restarts", "slotted"),
                                           testing::Values(&kNoCodec, &kLz4Codec, &kZstdCodec)),

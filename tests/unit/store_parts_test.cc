@@ -89,6 +89,63 @@ TEST_F(StorePartsTest, WhatReadersUseStaysCachedThroughFlushAndCompaction) {
   EXPECT_LT(reads["writes"], reads["reads"] / 10);
 }
 
+// A store whose tables keep nothing but a top index in memory, with a cache of a fraction of their
+// filters and indexes; and its tables are read whatever variant writes the next ones.
+TEST_F(StorePartsTest, PartitionedTablesNeedTwoReadsAndMix) {
+  const TestComposition partitioned{"partitioned", "", {{"engine.table.variant", "partitioned"}}};
+  constexpr int kKeys = 12'000;
+  const Settings small = {{"engine.cache.bytes", "16KiB"}};
+  Open(partitioned, small);
+  Fill(kKeys, 40);
+  ASSERT_TRUE(store_->Flush().ok());
+  ASSERT_TRUE(store_->CompactRange("", "").ok());
+  Random random(1);
+  std::string value;
+  const auto reads = [&](const std::string& key, bool present) {
+    const uint64_t before = store_->Stats().block_reads;
+    const Status status = store_->Get(key, &value);
+    EXPECT_EQ(status.ok(), present) << status.ToString();
+    return store_->Stats().block_reads - before;
+  };
+  for (int i = 0; i < 500; ++i) {
+    const std::string key = "key" + std::to_string(1000 + random.Below(kKeys));
+    ASSERT_LE(reads(key, true), 2u);
+    ASSERT_LE(reads(key + "x", false), 2u);
+  }
+  const uint64_t pinned = store_->Stats().pinned_bytes;
+  Open({"flat", "", {}}, small);
+  EXPECT_EQ(reads("key1000", true), 2u) << "the table is as it was written";
+  ASSERT_TRUE(store_->Put("key1000", CheckedValue("key1000", 1, 40)).ok());
+  ASSERT_TRUE(store_->Flush().ok());
+  ASSERT_TRUE(store_->CompactRange("", "").ok());
+  EXPECT_GT(store_->Stats().pinned_bytes, pinned);
+  Open(partitioned, small);
+  for (int i = 0; i < kKeys; i += 7) reads("key" + std::to_string(1000 + i), true);
+  ASSERT_TRUE(store_->Verify().ok());
+}
+
+// Outputs that end where tables of the next level begin are merged with fewer of these.
+TEST_F(StorePartsTest, AlignedOutputsCostFewerCompactionBytes) {
+  uint64_t written[2];
+  for (const bool aligned : {false, true}) {
+    disk_ = SimDisk::Make();
+    Open({"cut", "", {}}, {{"engine.table.output.cut", aligned ? "aligned" : "size"},
+                           {"engine.compaction.l0_trigger", "2"}});
+    Random random(3);
+    for (uint64_t i = 0; i < 30'000; ++i) {
+      const std::string key = "key" + std::to_string(100'000 + random.Below(12'000));
+      ASSERT_TRUE(store_->Put(key, CheckedValue(key, i, 60)).ok());
+    }
+    ASSERT_TRUE(store_->Flush().ok());
+    written[aligned] = store_->Stats().compaction_bytes_written;
+    ASSERT_TRUE(store_->Verify().ok());
+  }
+  std::printf("compaction bytes: size %llu, aligned %llu\n",
+              static_cast<unsigned long long>(written[0]),
+              static_cast<unsigned long long>(written[1]));
+  EXPECT_LT(written[1], written[0]);
+}
+
 TEST_F(StorePartsTest, FifoKeepsTheNewestAndDropsTheRest) {
   const TestComposition fifo{
       "fifo",

@@ -16,6 +16,7 @@
 #include "engine/format/table_properties.h"
 #include "tests/support/memory_io.h"
 #include "variants/table/block_index.h"
+#include "variants/table/hashed_block.h"
 #include "variants/table/restarts_block.h"
 #include "variants/table/slotted_block.h"
 
@@ -161,7 +162,7 @@ TEST(TableProperties, RoundTripAndGoldenStart) {
 }
 
 TEST(TableProperties, UnknownFieldsAreIgnoredOnlyWhenOptional) {
-  EXPECT_TRUE(DecodeTableProperties(std::string("\x01\xe8\x07\x02xx", 6)).ok());     // 1000
+  EXPECT_TRUE(DecodeTableProperties(std::string("\x01\xd0\x0f\x02xx", 6)).ok());     // 2000
   EXPECT_FALSE(DecodeTableProperties(std::string("\x01\xe7\x07\x02xx", 6)).ok());    // 999
   EXPECT_FALSE(DecodeTableProperties(std::string("\x01\x03\x02\x80\x00", 5)).ok());  // not shortest
   EXPECT_FALSE(DecodeTableProperties(std::string("\x01\x05\x01\x02", 4)).ok());      // bool of 2
@@ -238,6 +239,54 @@ TEST(RestartsBlock, GoldenBytes) {
             "02000000");
 }
 
+TEST(HashedBlock, GoldenBytes) {
+  HashedBuilder<SlottedLayout> builder(LayoutOptions{});
+  builder.Add("a", MakeTag(3, EntryKind::kPut), "one");
+  builder.Add("a", MakeTag(2, EntryKind::kDelete), "");
+  builder.Add("b", MakeTag(4, EntryKind::kPut), "two");
+  const std::string block(builder.Finish());
+  const size_t inner = WithoutHash(block).size();
+  EXPECT_TRUE(SlottedLayout::Validate(Slice(block).substr(0, inner)).ok());
+  std::string buckets(3, '\xff');
+  const uint32_t a = BucketOf(KeyHash("a"), 3), b = BucketOf(KeyHash("b"), 3);
+  buckets[a] = 0;
+  buckets[b] = static_cast<char>(a == b ? kBucketOfMany : 2);
+  EXPECT_EQ(Hex(Slice(block).substr(inner)), Hex(buckets) + "0300");
+}
+
+// A key whose versions lie behind several restart points has no place of its own.
+TEST(HashedBlock, ManyKeysAndVersionsAreFoundAsWithoutIt) {
+  for (const size_t keys : {1, 5, 200, 1000}) {
+    HashedBuilder<RestartsLayout> restarts(LayoutOptions{1 << 20, 2});
+    HashedBuilder<SlottedLayout> slotted(LayoutOptions{1 << 20, 2});
+    for (size_t i = 0; i < 5 * keys; ++i) {
+      const std::string key = "key" + std::to_string(1000 + i / 5);
+      const Tag tag = MakeTag(10 - i % 5, EntryKind::kPut);
+      restarts.Add(key, tag, std::to_string(i));
+      slotted.Add(key, tag, std::to_string(i));
+    }
+    const std::string r(restarts.Finish()), s(slotted.Finish());
+    const auto check = [&](const std::string& key, Sequence snapshot, const std::string& expected) {
+      const LookupKey lookup(key, snapshot);
+      LookupFold a(snapshot), b(snapshot);
+      HashedLayout<RestartsLayout>::Search(r.data(), static_cast<uint32_t>(r.size()), lookup, a,
+                                           nullptr);
+      HashedLayout<SlottedLayout>::Search(s.data(), static_cast<uint32_t>(s.size()), lookup, b,
+                                          nullptr);
+      ASSERT_EQ(a.value(), expected) << key;
+      ASSERT_EQ(b.value(), expected) << key;
+    };
+    for (size_t k = 0; k < keys; ++k) {
+      const std::string key = "key" + std::to_string(1000 + k);
+      for (Sequence snapshot = 5; snapshot < 12; ++snapshot) {
+        const Sequence seen = std::min<Sequence>(snapshot, 10);
+        check(key, snapshot, seen < 6 ? "" : std::to_string(5 * k + 10 - seen));
+      }
+      check(key + "x", 12, "");
+    }
+  }
+}
+
 template <typename Layout>
 std::string SmallBlock(uint64_t seed) {
   Random random(seed);
@@ -287,7 +336,8 @@ void ValidateAndUse(const std::string& bytes) {
 
 template <typename Layout>
 class HostileBlock : public testing::Test {};
-using Layouts = testing::Types<RestartsLayout, SlottedLayout>;
+using Layouts = testing::Types<RestartsLayout, SlottedLayout, HashedLayout<RestartsLayout>,
+                               HashedLayout<SlottedLayout>>;
 TYPED_TEST_SUITE(HostileBlock, Layouts);
 
 TYPED_TEST(HostileBlock, EveryByteOfEveryValue) {
@@ -407,6 +457,9 @@ TEST(BlockIndex, FindsAsBinarySearchDoesForEverySize) {
       }
       const auto index = BlockIndex::Open(writer.Finish(), separators[0].first, 1u << 30);
       ASSERT_TRUE(index.ok());
+      const auto halved =
+          BlockIndex::Open(writer.Finish(), separators[0].first, 1u << 30, IndexSearch::kBinary);
+      ASSERT_TRUE(halved.ok());
       for (int probe = 0; probe < 2000; ++probe) {
         auto target = separators[random.Below(separators.size())];
         if (random.OneIn(2)) target.second = MakeTag(random.Below(9), EntryKind::kPut);
@@ -415,6 +468,7 @@ TEST(BlockIndex, FindsAsBinarySearchDoesForEverySize) {
         if (random.OneIn(50)) target.first = "zzz";
         const auto expected = std::lower_bound(separators.begin(), separators.end(), target, less);
         ASSERT_EQ(index->Find(target.first, target.second), expected - separators.begin());
+        ASSERT_EQ(halved->Find(target.first, target.second), expected - separators.begin());
       }
     }
   }
@@ -433,6 +487,8 @@ TEST(HeadSearch, CountsAsALoopDoes) {
       const auto expected =
           std::lower_bound(heads.begin(), heads.begin() + static_cast<ptrdiff_t>(n), q);
       ASSERT_EQ(CountBelow4(reinterpret_cast<const char*>(heads.data()), n, q),
+                static_cast<size_t>(expected - heads.begin()));
+      ASSERT_EQ(InterpolateBelow4(reinterpret_cast<const char*>(heads.data()), n, q),
                 static_cast<size_t>(expected - heads.begin()));
     }
   }

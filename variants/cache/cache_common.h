@@ -48,6 +48,13 @@ class Dropped {
   std::vector<Block*> blocks_;
 };
 
+// Whether an old block is passed over once more for its priority. Under the shard's lock.
+inline bool IsSpared(Block& block) noexcept {
+  if (block.spared >= block.priority) return false;
+  ++block.spared;
+  return true;
+}
+
 // Whether only the cache refers to the block. Evicting another one would free no memory.
 inline bool IsIdle(const Block& block) noexcept {
   return block.references.load(std::memory_order_relaxed) == 1;

@@ -134,11 +134,13 @@ class alignas(128) ClockTableShard {
  private:
   ClockTable& Table() noexcept { return *table_.load(std::memory_order_relaxed); }
 
-  // Two turns of the hand at most: the first clears the bits of what was used, the second evicts.
+  // The first turn of the hand clears the bits of what was used, the second evicts; what has a
+  // priority stays for some more.
   bool MakeRoom(uint64_t bytes, Dropped& dropped) {
     if (bytes > capacity_) return false;
     ClockTable& table = Table();
-    for (size_t steps = 2 * table.size(); counters_.charge_bytes + bytes > capacity_; --steps) {
+    for (size_t steps = (2 + kHighestBlockPriority) * table.size();
+         counters_.charge_bytes + bytes > capacity_; --steps) {
       if (steps == 0) return false;
       if (hand_ >= table.size()) hand_ = 0;
       const size_t i = hand_++;
@@ -146,7 +148,8 @@ class alignas(128) ClockTableShard {
       if (block == nullptr) continue;
       if (block->recently_used.load(std::memory_order_relaxed) != 0) {
         block->recently_used.store(0, std::memory_order_relaxed);
-      } else if (IsIdle(*block)) {
+        block->spared = 0;
+      } else if (IsIdle(*block) && !IsSpared(*block)) {
         ++counters_.evictions;
         Remove(i, block, dropped);
       }

@@ -48,13 +48,18 @@ class alignas(128) LruShard : public NodeShard {
   }
 
  private:
-  // Evicts from the oldest on, leaving out blocks in use elsewhere.
+  // Evicts from the oldest on, leaving out blocks in use elsewhere. What has a priority is made the
+  // newest again some times before it goes.
   bool MakeRoom(uint64_t bytes, Dropped& dropped) {
     if (bytes > capacity_) return false;
     for (Node* node = use_.Oldest(); counters_.charge_bytes + bytes > capacity_;) {
       if (node == nullptr) return false;
       Node* next = use_.After(node);
-      if (IsIdle(*node->block)) {
+      if (IsIdle(*node->block) && IsSpared(*node->block)) {
+        NodeQueue::Unlink(node);
+        use_.PushNewest(node);
+        if (next == nullptr) next = node;
+      } else if (IsIdle(*node->block)) {
         ++counters_.evictions;
         DropNode(node, dropped);
       }

@@ -11,8 +11,9 @@
 // S3-FIFO (Yang et al., "FIFO queues are all you need for cache eviction", 2023). A block comes
 // into a small queue, a tenth of the memory; used there more than once it goes on into the main
 // queue, else it is evicted soon, and only its name stays for a while: should it come again, it
-// goes straight into the main queue. There a used block gets another round. So a scan passes
-// through the small queue and leaves what is used alone, and a hit moves nothing.
+// goes straight into the main queue. There a used block gets another round, and one of priority
+// starts as if it were used. So a scan passes through the small queue and leaves what is used
+// alone, and a hit moves nothing.
 namespace lsmlab {
 namespace {
 
@@ -61,7 +62,10 @@ class alignas(128) S3FifoShard : public NodeShard {
     }
     if (!MakeRoom(block->charge, dropped)) return block;
     Node* node = AddNode(id, hash, block.get());
-    if (ghosts_.Take(hash)) {
+    if (block->priority > 0) {
+      PushMain(node);
+      node->uses = kMostUses;
+    } else if (ghosts_.Take(hash)) {
       PushMain(node);
     } else {
       small_.PushNewest(node);

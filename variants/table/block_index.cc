@@ -36,7 +36,8 @@ std::string IndexWriter::Finish() const {
   return out;
 }
 
-Result<BlockIndex> BlockIndex::Open(Slice encoded, Slice smallest_key, uint64_t data_end) {
+Result<BlockIndex> BlockIndex::Open(Slice encoded, Slice smallest_key, uint64_t data_end,
+                                    IndexSearch search) {
   Decoder in(encoded);
   uint64_t count;
   if (!in.GetVarint(&count) || count > in.remaining() / kMinIndexEntryBytes ||
@@ -82,11 +83,11 @@ Result<BlockIndex> BlockIndex::Open(Slice encoded, Slice smallest_key, uint64_t 
   if (in.remaining() != 0) return Damage("nothing after its entries", in.remaining());
   index.places_.push_back({end, index.keys_.size(), 0, 0});
   index.keys_.shrink_to_fit();
-  index.BuildHeads(smallest_key);
+  index.BuildHeads(smallest_key, search);
   return index;
 }
 
-void BlockIndex::BuildHeads(Slice smallest_key) {
+void BlockIndex::BuildHeads(Slice smallest_key, IndexSearch search) {
   if (count_ == 0) return;
   // All keys lie between the two, so they share what these share.
   const Slice last = last_key(count_ - 1);
@@ -99,18 +100,35 @@ void BlockIndex::BuildHeads(Slice smallest_key) {
     level_start_[top_] = total;
     level_heads[top_] = n;
     total += RoundUp16(n);
-    if (n <= kFanout) break;
+    if (n <= kFanout || search == IndexSearch::kBinary) break;
   }
   heads_ = AlignedBytes(8 * total);
   uint64_t* heads = heads_.as<uint64_t>();
   std::fill(heads, heads + total, ~uint64_t{0});
   for (uint32_t i = 0; i < count_; ++i) heads[i] = HeadOf8(last_key(i), prefix_.size());
+  if (search == IndexSearch::kBinary) top_ = -1;
   for (int level = 1; level <= top_; ++level) {
     const uint64_t* below = heads + level_start_[level - 1];
     uint64_t* own = heads + level_start_[level];
     // The last node's head stays at the maximum, so that every search ends in a node that exists.
     for (size_t i = 0; i + 1 < level_heads[level]; ++i) own[i] = below[kFanout * i + kFanout - 1];
   }
+}
+
+int BlockIndex::FindLeafByHalving(Slice key, Leaf* leaf) const noexcept {
+  if (count_ == 0) return 1;
+  const int order = ComparePrefix(key);
+  if (order != 0) return order;
+  leaf->head = HeadOf8(key, prefix_.size());
+  const uint64_t* heads = heads_.as<uint64_t>();
+  uint32_t base = 0;
+  for (uint32_t n = count_; n > 1;) {  // without a branch on what is compared
+    const uint32_t half = n / 2;
+    base += heads[base + half - 1] < leaf->head ? half : 0;
+    n -= half;
+  }
+  leaf->first = base / kFanout * kFanout;  // the last leaf for a head above all
+  return -1;
 }
 
 uint32_t BlockIndex::FindFrom(uint32_t from, Slice key, Tag tag) const noexcept {

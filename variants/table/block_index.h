@@ -19,9 +19,10 @@
 // separator of a block is its last entry's key and tag, so versions of one key that spread over
 // blocks are told apart.
 //
-// In memory: a static B-tree over the 8-byte heads of the separators after the prefix that all of
-// them share, 16 heads (two lines) per node; the full separators settle ties. Without the common
-// prefix taken off, heads of "user..." keys would all tie.
+// In memory: the 8-byte heads of the separators after the prefix that all of them share; the full
+// separators settle ties. Without the common prefix taken off, heads of "user..." keys would all
+// tie. The heads are the leaves of a static B-tree of 16 heads (two lines) per node, or are
+// searched by halving.
 namespace lsmlab::table_internal {
 
 // On disk:
@@ -45,12 +46,16 @@ class IndexWriter {
   uint64_t end_ = 0;  // of the block before, with its trailer
 };
 
+// How the block is found in memory; the file does not say.
+enum class IndexSearch : uint8_t { kBtree, kBinary };
+
 // Thread safety: immutable after Open.
 class BlockIndex {
  public:
   // `smallest_key` is the table's first key. Hostile input: any bytes; the message says what was
   // expected and found. ENSURES: all blocks lie before `data_end`, separators rise strictly.
-  static Result<BlockIndex> Open(Slice encoded, Slice smallest_key, uint64_t data_end);
+  static Result<BlockIndex> Open(Slice encoded, Slice smallest_key, uint64_t data_end,
+                                 IndexSearch search = IndexSearch::kBtree);
 
   uint32_t count() const noexcept { return count_; }
   // The number of the first block whose last entry is at or after (key, tag); count() if none.
@@ -109,17 +114,20 @@ class BlockIndex {
   };
 
   static uint8_t HashByte(uint64_t hash) noexcept { return static_cast<uint8_t>(hash >> 56); }
-  void BuildHeads(Slice smallest_key);
+  void BuildHeads(Slice smallest_key, IndexSearch search);
   // The first block whose head is at or above the key's, which `head` receives.
   template <typename OnLeaf>
   uint32_t FindByHead(Slice key, OnLeaf on_leaf, uint64_t* head) const noexcept;
   // Where the key lies by the common prefix alone: below all blocks, among them, after them.
   int ComparePrefix(Slice key) const noexcept;
   uint32_t Descend(uint64_t q) const noexcept;
+  // Of an empty index or one without a tree: what ComparePrefix says of a key not among the blocks,
+  // or below 0 when `leaf` says where to go on.
+  int FindLeafByHalving(Slice key, Leaf* leaf) const noexcept;
   uint32_t SettleTies(uint32_t i, uint64_t q, Slice key, Tag tag) const noexcept;
 
   uint32_t count_ = 0;
-  int top_ = -1;                           // the root's level
+  int top_ = -1;                           // the root's level; -1: there is no tree
   uint64_t level_start_[kMaxLevels] = {};  // in heads; level 0 has one head per block
   AlignedBytes heads_;
   std::string prefix_;
@@ -166,7 +174,8 @@ inline uint32_t BlockIndex::Descend(uint64_t q) const noexcept {
 }
 
 template <typename OnLeaf>
-uint32_t BlockIndex::FindByHead(Slice key, OnLeaf on_leaf, uint64_t* head) const noexcept {
+[[gnu::always_inline]] inline uint32_t BlockIndex::FindByHead(Slice key, OnLeaf on_leaf,
+                                                              uint64_t* head) const noexcept {
   Leaf leaf;
   const bool found = FindLeaf(key, &leaf);
   *head = leaf.head;  // 0 when the prefix decides: a tie with it costs a comparison only
@@ -175,9 +184,9 @@ uint32_t BlockIndex::FindByHead(Slice key, OnLeaf on_leaf, uint64_t* head) const
   return FindInLeaf(leaf);
 }
 
-inline bool BlockIndex::FindLeaf(Slice key, Leaf* leaf) const noexcept {
+[[gnu::always_inline]] inline bool BlockIndex::FindLeaf(Slice key, Leaf* leaf) const noexcept {
   *leaf = {0, 0};
-  const int order = count_ == 0 ? 1 : ComparePrefix(key);
+  const int order = top_ < 0 ? FindLeafByHalving(key, leaf) : ComparePrefix(key);
   if (order == 0) {
     leaf->head = HeadOf8(key, prefix_.size());
     leaf->first = Descend(leaf->head);

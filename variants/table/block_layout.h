@@ -14,6 +14,8 @@
 //   Validate     the whole structure of untrusted bytes; what it accepts, searches and cursors
 //                trust: any order of entries is safe, but only sorted ones are found
 //   Search       feeds a LookupFold with the versions of one key
+//   kNeedsExactBlock  whether Search relies on the block being the one that the index finds for the
+//                key, compared in full (see BlockIndex::FindLikely)
 //   LinesToSearch(entries): the lines that a search of a block of so many entries touches before it
 //                knows where the entry is, from the Block's own first line on
 //   DataBytes(entries, raw): about how many bytes blocks of entries with so many bytes of keys and
@@ -23,6 +25,11 @@
 //                follow; may be too large. PrepareSeek(key), then SeekPrepared(key, tag): as Seek
 //                with the cache miss between them; false: there is no entry, or Seek has to go.
 //                PreparedAfter as an iterator's
+//
+// and for a hash table over the block (hashed_block.h): last_place() of the Builder, the number of
+// the place from which the entry added last can be found; Places(block): how many there are;
+// SearchPlace: as Search of a key whose versions all begin at or behind that place and before the
+// next; kKeyHasOnePlace: the place of a key's first version is that of the others, too.
 //
 // Searches may read up to 64 bytes past the block's end.
 namespace lsmlab::table_internal {

@@ -7,13 +7,13 @@
 #include "engine/parts/internal_iterator.h"
 #include "engine/parts/table.h"
 #include "variants/table/flat_file.h"
-#include "variants/table/flat_window.h"
+#include "variants/table/read_window.h"
 
 namespace lsmlab::table_internal {
 
 // Iterator over a flat table. Inside a block it is the layout's cursor; between blocks it takes a
 // reference from the cache without waiting, and only what must be read becomes a Task.
-template <typename Layout>
+template <typename Cursor>
 class FlatIterator final : public InternalIterator {
  public:
   FlatIterator(const FlatFile& file, const Table::IteratorOptions& options,
@@ -148,7 +148,7 @@ class FlatIterator final : public InternalIterator {
 
   bool EnterCached(uint32_t i, bool prefetched = false) noexcept {
     if (at_ == i) return true;
-    if (window_ != nullptr && window_->Has(i)) return EnterWindow(i).ok();
+    if (window_ != nullptr && window_->Has(file_.index().handle(i))) return EnterWindow(i).ok();
     if (!options_.use_cache) return false;
     const ReadGuard guard;
     Block* block = options_.fill_cache ? file_.TryPin(i, guard) : file_.Peek(i, guard);
@@ -168,19 +168,33 @@ class FlatIterator final : public InternalIterator {
       Enter(i, std::move(block).value());
       co_return Status();
     }
-    if (window_ == nullptr) window_ = std::make_unique<FlatWindow>();
-    if (!window_->Has(i)) {
+    if (window_ == nullptr) window_ = std::make_unique<ReadWindow>();
+    const BlockIndex& index = file_.index();
+    if (!window_->Has(index.handle(i))) {
       at_ = kNoBlock;  // the cursor's block is about to be overwritten
-      const auto direction =
-          backward ? FlatWindow::Direction::kBackward : FlatWindow::Direction::kForward;
-      LSMLAB_CO_TRY(co_await window_->Fill(file_, i, direction, options_.site));
+      // The block and its neighbours on the way, up to about the size of one read.
+      uint32_t first = i, last = i;
+      while (!backward && last + 1 < index.count() &&
+             EndOf(last + 1) - index.handle(i).offset <= ReadWindow::kReadBytes) {
+        ++last;
+      }
+      while (backward && first > 0 &&
+             EndOf(i) - index.handle(first - 1).offset <= ReadWindow::kReadBytes) {
+        --first;
+      }
+      LSMLAB_CO_TRY(
+          co_await window_->Fill(file_, index.handle(first).offset, EndOf(last), options_.site));
     }
     co_return EnterWindow(i);
   }
+  uint64_t EndOf(uint32_t i) const noexcept {
+    const BlockHandle handle = file_.index().handle(i);
+    return handle.offset + handle.size + kBlockTrailerBytes;
+  }
   // REQUIRES: the window holds block i. After a failure the iterator is in no block.
-  Status EnterWindow(uint32_t i) noexcept {
+  [[gnu::noinline]] Status EnterWindow(uint32_t i) noexcept {
     at_ = kNoBlock;
-    const Result<Slice> block = window_->Open(file_, i);
+    const Result<Slice> block = window_->Open(file_, file_.Expected(i));
     if (!block.ok()) return block.status();
     if (options_.counters != nullptr) ++options_.counters->cache_misses;
     block_ = BlockRef();
@@ -205,9 +219,9 @@ class FlatIterator final : public InternalIterator {
   BlockIndex::Leaf prepared_leaf_;  // from kLeaf on
   uint32_t prepared_block_;         // from kBlock on
   uint32_t at_ = kNoBlock;          // the block that the cursor is attached to
-  typename Layout::Cursor cursor_;
+  Cursor cursor_;
   BlockRef block_;                      // of the cache
-  std::unique_ptr<FlatWindow> window_;  // !fill_cache: what the cache did not have
+  std::unique_ptr<ReadWindow> window_;  // !fill_cache: what the cache did not have
 };
 
 }  // namespace lsmlab::table_internal

@@ -1,126 +1,42 @@
 #include "variants/table/flat_table.h"
 
-#include <algorithm>
-#include <string>
 #include <utility>
 
-#include "engine/format/table_footer.h"
-#include "engine/format/table_properties.h"
-#include "variants/table/flat_builder.h"
+#include "variants/table/open_table.h"
 #include "variants/table/restarts_block.h"
 #include "variants/table/slotted_block.h"
+#include "variants/table/table_settings.h"
 #include "variants/table/tables.h"
 
 namespace lsmlab {
-namespace {
+namespace table_internal {
 
-using namespace table_internal;  // NOLINT: the variant's own namespace
-
-constexpr uint64_t kMaxPropertiesBytes = 32u << 20;
-
-constexpr SettingSpec kFlatSettings[] = {
-    {"block.layout", SettingType::kChoice, "restarts", 0, 0, "restarts|slotted",
-     "how entries lie in a block: prefix-compressed, or slots with key heads and whole keys"},
-    {"block.size", SettingType::kBytes, "4KiB", 512, 1 << 20, "",
-     "bytes of a block before compression; a multiple of 4KiB up to 128KiB counts the 134 bytes "
-     "around it in memory; a larger entry gets a block of its own"},
-    {"block.restart_interval", SettingType::kInteger, "16", 1, 1024, "",
-     "entries from one whole key to the next, in layout restarts"},
-    {"index.search", SettingType::kChoice, "btree", 0, 0, "btree",
-     "how the index finds a block: static B-tree of 8-byte key heads"},
-};
-
-std::unique_ptr<TableBuilder> MakeFlatBuilder(const TableEnvironment& environment,
-                                              const TableBuildContext& context,
-                                              FileWriter& writer) {
-  if (environment.settings.Choice("block.layout") == SlottedLayout::kName) {
-    return std::make_unique<FlatBuilder<SlottedLayout>>(environment, context, writer);
-  }
-  return std::make_unique<FlatBuilder<RestartsLayout>>(environment, context, writer);
-}
-
-std::string IdText(const TableId& id) { return HexWord(id.high) + HexWord(id.low).substr(2); }
-
-Task<Result<TableFooter>> ReadFooter(Io& io, IoFile& file, TableId expected_id) {
-  const uint64_t size = file.size();
-  if (size < kTableFooterBytes) {
-    co_return DamageAt(file.path(), 0, "a table of at least 128 bytes", std::to_string(size));
-  }
-  AlignedBytes bytes(kTableFooterBytes);
-  const Status read = co_await ReadInto(io, IoSite::kTableOpen, file, size - kTableFooterBytes,
-                                        kTableFooterBytes, bytes.data());
-  if (!read.ok()) co_return read;
-  Result<TableFooter> footer =
-      DecodeTableFooter(Slice(bytes.data(), kTableFooterBytes), size, file.path());
-  // An all-zero expected id: the caller does not know it yet.
-  if (footer.ok() && !(expected_id == TableId{}) && !(footer->id == expected_id)) {
-    co_return DamageAt(file.path(), size - kTableFooterBytes, "table id " + IdText(expected_id),
-                       IdText(footer->id));
-  }
-  co_return footer;
-}
-
-Task<Result<TableProperties>> ReadProperties(Io& io, IoFile& file, const TableFooter& footer) {
-  const BlockHandle handle = footer.properties;
-  if (handle.size == 0 || handle.size > kMaxPropertiesBytes) {
-    co_return DamageAt(file.path(), handle.offset, "table properties of 1 byte to 32 MiB",
-                       std::to_string(handle.size));
-  }
-  const size_t stored = static_cast<size_t>(handle.size) + kBlockTrailerBytes;
-  AlignedBytes bytes(stored);
-  const Status read =
-      co_await ReadInto(io, IoSite::kTableOpen, file, handle.offset, stored, bytes.data());
-  if (!read.ok()) co_return read;
-  const Result<BlockTrailer> trailer = CheckBlockTrailer(
-      Slice(bytes.data(), stored), TableSeed(footer.id), handle.offset, file.path());
-  if (!trailer.ok()) co_return trailer.status();
-  if (trailer->codec != 0) {
-    co_return DamageAt(file.path(), handle.offset, "raw table properties", "compressed ones");
-  }
-  Result<TableProperties> properties =
-      DecodeTableProperties(Slice(bytes.data(), static_cast<size_t>(handle.size)));
-  if (!properties.ok()) {
-    const std::string message(properties.status().message());
-    co_return Status::Corruption(file.path() + " offset " + std::to_string(handle.offset) + ": " +
-                                 message);
-  }
-  if (!(properties->id == footer.id) || properties->table_variant != "flat") {
-    co_return DamageAt(file.path(), handle.offset, "properties of flat table " + IdText(footer.id),
-                       properties->table_variant + " " + IdText(properties->id));
-  }
-  co_return properties;
-}
+template class FlatTable<RestartsLayout>;
+template class FlatTable<SlottedLayout>;
+template class FlatIterator<RestartsCursor>;
+template class FlatIterator<SlottedCursor>;
 
 Task<Result<std::unique_ptr<Table>>> OpenFlat(const TableEnvironment& environment,
-                                              std::unique_ptr<IoFile> file, uint64_t file_number,
-                                              TableId expected_id) {
-  Io& io = *environment.io;
-  Result<TableFooter> footer = co_await ReadFooter(io, *file, expected_id);
-  if (!footer.ok()) co_return footer.status();
-  Result<TableProperties> properties = co_await ReadProperties(io, *file, footer.value());
-  if (!properties.ok()) co_return properties.status();
-  const bool slotted = properties->block_layout == SlottedLayout::kName;
-  if (!slotted && properties->block_layout != RestartsLayout::kName) {
-    co_return DamageAt(file->path(), footer->properties.offset, "block layout restarts or slotted",
-                       "'" + properties->block_layout + "'");
-  }
-  auto opened = std::make_unique<FlatFile>(environment, std::move(file), file_number,
-                                           footer.value(), std::move(properties).value());
-  const Status loaded = co_await opened->LoadIndexAndFilter();
+                                              std::unique_ptr<FlatFile> file) {
+  const Status loaded = co_await file->LoadIndexAndFilter();
   if (!loaded.ok()) co_return loaded;
+  const std::string& layout = file->properties().block_layout;
   std::unique_ptr<Table> table;
-  if (slotted) {
-    table = std::make_unique<FlatTable<SlottedLayout>>(std::move(opened));
+  if (layout == RestartsLayout::kName) {
+    table = std::make_unique<FlatTable<RestartsLayout>>(std::move(file));
+  } else if (layout == SlottedLayout::kName &&
+             environment.settings.Choice("block.search") != "interpolation") {
+    table = std::make_unique<FlatTable<SlottedLayout>>(std::move(file));
   } else {
-    table = std::make_unique<FlatTable<RestartsLayout>>(std::move(opened));
+    co_return MakeOtherFlatTable(environment, std::move(file));
   }
   co_return table;
 }
 
-}  // namespace
+}  // namespace table_internal
 
 const TableVariant kFlatTable = {
     "flat", "sorted blocks with index and filter whole, in memory while the table is open",
-    kFlatSettings, MakeFlatBuilder, OpenFlat};
+    table_internal::kTableSettings, table_internal::MakeFlatBuilder, table_internal::OpenAnyTable};
 
 }  // namespace lsmlab

@@ -18,8 +18,9 @@ template <typename Layout>
 class FlatTable final : public Table {
  public:
   explicit FlatTable(std::unique_ptr<FlatFile> file)
-      : file_(std::move(file)), footprint_(MeanFootprint()) {
-    file_->set_check(CheckBlock<Layout>);
+      : file_(std::move(file)),
+        footprint_(MeanFootprint<Layout>(file_->properties(), RawBytes(*file_))) {
+    file_->set_check(CheckDataBlock<Layout>);
   }
 
   TableFilter filter() const noexcept final {
@@ -83,7 +84,7 @@ class FlatTable final : public Table {
   }
 
   std::unique_ptr<InternalIterator> NewIterator(const IteratorOptions& options) const final {
-    return std::make_unique<FlatIterator<Layout>>(*file_, options, footprint_);
+    return std::make_unique<FlatIterator<typename Layout::Cursor>>(*file_, options, footprint_);
   }
 
   void FillCache(std::vector<KeptBlock> blocks) const final {
@@ -104,18 +105,18 @@ class FlatTable final : public Table {
   }
 
  private:
-  Footprint MeanFootprint() const noexcept {
-    const TableProperties& p = file_->properties();
-    if (p.data_blocks == 0) return {};
-    const uint64_t data = p.codec == "none"
-                              ? p.data_bytes - p.data_blocks * kBlockTrailerBytes
-                              : Layout::DataBytes(p.entries, p.raw_key_bytes + p.raw_value_bytes);
-    return {Layout::LinesToSearch(static_cast<size_t>(p.entries / p.data_blocks)),
-            kBlockDataOffset + static_cast<size_t>(data / p.data_blocks)};
+  static uint64_t RawBytes(const FlatFile& file) noexcept {
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < file.index().count(); ++i) bytes += file.index().handle(i).size;
+    return bytes;
   }
   uint32_t Find(const LookupKey& lookup) const noexcept {
-    return file_->index().FindLikely(lookup,
-                                     [this](uint32_t first) { file_->PrefetchSlots(first); });
+    const auto on_leaf = [this](uint32_t first) { file_->PrefetchSlots(first); };
+    if constexpr (Layout::kNeedsExactBlock) {
+      return file_->index().Find(lookup.key, SnapshotTag(lookup.snapshot), on_leaf);
+    } else {
+      return file_->index().FindLikely(lookup, on_leaf);
+    }
   }
   // Where a search goes on that ran out of block i: count() when that was all.
   uint32_t BlockAfter(uint32_t i, const LookupKey& lookup, SearchEnd& end) const noexcept {

@@ -85,6 +85,34 @@ inline size_t CountBelow4(const char* heads, size_t n, uint32_t q) noexcept {
   return below;
 }
 
+// As CountBelow4, for heads that rise evenly: guesses by the first and the last one where q stands,
+// and widens from there by doubling steps.
+inline size_t InterpolateBelow4(const char* heads, size_t n, uint32_t q) noexcept {
+  const auto head = [heads](size_t i) { return LoadLe<uint32_t>(heads + 4 * i); };
+  if (n == 0 || q <= head(0)) return 0;
+  if (q > head(n - 1)) return n;
+  const uint64_t span = head(n - 1) - head(0);
+  const size_t guess = static_cast<size_t>(uint64_t{q - head(0)} * (n - 1) / span);
+  size_t low = 0, high = n - 1;  // head(low) < q <= head(high)
+  size_t step = 8;
+  if (head(guess) < q) {
+    low = guess;
+    while (low + step < high && head(low + step) < q) {
+      low += step;
+      step *= 2;
+    }
+    if (low + step < high) high = low + step;
+  } else {
+    high = guess;
+    while (low + step < high && head(high - step) >= q) {
+      high -= step;
+      step *= 2;
+    }
+    if (low + step < high) low = high - step;
+  }
+  return low + 1 + CountBelow4(heads + 4 * (low + 1), high - low - 1, q);
+}
+
 // How many of the 16 heads at `node` (64-aligned) are below q.
 inline size_t CountBelow16x8(const uint64_t* node, uint64_t q) noexcept {
 #if defined(__AVX512BW__) && defined(__AVX512VL__)

@@ -75,15 +75,12 @@ struct Restarts {
   const char* array;
 };
 
-}  // namespace
-
-SearchEnd RestartsLayout::Search(const char* block, uint32_t size, const LookupKey& lookup,
-                                 LookupFold& fold, const BlockRef* pin) noexcept {
-  const Restarts restarts(block, size);
+// Feeds the versions of the key among the entries from p, a restart point, to `end`; kRanOut where
+// they may go on after it.
+[[gnu::always_inline]] inline SearchEnd ScanForKey(const char* p, const char* end,
+                                                   const LookupKey& lookup, Tag tag,
+                                                   LookupFold& fold, const BlockRef* pin) noexcept {
   const Slice key = lookup.key;
-  const Tag tag = SnapshotTag(lookup.snapshot);
-  const char* p = block + restarts[restarts.Before(key, tag)];
-  const char* end = restarts.array;
   // Keys are never put together: `matched` bytes of the sought key equal the entry before, which
   // is smaller. An entry that shares more than that with its predecessor is smaller as well.
   size_t matched = 0;
@@ -108,6 +105,32 @@ SearchEnd RestartsLayout::Search(const char* block, uint32_t size, const LookupK
     if (fold.Feed(entry.tag, entry.value(), pin)) return SearchEnd::kDone;
   }
   return SearchEnd::kRanOut;
+}
+
+}  // namespace
+
+SearchEnd RestartsLayout::Search(const char* block, uint32_t size, const LookupKey& lookup,
+                                 LookupFold& fold, const BlockRef* pin) noexcept {
+  const Restarts restarts(block, size);
+  const Tag tag = SnapshotTag(lookup.snapshot);
+  const char* p = block + restarts[restarts.Before(lookup.key, tag)];
+  return ScanForKey(p, restarts.array, lookup, tag, fold, pin);
+}
+
+uint32_t RestartsLayout::Places(Slice block) noexcept {
+  return Restarts(block.data(), static_cast<uint32_t>(block.size())).count;
+}
+
+SearchEnd RestartsLayout::SearchPlace(const char* block, uint32_t size, uint32_t place,
+                                      const LookupKey& lookup, LookupFold& fold,
+                                      const BlockRef* pin) noexcept {
+  const Restarts restarts(block, size);
+  const bool last = place + 1 == restarts.count;
+  const char* end = last ? restarts.array : block + restarts[place + 1];
+  const SearchEnd found =
+      ScanForKey(block + restarts[place], end, lookup, SnapshotTag(lookup.snapshot), fold, pin);
+  // All versions of the key lie behind this point.
+  return found == SearchEnd::kRanOut && !last ? SearchEnd::kAbsent : found;
 }
 
 Status RestartsLayout::Validate(Slice block) {

@@ -35,6 +35,7 @@ class RestartsBuilder {
   size_t SizeWith(Slice key, Slice value) const noexcept;
   bool Fits(Slice, Slice) const noexcept { return true; }
   void Add(Slice key, Tag tag, Slice value);
+  uint32_t last_place() const noexcept { return static_cast<uint32_t>(restarts_.size() - 1); }
   Slice Finish();
   void Reset() noexcept;
 
@@ -80,11 +81,18 @@ class RestartsCursor {
 
 struct RestartsLayout {
   static constexpr std::string_view kName = "restarts";
+  static constexpr bool kNeedsExactBlock = false;
+  // A place is a restart point; the versions of a key may lie behind several.
+  static constexpr bool kKeyHasOnePlace = false;
   using Builder = RestartsBuilder;
   using Cursor = RestartsCursor;
   static Status Validate(Slice block);
   static SearchEnd Search(const char* block, uint32_t size, const LookupKey& lookup,
                           LookupFold& fold, const BlockRef* pin) noexcept;
+  static uint32_t Places(Slice block) noexcept;
+  static SearchEnd SearchPlace(const char* block, uint32_t size, uint32_t place,
+                               const LookupKey& lookup, LookupFold& fold,
+                               const BlockRef* pin) noexcept;
   // The search starts in the array at the end, which only the block's size finds.
   static size_t LinesToSearch(size_t) noexcept { return 1; }
   // How much of the keys is shared, only the blocks know.

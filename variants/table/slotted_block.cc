@@ -19,6 +19,18 @@ int CompareAfter(Slice a, Slice b, size_t skip) {
   return a.substr(std::min(skip, a.size())).compare(b.substr(std::min(skip, b.size())));
 }
 
+// Feeds the versions of the key from slot `first` on.
+[[gnu::always_inline]] inline SearchEnd FeedFrom(const SlottedView& view, uint32_t first,
+                                                 const LookupKey& lookup, LookupFold& fold,
+                                                 const BlockRef* pin) noexcept {
+  for (uint32_t i = first; i < view.n; ++i) {
+    const Entry entry = view.At(i);
+    if (entry.key != lookup.key) return i == first ? SearchEnd::kAbsent : SearchEnd::kDone;
+    if (fold.Feed(entry.tag, entry.value, pin)) return SearchEnd::kDone;
+  }
+  return SearchEnd::kRanOut;
+}
+
 }  // namespace
 
 SlottedView::Bound SlottedView::FindByHead(Slice key) const noexcept {
@@ -30,8 +42,9 @@ SlottedView::Bound SlottedView::FindByHead(Slice key) const noexcept {
   return {low, low < n && Head(low) == q};
 }
 
-SlottedView::Bound SlottedView::Find(Slice key, Tag tag) const noexcept {
-  auto [low, tied] = FindByHead(key);
+[[gnu::always_inline]] inline SlottedView::Bound SlottedView::SettleTies(Bound by_head, Slice key,
+                                                                         Tag tag) const noexcept {
+  auto [low, tied] = by_head;
   if (!tied) return {low, false};
   PrefetchEntry(low);
   // Ties of the head: at most a few as a rule, but all versions of a key share theirs.
@@ -53,17 +66,40 @@ SlottedView::Bound SlottedView::Find(Slice key, Tag tag) const noexcept {
   return {low, low < n && Head(low) == q};
 }
 
+SlottedView::Bound SlottedView::Find(Slice key, Tag tag) const noexcept {
+  return SettleTies(FindByHead(key), key, tag);
+}
+
+SlottedView::Bound SlottedView::FindByInterpolation(Slice key, Tag tag) const noexcept {
+  const int order = CompareWithPrefix(key, data + 8, prefix);
+  if (order != 0) return {order < 0 ? 0 : n, false};
+  if (key.size() < prefix) return {0, false};
+  const uint32_t q = HeadOf4(key, prefix);
+  const uint32_t low = static_cast<uint32_t>(InterpolateBelow4(data + heads, n, q));
+  return SettleTies({low, low < n && Head(low) == q}, key, tag);
+}
+
+SearchEnd InterpolatedLayout::Search(const char* block, uint32_t, const LookupKey& lookup,
+                                     LookupFold& fold, const BlockRef* pin) noexcept {
+  const SlottedView view(block);
+  const auto [first, may_be_same] =
+      view.FindByInterpolation(lookup.key, SnapshotTag(lookup.snapshot));
+  if (!may_be_same) return first < view.n ? SearchEnd::kAbsent : SearchEnd::kRanOut;
+  return FeedFrom(view, first, lookup, fold, pin);
+}
+
+SearchEnd SlottedLayout::SearchPlace(const char* block, uint32_t, uint32_t place,
+                                     const LookupKey& lookup, LookupFold& fold,
+                                     const BlockRef* pin) noexcept {
+  return FeedFrom(SlottedView(block), place, lookup, fold, pin);
+}
+
 SearchEnd SlottedLayout::Search(const char* block, uint32_t, const LookupKey& lookup,
                                 LookupFold& fold, const BlockRef* pin) noexcept {
   const SlottedView view(block);
   const auto [first, may_be_same] = view.Find(lookup.key, SnapshotTag(lookup.snapshot));
   if (!may_be_same) return first < view.n ? SearchEnd::kAbsent : SearchEnd::kRanOut;
-  for (uint32_t i = first; i < view.n; ++i) {
-    const Entry entry = view.At(i);
-    if (entry.key != lookup.key) return i == first ? SearchEnd::kAbsent : SearchEnd::kDone;
-    if (fold.Feed(entry.tag, entry.value, pin)) return SearchEnd::kDone;
-  }
-  return SearchEnd::kRanOut;
+  return FeedFrom(view, first, lookup, fold, pin);
 }
 
 Status SlottedLayout::Validate(Slice block) {

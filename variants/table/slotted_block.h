@@ -71,6 +71,8 @@ struct SlottedView {
   Bound Find(Slice key, Tag tag) const noexcept;
   // As Find, but of entries that tie with the key's head it is the first: heads alone decide.
   Bound FindByHead(Slice key) const noexcept;
+  // As Find, by InterpolateBelow4.
+  Bound FindByInterpolation(Slice key, Tag tag) const noexcept;
   uint32_t LowerBound(Slice key, Tag tag) const noexcept { return Find(key, tag).at; }
   // Prefetches entry i, which may be touched soon: key and a short value at once, not the value
   // only when the key's length is known.
@@ -94,6 +96,9 @@ struct SlottedView {
   uint32_t n, prefix;
   bool wide;
   uint32_t heads, offsets;  // from the block's start
+
+ private:
+  Bound SettleTies(Bound by_head, Slice key, Tag tag) const noexcept;
 };
 
 class SlottedBuilder {
@@ -104,6 +109,7 @@ class SlottedBuilder {
   size_t SizeWith(Slice key, Slice value) const noexcept;
   bool Fits(Slice, Slice) const noexcept { return starts_.size() < max_entries_; }
   void Add(Slice key, Tag tag, Slice value);
+  uint32_t last_place() const noexcept { return static_cast<uint32_t>(starts_.size() - 1); }
   Slice Finish();
   void Reset() noexcept;
 
@@ -193,11 +199,18 @@ class SlottedCursor {
 
 struct SlottedLayout {
   static constexpr std::string_view kName = "slotted";
+  static constexpr bool kNeedsExactBlock = false;
+  // A place is a slot; the versions of a key lie in a row.
+  static constexpr bool kKeyHasOnePlace = true;
   using Builder = SlottedBuilder;
   using Cursor = SlottedCursor;
   static Status Validate(Slice block);
   static SearchEnd Search(const char* block, uint32_t size, const LookupKey& lookup,
                           LookupFold& fold, const BlockRef* pin) noexcept;
+  static uint32_t Places(Slice block) noexcept { return SlottedView(block.data()).n; }
+  static SearchEnd SearchPlace(const char* block, uint32_t size, uint32_t place,
+                               const LookupKey& lookup, LookupFold& fold,
+                               const BlockRef* pin) noexcept;
   // Header, heads and offsets, with up to 8 bytes of prefix.
   static size_t LinesToSearch(size_t entries) noexcept {
     const size_t bytes = kBlockDataOffset + 8 + 8 + 4 * entries + 2 * (entries + 1);
@@ -205,6 +218,12 @@ struct SlottedLayout {
   }
   // Tag, length, head and offset beside each entry's own bytes.
   static uint64_t DataBytes(uint64_t entries, uint64_t raw) noexcept { return raw + 15 * entries; }
+};
+
+// The same blocks; a point read guesses where the key stands among the heads.
+struct InterpolatedLayout : SlottedLayout {
+  static SearchEnd Search(const char* block, uint32_t size, const LookupKey& lookup,
+                          LookupFold& fold, const BlockRef* pin) noexcept;
 };
 
 }  // namespace lsmlab::table_internal

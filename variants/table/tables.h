@@ -6,5 +6,6 @@
 namespace lsmlab {
 
 extern const TableVariant kFlatTable;
+extern const TableVariant kPartitionedTable;
 
 }  // namespace lsmlab

@@ -7,32 +7,56 @@
 #include <utility>
 #include <vector>
 
-#include "engine/base/checksum.h"
 #include "engine/format/block_trailer.h"
 #include "engine/format/table_footer.h"
 #include "engine/format/table_properties.h"
 #include "engine/parts/table.h"
-#include "variants/table/block_index.h"
 #include "variants/table/block_layout.h"
 
-// Builder of `flat` tables:
+// Builder of tables of every format: data blocks first, then what `Sections` makes of their keys
+// and places (flat_sections.h, partition_sections.h), then
 //
-//   table := data block*, filter block?, index block, properties block, zero*, footer
+//   properties block, zero*, footer
 //
-// All blocks carry the trailer of engine/format/block_trailer.h. Filter, index and properties are
-// stored raw; the zeros bring a direct file to its alignment.
+// With block.alignment = "page" every data block starts a page of 4 KiB, and one that compression
+// would not make at least a page shorter stays raw. All blocks carry the trailer of
+// engine/format/block_trailer.h. Properties are stored raw; the zeros bring a direct file to its
+// alignment.
 namespace lsmlab::table_internal {
 
-template <typename Layout>
-class FlatBuilder final : public TableBuilder {
+// Where Sections write their blocks.
+class SectionWriter {
  public:
-  FlatBuilder(const TableEnvironment& environment, const TableBuildContext& context,
+  virtual ~SectionWriter() = default;
+  // A raw block, at the alignment of data blocks or right after what was written last.
+  virtual BlockHandle WriteAligned(Slice payload) = 0;
+  virtual BlockHandle WriteRaw(Slice payload) = 0;
+  // Keeps a block beside the data blocks, as number data_blocks + `number`, if one of the data
+  // blocks `first` to `end` - 1 is kept.
+  virtual void KeepWith(uint32_t first, uint32_t end, uint32_t number, Slice payload,
+                        const BlockHandle& handle) = 0;
+};
+
+// The bits that a new table's filter gets per key; 0: it has none.
+inline double FilterBits(const TableEnvironment& environment, const TableBuildContext& context) {
+  return environment.filter == nullptr ? 0 : context.filter_bits_per_key;
+}
+
+// Sections are made of (environment, context); they have kName and kFormat, and take AddKey for
+// every key, in order, before the AddBlock of the block in which it is met first; Finish writes
+// them and fills in the footer's handles and the properties' filter and index.
+template <typename Layout, typename Sections>
+class DataBuilder final : public TableBuilder, private SectionWriter {
+ public:
+  DataBuilder(const TableEnvironment& environment, const TableBuildContext& context,
               FileWriter& writer)
       : writer_(writer),
         table_seed_(TableSeed(context.id)),
-        block_bytes_(DataBytes(environment.settings.Bytes("block.size"))),
+        alignment_(environment.settings.Choice("block.alignment") == "page" ? kPageBytes : 0),
+        block_bytes_(DataBytes(environment.settings.Bytes("block.size"), alignment_ != 0)),
         block_(LayoutOptions{block_bytes_, static_cast<size_t>(environment.settings.Integer(
-                                               "block.restart_interval"))}) {
+                                               "block.restart_interval"))}),
+        sections_(environment, context) {
     properties_.id = context.id;
     properties_.tree = context.tree;
     properties_.level = context.level;
@@ -40,10 +64,10 @@ class FlatBuilder final : public TableBuilder {
     properties_.created_ns = context.now_ns;
     properties_.oldest_tombstone_ns = context.oldest_tombstone_ns;
     properties_.catalog_mark = context.catalog_mark;
-    properties_.table_variant = "flat";
+    properties_.table_variant = Sections::kName;
     properties_.block_layout = Layout::kName;
+    properties_.block_alignment = alignment_;
     properties_.min_sequence = kMaxSequence;
-    ChooseFilter(environment, context);
     ChooseCodec(environment, context);
   }
 
@@ -68,7 +92,7 @@ class FlatBuilder final : public TableBuilder {
     }
     if (new_key) {
       ++properties_.distinct_keys;
-      if (filter_ != nullptr) filter_->Add(key, KeyHash(key));
+      sections_.AddKey(key);
       last_key_.assign(key);
     }
     last_tag_ = tag;
@@ -96,24 +120,13 @@ class FlatBuilder final : public TableBuilder {
     if (properties_.tombstones + properties_.range_tombstones == 0) {
       properties_.oldest_tombstone_ns = 0;
     }
-    properties_.data_blocks = index_.count();
+    properties_.data_blocks = blocks_;
     properties_.data_bytes = writer_.offset();
 
     TableFooter footer;
     footer.id = properties_.id;
-    footer.format = TableFormat::kFlat;
-    if (filter_ != nullptr && properties_.entries > 0) {
-      std::string encoded;
-      filter_->Finish(encoded);
-      properties_.filter_bytes = encoded.size();
-      footer.filter = WriteRaw(encoded);
-    } else {
-      properties_.filter_variant = "none";
-      properties_.filter_bits_per_key = 0;
-    }
-    const std::string index = index_.Finish();
-    properties_.index_bytes = index.size();
-    footer.index = WriteRaw(index);
+    footer.format = Sections::kFormat;
+    sections_.Finish(*this, &properties_, &footer);
     std::string encoded;
     EncodeTableProperties(properties_, encoded);
     footer.properties = WriteRaw(encoded);
@@ -129,21 +142,16 @@ class FlatBuilder final : public TableBuilder {
   }
 
  private:
+  static constexpr uint32_t kPageBytes = 4096;
   // A block of whole pages shall take just these in memory, with what surrounds its data there.
-  static size_t DataBytes(size_t block_size) {
-    const bool pages = block_size % 4096 == 0 && block_size <= kLargestPooledFrame;
-    return pages ? block_size - kBlockOverhead - kBlockTrailerBytes : block_size;
+  static size_t DataBytes(size_t block_size, bool aligned) {
+    if (block_size % kPageBytes != 0) return block_size;
+    if (block_size > kLargestPooledFrame) return block_size - (aligned ? kBlockTrailerBytes : 0);
+    return block_size - kBlockOverhead - kBlockTrailerBytes;
   }
-  void ChooseFilter(const TableEnvironment& environment, const TableBuildContext& context) {
-    const double per_key = context.filter_bits_per_key;
-    if (environment.filter != nullptr && per_key > 0) {
-      filter_ = environment.filter->make_builder(environment.filter_settings, per_key,
-                                                 context.expected_keys);
-    }
-    properties_.filter_variant = filter_ != nullptr ? environment.filter->name : "none";
-    properties_.filter_bits_per_key = filter_ != nullptr ? per_key : 0;
+  static size_t Pages(size_t payload) {
+    return (payload + kBlockTrailerBytes + kPageBytes - 1) / kPageBytes;
   }
-
   void ChooseCodec(const TableEnvironment& environment, const TableBuildContext& context) {
     const size_t levels = environment.codec_per_level.size();
     LSMLAB_ASSERT(levels == environment.codec_id_per_level.size());
@@ -171,28 +179,45 @@ class FlatBuilder final : public TableBuilder {
   // `continues`: the next entry is another version of the block's last key.
   void WriteBlock(bool continues) {
     const Slice raw = block_.Finish();
-    if (keep_ && kept_bytes_ + raw.size() <= keep_limit_) Keep(raw);
     Slice payload = raw;
     uint8_t codec = 0;
     if (codec_ != nullptr) {
       compressed_.clear();
-      if (codec_->Compress(raw, compressed_)) {
+      if (codec_->Compress(raw, compressed_) &&
+          (alignment_ == 0 || Pages(compressed_.size()) < Pages(raw.size()))) {
         payload = compressed_;
         codec = codec_id_;
       }
     }
-    index_.Add(Write(payload, raw.size(), codec), continues, last_key_, last_tag_);
+    if (alignment_ != 0) writer_.Pad(alignment_);
+    const BlockHandle handle = Write(payload, raw.size(), codec);
+    if (keep_) Keep(blocks_, raw, handle);
+    sections_.AddBlock(handle, continues, last_key_, last_tag_);
+    ++blocks_;
     block_.Reset();
   }
 
-  void Keep(Slice raw) {
+  void Keep(uint32_t number, Slice raw, const BlockHandle& handle) {
+    if (kept_bytes_ + raw.size() > keep_limit_) return;
     BlockRef block = BlockRef::Adopt(AllocateBlock(raw.size()));
     std::memcpy(MutableData(block.get()), raw.data(), raw.size());
+    block->id.offset = handle.offset;
     kept_bytes_ += block->charge;
-    kept_.push_back({static_cast<uint32_t>(index_.count()), std::move(block)});
+    kept_.push_back({number, std::move(block)});
   }
 
-  BlockHandle WriteRaw(Slice payload) { return Write(payload, payload.size(), 0); }
+  BlockHandle WriteRaw(Slice payload) final { return Write(payload, payload.size(), 0); }
+  BlockHandle WriteAligned(Slice payload) final {
+    if (alignment_ != 0) writer_.Pad(alignment_);
+    return WriteRaw(payload);
+  }
+  void KeepWith(uint32_t first, uint32_t end, uint32_t number, Slice payload,
+                const BlockHandle& handle) final {
+    const bool kept = std::any_of(kept_.begin(), kept_.end(), [&](const KeptBlock& block) {
+      return block.number >= first && block.number < end;
+    });
+    if (kept) Keep(blocks_ + number, payload, handle);
+  }
 
   BlockHandle Write(Slice payload, size_t raw_size, uint8_t codec) {
     const BlockHandle handle{writer_.offset(), payload.size()};
@@ -206,10 +231,11 @@ class FlatBuilder final : public TableBuilder {
 
   FileWriter& writer_;
   const uint64_t table_seed_;
+  const uint32_t alignment_;  // of data blocks; 0: none
   const size_t block_bytes_;
   typename Layout::Builder block_;
-  IndexWriter index_;
-  std::unique_ptr<FilterBuilder> filter_;
+  Sections sections_;
+  uint32_t blocks_ = 0;
   const Codec* codec_ = nullptr;
   uint8_t codec_id_ = 0;
   std::string compressed_;

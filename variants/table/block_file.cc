@@ -1,0 +1,154 @@
+#include "variants/table/block_file.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace lsmlab::table_internal {
+namespace {
+
+constexpr uint64_t kMaxIndexBytes = 1u << 30;
+
+IndexSearch SearchOf(const SettingBag& settings) {
+  return settings.Choice("index.search") == "binary" ? IndexSearch::kBinary : IndexSearch::kBtree;
+}
+
+}  // namespace
+
+AlignedRange::AlignedRange(const IoFile& file, uint64_t from, uint64_t size) noexcept {
+  const uint64_t alignment = file.alignment();
+  offset = from / alignment * alignment;
+  skip = static_cast<size_t>(from - offset);
+  length = static_cast<size_t>((skip + size + alignment - 1) / alignment * alignment);
+}
+
+Task<Status> ReadInto(Io& io, IoSite site, IoFile& file, uint64_t offset, uint64_t size, char* to) {
+  if (file.alignment() == 1) {
+    co_return co_await ReadExactly(io, site, file, offset, to, static_cast<size_t>(size));
+  }
+  const AlignedRange range(file, offset, size);
+  ReadBuffer buffer(io, range.length);
+  LSMLAB_CO_TRY(co_await ReadExactly(io, site, file, range.offset, buffer.data(), range.length));
+  std::memcpy(to, buffer.data() + range.skip, static_cast<size_t>(size));
+  co_return Status();
+}
+
+Status BlockFile::AtOffset(uint64_t offset, const Status& status) const {
+  std::string message = file_->path() + " offset " + std::to_string(offset) + ": expected ";
+  message += status.message();
+  return Status(status.code(), std::move(message));
+}
+
+Task<Status> BlockFile::ReadRawBlock(BlockHandle handle, uint64_t limit, const char* what,
+                                     AlignedBytes* out) const {
+  if (handle.size > limit) {
+    co_return DamageAt(file_->path(), handle.offset,
+                       std::string(what) + " of at most " + std::to_string(limit) + " bytes",
+                       std::to_string(handle.size));
+  }
+  const size_t stored = static_cast<size_t>(handle.size) + kBlockTrailerBytes;
+  *out = AlignedBytes(stored);
+  LSMLAB_CO_TRY(
+      co_await ReadInto(io(), IoSite::kTableOpen, *file_, handle.offset, stored, out->data()));
+  const Result<BlockTrailer> trailer = CheckTrailer(handle.offset, Slice(out->data(), stored));
+  if (!trailer.ok()) co_return trailer.status();
+  if (trailer->codec != 0) {
+    co_return DamageAt(file_->path(), handle.offset, std::string(what) + " stored raw",
+                       "codec " + std::to_string(trailer->codec));
+  }
+  co_return Status();
+}
+
+Task<Result<BlockIndex>> BlockFile::ReadIndex(uint64_t data_end) const {
+  AlignedBytes encoded;
+  const Status read = co_await ReadRawBlock(footer_.index, kMaxIndexBytes, "an index", &encoded);
+  if (!read.ok()) co_return read;
+  Result<BlockIndex> index =
+      BlockIndex::Open(Slice(encoded.data(), static_cast<size_t>(footer_.index.size)),
+                       properties_.smallest_key, data_end, SearchOf(environment_.settings));
+  if (!index.ok()) co_return AtOffset(footer_.index.offset, index.status());
+  co_return index;
+}
+
+Result<const FilterVariant*> BlockFile::FindFilter(uint64_t offset) const {
+  const FilterVariant* variant = environment_.filter_by_name == nullptr
+                                     ? nullptr
+                                     : environment_.filter_by_name(properties_.filter_variant);
+  if (variant != nullptr) return variant;
+  return DamageAt(file_->path(), offset, "a known filter", "'" + properties_.filter_variant + "'");
+}
+
+Task<Status> BlockFile::Read(AlignedRange range, char* to, IoSite site) const {
+  reads_.fetch_add(1, std::memory_order_relaxed);
+  read_bytes_.fetch_add(range.length, std::memory_order_relaxed);
+  return ReadExactly(io(), site, *file_, range.offset, to, range.length);
+}
+
+Result<BlockTrailer> BlockFile::CheckTrailer(uint64_t offset, Slice stored) const {
+  return CheckBlockTrailer(stored, table_seed_, offset, file_->path());
+}
+
+Status BlockFile::Decode(uint64_t offset, Slice payload, BlockTrailer trailer, char* raw) const {
+  const Codec* codec =
+      environment_.codec_by_id == nullptr ? nullptr : environment_.codec_by_id(trailer.codec);
+  if (codec == nullptr) {
+    return DamageAt(file_->path(), offset, "a known codec", std::to_string(trailer.codec));
+  }
+  const Status status = codec->Decompress(payload, raw, trailer.raw_size);
+  return status.ok() ? Status() : AtOffset(offset, status);
+}
+
+Status BlockFile::CheckDecoded(const ExpectedBlock& expected, Slice block) const {
+  const Status status =
+      expected.check(expected.context, block, expected.last_key, expected.last_tag);
+  return status.ok() ? Status() : AtOffset(expected.handle.offset, status);
+}
+
+Result<BlockRef> BlockFile::Unpack(uint64_t offset, Slice stored) const {
+  const Result<BlockTrailer> trailer = CheckTrailer(offset, stored);
+  if (!trailer.ok()) return trailer.status();
+  const Slice payload = stored.substr(0, stored.size() - kBlockTrailerBytes);
+  BlockRef block = BlockRef::Adopt(AllocateBlock(trailer->raw_size));
+  if (trailer->codec == 0) {
+    std::memcpy(MutableData(block.get()), payload.data(), payload.size());
+  } else {
+    LSMLAB_TRY(Decode(offset, payload, trailer.value(), MutableData(block.get())));
+  }
+  return block;
+}
+
+Task<Result<BlockRef>> BlockFile::LoadBlock(ExpectedBlock expected, BlockSlot* slot,
+                                            IoSite site) const {
+  const BlockHandle handle = expected.handle;
+  const size_t stored = static_cast<size_t>(handle.size) + kBlockTrailerBytes;
+  const AlignedRange range(*file_, handle.offset, stored);
+  BlockRef block;
+  if (expected.raw && file_->alignment() == 1) {
+    // Straight into the frame; the trailer lands behind the block, where nobody looks again.
+    block = BlockRef::Adopt(AllocateBlock(stored));
+    LSMLAB_CO_TRY(co_await Read(range, MutableData(block.get()), site));
+    const Result<BlockTrailer> trailer = CheckTrailer(handle.offset, Slice(block->data, stored));
+    if (!trailer.ok()) co_return trailer.status();
+    if (trailer->codec != 0) {
+      Result<BlockRef> unpacked = Unpack(handle.offset, Slice(block->data, stored));
+      if (!unpacked.ok()) co_return unpacked.status();
+      block = std::move(unpacked).value();
+    } else {
+      block->size = static_cast<uint32_t>(handle.size);
+    }
+  } else {
+    ReadBuffer buffer(io(), range.length);
+    LSMLAB_CO_TRY(co_await Read(range, buffer.data(), site));
+    Result<BlockRef> unpacked = Unpack(handle.offset, Slice(buffer.data() + range.skip, stored));
+    if (!unpacked.ok()) co_return unpacked.status();
+    block = std::move(unpacked).value();
+  }
+  LSMLAB_CO_TRY(CheckDecoded(expected, block->bytes()));
+  const BlockId id = IdAt(handle.offset);
+  block->id = id;
+  block->priority = expected.priority;
+  if (cache_ != nullptr && slot != nullptr) block = cache_->Insert(*slot, id, std::move(block));
+  co_return block;
+}
+
+}  // namespace lsmlab::table_internal

@@ -1,0 +1,160 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "engine/format/aligned_bytes.h"
+#include "engine/format/block_trailer.h"
+#include "engine/format/table_footer.h"
+#include "engine/parts/table.h"
+#include "variants/table/block_index.h"
+#include "variants/table/block_layout.h"
+
+namespace lsmlab::table_internal {
+
+// Memory for one read, aligned as the file needs it.
+class ReadBuffer {
+ public:
+  ReadBuffer() noexcept = default;
+  // Room for `bytes` plus what an aligned read takes more, and 64 spare bytes.
+  ReadBuffer(Io& io, size_t bytes)
+      : io_(&io), bytes_(bytes), data_(static_cast<char*>(io.AllocateBuffer(bytes))) {}
+  ReadBuffer(ReadBuffer&& o) noexcept
+      : io_(o.io_), bytes_(o.bytes_), data_(std::exchange(o.data_, nullptr)) {}
+  ReadBuffer& operator=(ReadBuffer&& o) noexcept {
+    std::swap(io_, o.io_);
+    std::swap(bytes_, o.bytes_);
+    std::swap(data_, o.data_);
+    return *this;
+  }
+  ~ReadBuffer() {
+    if (data_ != nullptr) io_->FreeBuffer(data_, bytes_);
+  }
+  char* data() const noexcept { return data_; }
+  size_t bytes() const noexcept { return bytes_; }
+
+ private:
+  Io* io_ = nullptr;
+  size_t bytes_ = 0;
+  char* data_ = nullptr;
+};
+
+// A byte range of a file widened to the file's alignment.
+struct AlignedRange {
+  AlignedRange(const IoFile& file, uint64_t offset, uint64_t size) noexcept;
+  uint64_t offset;
+  size_t length;
+  size_t skip;  // from `offset` to the range asked for
+};
+
+// What is known of a block before it is read: checked when it enters memory.
+struct ExpectedBlock {
+  // The structure of the decoded block, and that it ends with (last_key, last_tag). The message
+  // says what was expected and found.
+  Status (*check)(const void* context, Slice block, Slice last_key, Tag last_tag) = nullptr;
+  const void* context = nullptr;
+  BlockHandle handle;
+  Slice last_key;  // outlives the load
+  Tag last_tag = 0;
+  uint8_t priority = 0;  // in the cache, see Block
+  bool raw = false;      // certainly not compressed, as a rule
+};
+
+// An open table file of any format: footer and properties in memory; blocks read, checked, decoded
+// and offered to the cache.
+// Thread safety: all methods from any thread at once.
+class BlockFile {
+ public:
+  BlockFile(const TableEnvironment& environment, std::unique_ptr<IoFile> file, uint64_t file_number,
+            const TableFooter& footer, TableProperties properties)
+      : environment_(environment),
+        cache_(environment.cache),
+        swizzled_(cache_ != nullptr && cache_->swizzled_slots()),
+        file_(std::move(file)),
+        file_number_(file_number),
+        footer_(footer),
+        table_seed_(TableSeed(footer.id)),
+        properties_(std::move(properties)),
+        raw_blocks_(properties_.codec == "none") {}
+  BlockFile(const BlockFile&) = delete;
+  BlockFile& operator=(const BlockFile&) = delete;
+
+  const TableProperties& properties() const noexcept { return properties_; }
+  const TableFooter& footer() const noexcept { return footer_; }
+  IoFile& file() const noexcept { return *file_; }
+  Io& io() const noexcept { return *environment_.io; }
+  uint64_t file_bytes() const noexcept { return footer_.file_size; }
+  uint64_t reads() const noexcept { return reads_.load(std::memory_order_relaxed); }
+  uint64_t read_bytes() const noexcept { return read_bytes_.load(std::memory_order_relaxed); }
+  bool swizzled() const noexcept { return swizzled_; }
+
+  // Reads, checks and decodes a block and offers it to the cache, for `slot` if there is one.
+  Task<Result<BlockRef>> LoadBlock(ExpectedBlock expected, BlockSlot* slot, IoSite site) const;
+  // Reads `range` into `to`; counts the read.
+  Task<Status> Read(AlignedRange range, char* to, IoSite site) const;
+  // Checks the trailer of the bytes stored at `offset`.
+  Result<BlockTrailer> CheckTrailer(uint64_t offset, Slice stored) const;
+  // Decodes a compressed payload into exactly trailer.raw_size bytes.
+  Status Decode(uint64_t offset, Slice payload, BlockTrailer trailer, char* raw) const;
+  // Structure and separator of a decoded block.
+  Status CheckDecoded(const ExpectedBlock& expected, Slice block) const;
+  // Reads and checks a block that is stored raw and lies outside the data (filter, index, ...).
+  // ENSURES: `out` starts with the payload, then its trailer.
+  Task<Status> ReadRawBlock(BlockHandle handle, uint64_t limit, const char* what,
+                            AlignedBytes* out) const;
+
+ protected:
+  // Reads the index block that the footer names: of blocks that all lie before `data_end`.
+  Task<Result<BlockIndex>> ReadIndex(uint64_t data_end) const;
+  // How the table's filters are read; null: it has none. An unknown one is damage at `offset`.
+  Result<const FilterVariant*> FindFilter(uint64_t offset) const;
+  // "PATH offset N: expected DETAIL" of a status whose message is "E, found F".
+  Status AtOffset(uint64_t offset, const Status& status) const;
+  BlockId IdAt(uint64_t offset) const noexcept { return BlockId{file_number_, offset}; }
+
+  const TableEnvironment& environment_;
+  BlockCache* const cache_;
+  const bool swizzled_;
+  const std::unique_ptr<IoFile> file_;
+  const uint64_t file_number_;
+  const TableFooter footer_;
+  const uint64_t table_seed_;
+  const TableProperties properties_;
+  const bool raw_blocks_;
+  mutable std::atomic<uint64_t> reads_{0}, read_bytes_{0};
+
+ private:
+  Result<BlockRef> Unpack(uint64_t offset, Slice stored) const;
+};
+
+// Reads `range` of the file into memory.
+Task<Status> ReadInto(Io& io, IoSite site, IoFile& file, uint64_t offset, uint64_t size, char* to);
+
+// About how long a table's blocks are in memory and what of them a search touches first.
+template <typename Layout>
+Footprint MeanFootprint(const TableProperties& p, uint64_t raw_block_bytes) noexcept {
+  if (p.data_blocks == 0) return {};
+  const uint64_t data = p.codec == "none"
+                            ? raw_block_bytes
+                            : Layout::DataBytes(p.entries, p.raw_key_bytes + p.raw_value_bytes);
+  return {Layout::LinesToSearch(static_cast<size_t>(p.entries / p.data_blocks)),
+          kBlockDataOffset + static_cast<size_t>(data / p.data_blocks)};
+}
+
+// ExpectedBlock::check of a data block.
+template <typename Layout>
+Status CheckDataBlock(const void*, Slice block, Slice last_key, Tag last_tag) {
+  LSMLAB_TRY(Layout::Validate(block));
+  typename Layout::Cursor cursor;
+  cursor.Attach(block);
+  Entry last;
+  if (!cursor.Last(last) || last.key != last_key || last.tag != last_tag) {
+    return Status::Corruption("the entry that the index names as the block's last, found another");
+  }
+  return Status();
+}
+
+}  // namespace lsmlab::table_internal
