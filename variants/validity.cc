@@ -5,6 +5,12 @@
 namespace lsmlab {
 namespace {
 
+// Of a table variant that may not have the setting.
+bool TableHas(const Composition& c, std::string_view setting, std::string_view value) {
+  const SettingBag& table = c.table.settings;
+  return table.Has(setting) && table.Choice(setting) == value;
+}
+
 bool LogIsOff(const Composition& c) { return c.wal.variant->name == "off"; }
 bool SpreadsBits(const Composition& c) {
   return c.filter.settings.Choice("allocation") == "monkey";
@@ -44,16 +50,15 @@ constexpr ValidityRule kRules[] = {
      "a block that is no multiple of 4KiB would leave part of its pages empty; "
      "engine.table.block.size is to be one",
      [](const Composition& c) {
-       const SettingBag& table = c.table.settings;
-       return table.Choice("block.alignment") == "page" && table.Bytes("block.size") % 4096 != 0;
+       return TableHas(c, "block.alignment", "page") &&
+              c.table.settings.Bytes("block.size") % 4096 != 0;
      }},
     {"engine.table.block.search",
      "interpolation guesses among key heads, which engine.table.block.layout 'restarts' has not; "
      "allowed with it are 'binary' and 'hash'",
      [](const Composition& c) {
-       const SettingBag& table = c.table.settings;
-       return table.Choice("block.search") == "interpolation" &&
-              table.Choice("block.layout") == "restarts";
+       return TableHas(c, "block.search", "interpolation") &&
+              TableHas(c, "block.layout", "restarts");
      }},
 };
 

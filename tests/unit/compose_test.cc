@@ -195,6 +195,22 @@ TEST(Validity, RefusesFiltersThatCannotWork) {
   EXPECT_EQ(ErrorOf({prefix, {"engine.filter.prefix_bytes", "8", "x.toml:6", 0}}), "accepted");
 }
 
+TEST(Validity, TableSettingsThatGoTogether) {
+  const std::string error = ErrorOf({{"engine.table.block.search", "interpolation", "x:3", 0}});
+  EXPECT_NE(error.find("x:3: engine.table.block.search = 'interpolation' is refused"),
+            std::string::npos)
+      << error;
+  EXPECT_EQ(ErrorOf({{"engine.table.block.search", "interpolation", "a", 0},
+                     {"engine.table.block.layout", "slotted", "a", 0}}),
+            "accepted");
+  for (const char* size : {"4KiB", "6KiB"}) {
+    const std::string pages = ErrorOf({{"engine.table.variant", "partitioned", "a", 0},
+                                       {"engine.table.block.alignment", "page", "a", 0},
+                                       {"engine.table.block.size", size, "a", 0}});
+    EXPECT_EQ(pages == "accepted", std::string(size) == "4KiB") << pages;
+  }
+}
+
 TEST(Presets, AreListedLoadedAndComposed) {
   const std::vector<std::string> names = PresetNames();
   EXPECT_EQ(std::set<std::string>(names.begin(), names.end()).count("baseline"), 1u);
