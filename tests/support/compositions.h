@@ -30,6 +30,9 @@ struct TestComposition {
 // Composes it; a mistake ends the test program.
 Composition ComposeSmall(const TestComposition& wanted, const Settings& more = {});
 
+// The log `ring` with small slots, `direct` or through the page cache.
+TestComposition RingComposition(bool direct);
+
 // Every shipped preset.
 std::vector<TestComposition> PresetCompositions();
 // The default with one part exchanged: each memtable, block layout, cache, filter, codec and log
