@@ -11,8 +11,11 @@
 namespace lsmlab {
 namespace {
 
-// Zeros are written to a new slot in pieces of this size.
-constexpr uint64_t kFillBytes = 1u << 20;
+// Zeros are written to a new slot in pieces of this size. The page cache keeps what one write
+// brought as one folio, and every later write into it passes over all its blocks: after pieces of a
+// MiB an append of 200 bytes took 5.9 us in the median, after these 4.0.
+constexpr uint64_t kFillBytesDirect = 1u << 20;
+constexpr uint64_t kFillBytesBuffered = 16u << 10;
 // The buffer that a group is laid out in is kept up to this size.
 constexpr uint64_t kStageBytesKept = 2u << 20;
 // A segment counts as full when less than this (or an eighth of a slot) is left of its first slot,
@@ -24,16 +27,14 @@ constexpr uint64_t RoundUpToBlock(uint64_t n) { return (n + kRingBlock - 1) & ~(
 // A log in slots: files of a fixed size, written with zeros once and then used for one segment
 // after another. Inside such a file a durable write changes neither its size nor its extents, so it
 // is one write flagged durable and no commit of the file system's journal.
-//
 //  - A slot's head says which segment it holds. It is durable before anything else is written under
 //    that log number, and log numbers are never used twice; every checksum of the segment is seeded
-//    with the number. So what a slot held before can never be taken for a record of the segment.
+//    with the number. So nothing a slot held before can be taken for a record of the segment.
 //  - A group that is made durable is filled up to the block of 4 KiB, and the next one begins in a
 //    new block: no later write touches a block that holds acknowledged bytes, whatever a device
-//    tears. Every write ends at a block's end (with zeros), so that the kernel never has to read a
-//    block that it has not cached in order to change a part of it.
-//  - A segment is meant to fit into one slot: when it is full the tree is told to seal the
-//  memtable.
+//    tears. A write that comes to a new block goes on to its end, with zeros: the kernel need not
+//    read a block that it has not cached in order to change a part of it.
+//  - A segment is meant to fit into one slot: when it is full the tree is told to seal a memtable.
 //    What does not fit goes on in another slot. When no slot is free a new one is made: the log
 //    never waits for a flush. The tree bounds how many memtables wait, and thereby how far the ring
 //    grows; slots beyond the setting are removed after the next open.
@@ -88,6 +89,7 @@ class RingWal final : public Wal {
   Task<Status> AddPiece();
   // Appends to the current segment.
   Task<Status> Put(Slice bytes, bool durable, Tail tail);
+  uint64_t ZerosBehind(uint64_t total) const noexcept;
   uint64_t LayOut(Slice bytes, Tail tail);
   Task<Status> PutLaidOut(uint64_t total, bool durable);
   Task<Status> WriteSlot(Slot& slot, uint64_t offset, const char* data, uint64_t length,
@@ -201,7 +203,8 @@ Task<Status> RingWal::WriteZeros(Slot& slot) {
       co_await OpenFile(*env_.io, site_, OpenMode::kCreate, slot.path);
   if (!opened.ok()) co_return opened.status();
   slot.file = std::move(opened).value();
-  const uint64_t step = std::min(kFillBytes, slot_bytes_);
+  const bool direct = slot.file->alignment() != 1;
+  const uint64_t step = std::min(direct ? kFillBytesDirect : kFillBytesBuffered, slot_bytes_);
   ReserveStage(step);
   std::memset(stage_, 0, step);
   for (uint64_t at = 0; at < slot_bytes_; at += step) {
@@ -269,14 +272,21 @@ void RingWal::FreeStage() {
   stage_bytes_ = 0;
 }
 
-// Copies the bytes to stage_ + kRingHeadBytes, pads them, and puts zeros up to the end of the
-// block. Returns how many bytes of log that makes.
+// How many zeros go behind the next `total` bytes of the segment: up to the end of a block that no
+// write has come to before.
+uint64_t RingWal::ZerosBehind(uint64_t total) const noexcept {
+  const uint64_t end = position_.offset + total;
+  return end > RoundUpToBlock(position_.offset) ? RoundUpToBlock(end) - end : 0;
+}
+
+// Copies the bytes to stage_ + kRingHeadBytes, pads them, and puts the zeros behind. Returns how
+// many bytes of log that makes.
 uint64_t RingWal::LayOut(Slice bytes, Tail tail) {
   const uint64_t end = position_.offset + bytes.size();
   uint64_t pad = tail == Tail::kPadded ? RoundUpToBlock(end) - end : 0;
   if (pad > 0 && pad < kWalFragmentHeaderBytes) pad += kRingBlock;
   const uint64_t total = bytes.size() + pad;
-  const uint64_t zeros = RoundUpToBlock(position_.offset + total) - (position_.offset + total);
+  const uint64_t zeros = ZerosBehind(total);
   ReserveStage(kRingHeadBytes + total + zeros);
   char* to = stage_ + kRingHeadBytes;
   std::memcpy(to, bytes.data(), bytes.size());
@@ -301,13 +311,14 @@ Task<Status> RingWal::Put(Slice bytes, bool durable, Tail tail) {
 // One write per slot that the bytes lie in. Where a slot begins, its head goes before the bytes in
 // the same write, which is then durable in any case; the room for it is what was written before.
 Task<Status> RingWal::PutLaidOut(uint64_t total, bool durable) {
+  const uint64_t zeros = ZerosBehind(total);
   for (uint64_t done = 0; done < total;) {
     const uint64_t in_piece = position_.offset % piece_bytes_;
     const bool begins = position_.offset == chain_.size() * piece_bytes_;
     if (begins) LSMLAB_CO_TRY(co_await AddPiece());
     Slot& slot = *chain_.back();
     const uint64_t bytes = std::min(total - done, piece_bytes_ - in_piece);
-    uint64_t length = RoundUpToBlock(in_piece + bytes) - in_piece;
+    uint64_t length = bytes + (done + bytes == total ? zeros : 0);
     uint64_t offset = kRingHeadBytes + in_piece;
     char* from = stage_ + kRingHeadBytes + done;
     if (begins) {
