@@ -8,13 +8,16 @@
 #include "engine/base/coding.h"
 
 // Grammar (integers little-endian):
-//   segment        := segment_header (record | sync_mark)* end_mark? zero*
+//   segment        := segment_header (record | sync_mark | pad)* end_mark? rest
+//   rest           := zero*, or anything where the file held other segments before
 //   record         := whole | first middle* last
 //   fragment       := checksum:u64 bytes:u32 type:u8 transform:u8 index:u16 dense:u64 sequence:u64
 //                     synced:u64 payload:u8[bytes]
 //   type           := whole(1) first(2) middle(3) last(4) segment_header(5) sync_mark(6)
-//   end_mark(7) segment_header := fragment with payload version:u32 zero:u32 previous_log:u64
+//                     end_mark(7) pad(8)
+//   segment_header := fragment with payload version:u32 zero:u32 previous_log:u64
 //                     previous_end:u64 previous_synced:u64
+//   sync_mark, end_mark := fragment without payload; pad := fragment whose payload says nothing
 // checksum covers everything of the fragment behind it, under a seed of store id, shard and log
 // number. `index` counts the fragments of a record from 0; all of them carry the record's dense
 // number and first sequence. `synced` is the offset in this segment below which everything was
@@ -32,6 +35,7 @@ enum FragmentType : uint8_t {
   kSegmentHeaderType = 5,
   kSyncMark = 6,
   kEndMarkType = 7,
+  kPad = 8,
 };
 
 constexpr size_t kHead = kWalFragmentHeaderBytes;
@@ -125,8 +129,14 @@ void WalRecordEncoder::AppendEndMark() {
   AppendMark(kEndMarkType, 0);
 }
 
-WalRecordReader::WalRecordReader(const WalIdentity& identity, Slice segment) noexcept
-    : segment_(segment), seed_(IdentitySeed(identity)) {}
+void WalRecordEncoder::AppendPad(size_t bytes) {
+  LSMLAB_ASSERT(bytes >= kHead && bytes - kHead <= kWalFragmentBytes);
+  buffer_.append(bytes, '\0');
+  AppendMark(kPad, bytes - kHead);
+}
+
+WalRecordReader::WalRecordReader(const WalIdentity& identity, Slice segment, bool reused) noexcept
+    : segment_(segment), seed_(IdentitySeed(identity)), reused_(reused) {}
 
 WalRecordReader::Outcome WalRecordReader::Damaged(std::string detail) {
   detail_ = std::move(detail);
@@ -165,7 +175,7 @@ bool WalRecordReader::ReadFragment(Fragment* fragment) {
   }
   if (fragment->transform != 0 || fragment->synced_offset > offset_ ||
       fragment->first_sequence > kMaxSequence ||
-      (fragment->type >= kSyncMark && fragment->bytes != 0)) {
+      ((fragment->type == kSyncMark || fragment->type == kEndMarkType) && fragment->bytes != 0)) {
     detail_ = "expected a fragment of this format, found transform " +
               std::to_string(fragment->transform) + ", synced offset " +
               std::to_string(fragment->synced_offset) + ", sequence " +
@@ -180,7 +190,7 @@ WalRecordReader::Outcome WalRecordReader::Next() {
   if (damaged_) return Outcome::kDamaged;
   Fragment fragment;
   do {
-    if (OnlyZerosFollow()) return Outcome::kEnd;
+    if ((ended_ && reused_) || OnlyZerosFollow()) return Outcome::kEnd;
     if (ended_) return Damaged("expected zeros after the end mark, found data");
     if (!ReadFragment(&fragment)) return Damaged(detail_);
     if ((offset_ == 0) != (fragment.type == kSegmentHeaderType)) {
@@ -188,11 +198,11 @@ WalRecordReader::Outcome WalRecordReader::Next() {
                      std::to_string(fragment.type));
     }
     synced_offset_ = std::max(synced_offset_, fragment.synced_offset);
-    if (fragment.type == kSyncMark) {
+    if (fragment.type == kSyncMark || fragment.type == kPad) {
       offset_ += kHead + fragment.bytes;
       intact_end_ = offset_;
     }
-  } while (fragment.type == kSyncMark);
+  } while (fragment.type == kSyncMark || fragment.type == kPad);
   return Take(fragment);
 }
 
@@ -278,7 +288,7 @@ uint64_t WalRecordReader::FindSyncBehindDamage() const {
     if (synced <= intact_end_ || synced > at) continue;
     const uint32_t bytes = LoadLe<uint32_t>(head + 8);
     const uint8_t type = static_cast<uint8_t>(head[12]);
-    if (type < kWhole || type > kEndMarkType || head[13] != 0) continue;
+    if (type < kWhole || type > kPad || head[13] != 0) continue;
     if (bytes > kWalFragmentBytes || bytes > segment_.size() - at - kHead) continue;
     if (bytes + kHead > budget) return synced;
     budget -= bytes + kHead;

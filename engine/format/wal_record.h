@@ -49,6 +49,9 @@ class WalRecordEncoder {
   void AppendSyncMark();
   // The mark that a cleanly closed segment ends with.
   void AppendEndMark();
+  // Fills `bytes` of the segment, header included, where the next record is to begin further on.
+  // Readers pass over it. REQUIRES: at least kWalFragmentHeaderBytes.
+  void AppendPad(size_t bytes);
   Slice bytes() const noexcept { return buffer_; }
 
  private:
@@ -64,18 +67,19 @@ class WalRecordEncoder {
   uint64_t dense_number_ = 0;
 };
 
-// Reads a segment's bytes from the start. `segment` lives as long as the reader. Safe on hostile
-// bytes: memory is bounded by the larger of a record's limit and the segment.
+// Reads a segment's bytes from the start. `segment` lives as long as the reader. `reused`: the
+// file held other segments before, so anything may stand behind the end, also behind an end mark.
+// Safe on hostile bytes: memory is bounded by the larger of a record's limit and the segment.
 class WalRecordReader {
  public:
   enum class Outcome : uint8_t {
     kSegmentHeader,  // always first in an undamaged segment, and only there
     kRecord,
-    kEndMark,  // clean end; nothing but zeros may follow (Next says kEnd or kDamaged)
+    kEndMark,  // clean end; unless `reused`, zeros alone may follow (Next: kEnd or kDamaged)
     kEnd,      // end of the bytes at a record boundary, or only zeros follow
     kDamaged,  // the fragment at offset() fails its check; detail() says how
   };
-  WalRecordReader(const WalIdentity& identity, Slice segment) noexcept;
+  WalRecordReader(const WalIdentity& identity, Slice segment, bool reused = false) noexcept;
   // After kEnd and kDamaged the same again.
   Outcome Next();
   const WalSegmentHeader& segment_header() const noexcept { return segment_header_; }
@@ -117,6 +121,7 @@ class WalRecordReader {
 
   Slice segment_;
   uint64_t seed_;
+  bool reused_;
   uint64_t offset_ = 0;
   uint64_t intact_end_ = 0;
   uint64_t synced_offset_ = 0;

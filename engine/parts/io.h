@@ -53,6 +53,7 @@ enum class IoSite : uint8_t {
   kRecovery,
   kSweep,
   kValueFile,
+  kDurableWal,  // log segments of which every write is durable by itself: these may be direct
   kCount,
 };
 
@@ -187,6 +188,9 @@ Task<Status> ReadExactly(Io& io, IoSite site, IoFile& file, uint64_t offset, voi
                          size_t length);
 Task<Status> WriteAt(Io& io, IoSite site, IoFile& file, uint64_t offset, const void* data,
                      size_t length);
+// Durable when it returns ok (RWF_DSYNC), these bytes and nothing that was written before.
+Task<Status> WriteDurably(Io& io, IoSite site, IoFile& file, uint64_t offset, const void* data,
+                          size_t length);
 Task<Status> DataSync(Io& io, IoSite site, IoFile& file);
 Task<Status> SyncDirectory(Io& io, IoSite site, std::string path);
 Task<Status> MakeDirectory(Io& io, IoSite site, std::string path);  // exists already: ok

@@ -49,6 +49,18 @@ Task<Status> WriteAt(Io& io, IoSite site, IoFile& file, uint64_t offset, const v
   co_return std::move(op.status);
 }
 
+Task<Status> WriteDurably(Io& io, IoSite site, IoFile& file, uint64_t offset, const void* data,
+                          size_t length) {
+  IoOp op(IoKind::kWrite, site);
+  op.file = &file;
+  op.offset = offset;
+  op.data = const_cast<void*>(data);  // kWrite only reads it
+  op.length = length;
+  op.data_sync_after = true;
+  co_await IoWait(io, op);
+  co_return FailedSync(op.status);
+}
+
 Task<Status> DataSync(Io& io, IoSite site, IoFile& file) {
   IoOp op(IoKind::kDataSync, site);
   op.file = &file;

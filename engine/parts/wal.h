@@ -14,7 +14,8 @@
 #include "engine/parts/io.h"
 #include "engine/parts/settings.h"
 
-// Write-ahead log of one shard. Variants: `off` (keeps nothing), `append` (one file per memtable).
+// Write-ahead log of one shard. Variants: `off` (keeps nothing), `append` (one file per memtable),
+// `ring` (prewritten segments that are used again).
 // The tree encodes records (engine/format/wal_record.h) and says when they must be durable; the
 // variant decides where the bytes go.
 //
@@ -43,9 +44,18 @@ class WalReplayer {
                         Slice payload) = 0;
 };
 
+// What the catalog knows about the log.
+struct WalExpectation {
+  uint64_t min_log_number = 0;  // segments below it are in tables
+  // The segment that the last clean close ended, and its length; 0: there was no clean close.
+  uint64_t closed_log = 0, closed_bytes = 0;
+};
+
 struct WalReplayStats {
   uint64_t segments = 0, records = 0, bytes = 0;
-  uint64_t dropped_tail_bytes = 0;  // after the end of a log that was not closed cleanly
+  // After the end of a log that was not closed cleanly. 0 where a segment's file held other bytes
+  // before: these cannot be told from a tail.
+  uint64_t dropped_tail_bytes = 0;
 };
 
 class Wal {
@@ -59,29 +69,33 @@ class Wal {
   virtual WalPosition position() const noexcept = 0;
   // False for `off`: the tree then skips encoding.
   virtual bool keeps_records() const noexcept = 0;
+  // Advice: the current segment is as long as segments should get, the memtable had better be
+  // sealed and the next segment begun. Append takes more all the same.
+  virtual bool segment_is_full() const noexcept = 0;
 
   // Writes encoded records at the end of the current segment. `durable`: on return they survive
   // power loss. REQUIRES: records stay unchanged until the task ends.
   virtual Task<Status> Append(Slice records, bool durable) = 0;
   virtual Task<Status> Sync() = 0;
 
-  // Deletes segments with numbers below `log_number` (every tree has flushed past them, and that
-  // is durable in the catalog).
+  // Deletes segments with numbers below `log_number`, or uses their space again (every tree has
+  // flushed past them, and that is durable in the catalog).
   virtual Task<Status> Release(uint64_t log_number) = 0;
 
-  // Reads all segments with numbers >= min_log_number in order, oldest first. Before reading, it
-  // syncs segments and directory, so that no decision rests on bytes that a second crash could
-  // take away. A record that fails its check: past the last recorded synced offset of the last
-  // segment it is the end of the log (later bytes are dropped); before it, or in an earlier
-  // segment, or after an end mark, it is Corruption naming file, offset, expected, found. Dense
+  // Reads all segments with numbers >= min_log_number in order, oldest first, whichever variant
+  // wrote them (`off` refuses records). Before reading, it syncs segments and directory, so that no
+  // decision rests on bytes that a second crash could take away. A record that fails its check:
+  // past the last recorded synced offset of the last segment it is the end of the log (later bytes
+  // are dropped); before it, or in an earlier segment, or in a segment that was closed cleanly, it
+  // is Corruption naming file, offset, expected, found. Dense
   // numbers go up by one from record to record over all live segments: the caller goes on at the
   // last one replayed plus 1, and makes what was replayed durable in tables before it acknowledges
   // anything (after a failed sync, what is read here may not be on the disk). REQUIRES: before the
   // first StartSegment. Also reports the largest segment number seen.
-  virtual Task<Status> Recover(uint64_t min_log_number, WalReplayer& replayer,
+  virtual Task<Status> Recover(WalExpectation expected, WalReplayer& replayer,
                                WalReplayStats* stats, uint64_t* largest_log_number) = 0;
 
-  // Syncs and writes the end mark. No call after it.
+  // Syncs and writes the end mark; its end is position().offset. No call but position() after it.
   virtual Task<Status> Close() = 0;
 
   virtual uint64_t bytes_written() const noexcept = 0;

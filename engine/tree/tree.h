@@ -96,7 +96,6 @@ class Tree {
   // tree_open.cc
   Status CheckPlaces(const CatalogState& state) const;
   Task<Status> OpenTables(const CatalogState& state);
-  Status CheckClosedLog(const CatalogState& state, const std::vector<DirEntry>& files) const;
   Task<Status> RecoverLog(const CatalogState& state);
   Task<Status> FlushRecovered(MemtableHandle* recovered, uint64_t log_number);
   Task<Status> Sweep();

@@ -157,7 +157,6 @@ Task<Status> Tree::Open(bool create) {
     if (log.has_value()) next = std::max(next, *log + 1);
   }
   next_file_.store(next, std::memory_order_relaxed);
-  LSMLAB_CO_TRY(CheckClosedLog(state.value(), listing.value()));
   LSMLAB_CO_TRY(co_await OpenTables(state.value()));
   LSMLAB_CO_TRY(co_await RecoverLog(state.value()));
   if (!env_.read_only) LSMLAB_CO_TRY(co_await Sweep());
@@ -199,20 +198,6 @@ Status Tree::CheckPlaces(const CatalogState& state) const {
   return Status();
 }
 
-// A log that was closed cleanly must be there as it was left: its own end mark cannot tell that the
-// end, or all of it, is gone.
-Status Tree::CheckClosedLog(const CatalogState& state, const std::vector<DirEntry>& files) const {
-  if (state.closed_log == 0 || state.closed_log < state.log_number) return Status();
-  const std::string name = NumberedFileName("", state.closed_log, ".log");
-  const auto found = std::find_if(files.begin(), files.end(),
-                                  [&name](const DirEntry& entry) { return entry.name == name; });
-  const std::string expected =
-      PathOf(name) + ": expected " + std::to_string(state.closed_log_bytes) + " bytes, found ";
-  if (found == files.end()) return Status::Corruption(expected + "no file");
-  if (found->size == state.closed_log_bytes) return Status();
-  return Status::Corruption(expected + std::to_string(found->size));
-}
-
 Task<Status> Tree::OpenTables(const CatalogState& state) {
   std::vector<PlacedTable> tables;
   Status status = CheckPlaces(state);
@@ -247,13 +232,11 @@ Task<Status> Tree::RecoverLog(const CatalogState& state) {
   MemtableReplayer replayer(recovered->memtable());
   WalReplayStats stats;
   uint64_t largest_log = 0;
-  LSMLAB_CO_TRY(co_await wal_->Recover(state.log_number, replayer, &stats, &largest_log));
-  if (stats.dropped_tail_bytes > 0 && largest_log == state.closed_log) {
-    co_return Status::Corruption(
-        PathOf(NumberedFileName("", largest_log, ".log")) + " offset " +
-        std::to_string(state.closed_log_bytes - stats.dropped_tail_bytes) +
-        ": expected the end mark of a clean close at the end, found damaged records");
-  }
+  WalExpectation expected;
+  expected.min_log_number = state.log_number;
+  expected.closed_log = state.closed_log;
+  expected.closed_bytes = state.closed_log_bytes;
+  LSMLAB_CO_TRY(co_await wal_->Recover(expected, replayer, &stats, &largest_log));
   dense_number_ = replayer.dense_number();
   const Sequence last = std::max(state.last_sequence, replayer.last_sequence());
   published_.store(last, std::memory_order_release);

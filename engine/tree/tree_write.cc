@@ -10,9 +10,6 @@ namespace {
 
 // A group's size bounds how long its first member waits for the last one's bytes.
 constexpr size_t kGroupBytesMax = 1u << 20;
-// A memtable is sealed, too, when its log segment is this long: segments stay below the 2 GiB that
-// recovery reads at once, with room for the largest group.
-constexpr uint64_t kSegmentBytesMax = 1u << 30;
 // Where pacing begins (pressure 1) and just before writers stop (pressure 2), bytes per second.
 constexpr double kPacedRateMax = 512.0 * (1 << 20);
 constexpr double kPacedRateMin = 4.0 * (1 << 20);
@@ -196,8 +193,7 @@ Status Tree::ApplyWriter(const Writer& writer, Sequence* next, uint64_t* bytes) 
 }
 
 bool Tree::MemtableIsFull() const noexcept {
-  return memtable_->arena().used_bytes() >= memtable_bytes_ ||
-         wal_->position().offset >= kSegmentBytesMax;
+  return memtable_->arena().used_bytes() >= memtable_bytes_ || wal_->segment_is_full();
 }
 
 bool Tree::MustMakeRoom() const noexcept {

@@ -5,179 +5,49 @@
 #include <string>
 #include <vector>
 
-#include "engine/base/random.h"
-#include "engine/format/file_name.h"
-#include "engine/format/wal_record.h"
-#include "tests/support/fault_io.h"
-#include "tests/support/test_scale.h"
-#include "variants/io/simulated_io.h"
+#include "tests/conformance/wal_fixture.h"
 #include "variants/wal/wals.h"
 
-namespace lsmlab {
+namespace lsmlab::wal_test {
 namespace {
 
-constexpr uint64_t kStore = 0xfeedfacecafebeef;
-const std::string kDirectory = "d";
-
-std::unique_ptr<Wal> MakeWal(Io& io, const WalVariant& variant = kAppendWal) {
-  WalEnvironment environment;
-  environment.io = &io;
-  environment.directory = kDirectory;
-  environment.shard = 1;
-  environment.store_id = kStore;
-  return variant.make(SettingBag(), environment);
-}
+const WalCase kAppend = {&kAppendWal, "none"};
 
 std::string LogPath(uint64_t number) {
   return kDirectory + "/" + NumberedFileName("", number, ".log");
 }
 
-// The payload follows from the record's number, so any record read checks itself.
-std::string PayloadOf(uint64_t dense) {
-  Random random(dense);
-  std::string payload(random.Below(900), '\0');
-  for (char& c : payload) c = static_cast<char>(random.Next());
-  return payload;
-}
-
-struct Recovered final : WalReplayer {
-  Status Replay(uint64_t, Sequence first_sequence, uint64_t dense, Slice payload) override {
-    EXPECT_TRUE(payload == PayloadOf(dense));
-    EXPECT_EQ(first_sequence, dense * 3);
-    EXPECT_TRUE(count == 0 || dense == last + 1);
-    if (count == 0) first = dense;
-    last = dense;
-    ++count;
-    return {};
-  }
-  Status Run(Wal& wal, uint64_t min_log) {
-    return Finish(wal.Recover(min_log, *this, &stats, &largest));
-  }
-  uint64_t count = 0, first = 0, last = 0, largest = 0;
-  WalReplayStats stats;
-};
-
-// What a process knows while it uses a log: the promises that hold after a crash.
-struct History {
-  uint64_t appended = 0;  // last record handed to the log, whatever came of it
-  uint64_t acked = 0;     // last record known to be durable
-  uint64_t flushed = 0;   // last record that tables hold
-  uint64_t min_log = 0;
-};
-
-// One process: recovers, then appends, syncs, rotates and releases as the seed says, until the disk
-// stops. `settled` is false when the log could not even be recovered.
-class Process {
- public:
-  Process(Io& io, History& history, uint64_t seed)
-      : history_(history), random_(seed), wal_(MakeWal(io)) {}
-
-  void Run() {
-    durable_share_ = random_.Below(4);  // 0: never
-    Recovered recovered;
-    const Status status = recovered.Run(*wal_, history_.min_log);
-    if (!status.ok()) {
-      ASSERT_FALSE(status.IsCorruption()) << status.ToString();
-      return;
-    }
-    Settle(recovered);
-    current_ = recovered.largest;
-    if (random_.OneIn(2)) Flush();
-    if (!NewSegment()) return;
-    for (int step = 0; step < 14; ++step) {
-      if (!Step()) return;
-    }
-    if (random_.OneIn(2) && Finish(wal_->Close()).ok()) history_.acked = history_.appended;
-  }
-
- private:
-  void Settle(const Recovered& recovered) {
-    const uint64_t last = recovered.count > 0 ? recovered.last : history_.flushed;
-    if (recovered.count > 0) {
-      ASSERT_LE(recovered.first, history_.flushed + 1);
-    }
-    ASSERT_GE(std::max(last, history_.flushed), history_.acked);
-    ASSERT_LE(last, history_.appended);
-    history_.appended = std::max(last, history_.flushed);
-    history_.acked = history_.appended;  // recovery syncs what it reads
-  }
-  // All records so far go to tables.
-  void Flush() {
-    history_.flushed = history_.acked = history_.appended;
-    history_.min_log = current_ + 1;
-  }
-  bool NewSegment() {
-    if (!Finish(wal_->StartSegment(++current_)).ok()) return false;
-    return true;
-  }
-  bool Step() {
-    switch (random_.Below(8)) {
-      case 0: {
-        const uint64_t before = history_.appended;
-        if (!NewSegment()) return false;
-        if (random_.OneIn(2)) return true;
-        history_.flushed = before;
-        history_.acked = std::max(history_.acked, before);
-        history_.min_log = current_;
-        return Finish(wal_->Release(current_)).ok();
-      }
-      case 1:
-        if (durable_share_ == 0) return true;
-        if (!Finish(wal_->Sync()).ok()) return false;
-        history_.acked = history_.appended;
-        return true;
-      default:
-        return AppendGroup();
-    }
-  }
-  bool AppendGroup() {
-    WalRecordEncoder encoder;
-    const WalPosition position = wal_->position();
-    EXPECT_EQ(position.log_number, current_);
-    WalIdentity identity;
-    identity.store_id = kStore;
-    identity.shard = 1;
-    identity.log_number = current_;
-    encoder.Begin(identity, position.synced_offset);
-    for (uint64_t n = random_.Below(3) + 1; n > 0; --n) {
-      const uint64_t dense = ++history_.appended;
-      encoder.BeginRecord(dense * 3, dense);
-      encoder.buffer().append(PayloadOf(dense));
-      encoder.EndRecord();
-    }
-    const bool durable = random_.Below(4) < durable_share_;
-    if (!Finish(wal_->Append(encoder.bytes(), durable)).ok()) return false;
-    if (durable) history_.acked = history_.appended;
-    return true;
-  }
-
-  History& history_;
-  Random random_;
-  std::unique_ptr<Wal> wal_;
-  uint64_t current_ = 0;
-  uint64_t durable_share_ = 0;
-};
+class WalCrash : public ::testing::TestWithParam<WalCase> {};
+class WalFault : public ::testing::TestWithParam<WalCase> {};
+INSTANTIATE_TEST_SUITE_P(All, WalCrash, ::testing::ValuesIn(WalCases()), ByWalCase());
+INSTANTIATE_TEST_SUITE_P(All, WalFault, ::testing::ValuesIn(WalCases()), ByWalCase());
 
 // Every operation of many small runs, every mode, and crashes of the recovering process too.
-TEST(WalCrash, PrefixAndPromisesHoldAtEveryOperation) {
+TEST_P(WalCrash, PrefixAndPromisesHoldAtEveryOperation) {
+  const WalCase& c = GetParam();
+  const std::unique_ptr<FaultIo> fresh = MakeFaultDisk();
+  const std::unique_ptr<FaultIo> old = MakeFaultDisk();
+  const History before = Age(*old, c);
   uint64_t states = 0;
-  for (uint64_t seed = 1; seed <= test::Scaled(40); ++seed) {
-    FaultIo whole;
-    History history;
-    Process(whole, history, seed).Run();
-    const uint64_t operations = whole.operations();
+  for (uint64_t seed = 1; seed <= test::Scaled(c.has_slots() ? 12 : 40); ++seed) {
+    const FaultIo& start = c.has_slots() && seed % 4 != 0 ? *old : *fresh;
+    const History known_at_start = &start == old.get() ? before : History();
+    auto whole = start.Copy();
+    History history = known_at_start;
+    Process(*whole, c, history, seed).Run();
+    const uint64_t operations = whole->operations();
     for (uint64_t stop = 1; stop <= operations; ++stop) {
       for (FaultCrash mode : kFaultCrashes) {
-        auto disk = std::make_unique<FaultIo>();
+        auto disk = start.Copy();
         disk->StopAt(stop);
-        History known;
-        Process(*disk, known, seed).Run();
+        History known = known_at_start;
+        Process(*disk, c, known, seed).Run();
         for (uint64_t depth = 1; depth <= 3; ++depth) {
           const uint64_t mix = seed * 1000003 + stop * 101 + depth;
           Random random(mix);
           disk = disk->Crash(depth == 1 ? mode : kFaultCrashes[random.Below(6)], mix);
           if (depth < 3) disk->StopAt(random.Below(30) + 1);
-          Process(*disk, known, mix).Run();
+          Process(*disk, c, known, mix).Run();
           ++states;
           ASSERT_FALSE(::testing::Test::HasFailure())
               << "seed " << seed << " stop " << stop << " mode " << static_cast<int>(mode)
@@ -186,34 +56,36 @@ TEST(WalCrash, PrefixAndPromisesHoldAtEveryOperation) {
       }
     }
   }
-  EXPECT_GT(states, test::Scaled(10000));
+  EXPECT_GT(states, test::Scaled(5000));
   std::printf("%llu crash states\n", static_cast<unsigned long long>(states));
 }
 
 // The same on the simulated disk of the io part: an image after each of its steps.
-TEST(WalCrash, HoldsOnTheSimulatedDisk) {
+TEST_P(WalCrash, HoldsOnTheSimulatedDisk) {
+  const WalCase& c = GetParam();
   struct Moment {
     std::shared_ptr<SimDisk> image;
     History known;
   };
   uint64_t states = 0;
-  for (uint64_t seed = 1; seed <= test::Scaled(30); ++seed) {
+  for (uint64_t seed = 1; seed <= test::Scaled(c.has_slots() ? 6 : 30); ++seed) {
     std::shared_ptr<SimDisk> disk = SimDisk::Make();
     disk->MakeDirectories(kDirectory);
     History history;
+    if (c.has_slots() && seed % 4 != 0) history = Age(*MakeSimulated(disk), c);
     std::vector<Moment> moments;
     disk->SetAfterStep([&](uint64_t) { moments.push_back({disk->Snapshot(), history}); });
-    Process(*MakeSimulatedIo(disk), history, seed).Run();
+    Process(*MakeSimulated(disk), c, history, seed).Run();
     disk->SetAfterStep(nullptr);
     for (const Moment& moment : moments) {
       for (int mode = 0; mode < kCrashModes; ++mode) {
         const uint64_t mix = seed * 1000003 + states;
         History known = moment.known;
         std::shared_ptr<SimDisk> left = moment.image->Crash(static_cast<CrashMode>(mode), mix);
-        Process(*MakeSimulatedIo(left), known, mix).Run();
+        Process(*MakeSimulated(left), c, known, mix).Run();
         // What that process left behind, after one more crash.
         left = left->Crash(static_cast<CrashMode>(mix % kCrashModes), mix);
-        Process(*MakeSimulatedIo(left), known, mix + 1).Run();
+        Process(*MakeSimulated(left), c, known, mix + 1).Run();
         states += 2;
         ASSERT_FALSE(::testing::Test::HasFailure()) << "seed " << seed << " mode " << mode;
       }
@@ -223,18 +95,21 @@ TEST(WalCrash, HoldsOnTheSimulatedDisk) {
 }
 
 // A failed write or sync: nothing is acknowledged any more, and after a crash the promises hold.
-TEST(WalFault, PoisonedAfterAnyFailure) {
-  for (uint64_t seed = 1; seed <= 60; ++seed) {
-    FaultIo whole;
-    History history;
-    Process(whole, history, seed).Run();
-    for (uint64_t fail = 1; fail <= whole.operations(); ++fail) {
-      auto disk = std::make_unique<FaultIo>();
+TEST_P(WalFault, PoisonedAfterAnyFailure) {
+  const WalCase& c = GetParam();
+  const std::unique_ptr<FaultIo> start = MakeFaultDisk();
+  const History before = c.has_slots() ? Age(*start, c) : History();
+  for (uint64_t seed = 1; seed <= test::Scaled(60); ++seed) {
+    auto whole = start->Copy();
+    History history = before;
+    Process(*whole, c, history, seed).Run();
+    for (uint64_t fail = 1; fail <= whole->operations(); ++fail) {
+      auto disk = start->Copy();
       disk->FailAt(fail);
-      History known;
-      Process(*disk, known, seed).Run();
+      History known = before;
+      Process(*disk, c, known, seed).Run();
       disk = disk->Crash(kFaultCrashes[fail % 6 == 1 ? 0 : fail % 6], fail);
-      Process(*disk, known, seed + 1).Run();
+      Process(*disk, c, known, seed + 1).Run();
       ASSERT_FALSE(::testing::Test::HasFailure()) << "seed " << seed << " fail " << fail;
     }
   }
@@ -244,26 +119,17 @@ class AppendWalTest : public ::testing::Test {
  protected:
   void Start(uint64_t number) { ASSERT_TRUE(Finish(wal_->StartSegment(number)).ok()); }
   Status Append(int count, bool durable) {
-    WalRecordEncoder encoder;
-    WalIdentity identity;
-    identity.store_id = kStore;
-    identity.shard = 1;
-    identity.log_number = wal_->position().log_number;
-    encoder.Begin(identity, wal_->position().synced_offset);
-    for (int i = 0; i < count; ++i) {
-      ++dense_;
-      encoder.BeginRecord(dense_ * 3, dense_);
-      encoder.buffer().append(PayloadOf(dense_));
-      encoder.EndRecord();
-    }
-    return Finish(wal_->Append(encoder.bytes(), durable));
+    const auto records = static_cast<uint64_t>(count);
+    const std::string bytes = EncodeRecords(wal_->position(), dense_, records);
+    dense_ += records;
+    return Finish(wal_->Append(bytes, durable));
   }
   Status Recover(FaultIo& io, Recovered* recovered, uint64_t min_log = 0) {
-    return recovered->Run(*MakeWal(io), min_log);
+    return recovered->Run(*MakeWal(io, kAppend), min_log);
   }
 
   FaultIo io_;
-  std::unique_ptr<Wal> wal_ = MakeWal(io_);
+  std::unique_ptr<Wal> wal_ = MakeWal(io_, kAppend);
   uint64_t dense_ = 0;
 };
 
@@ -378,7 +244,7 @@ TEST_F(AppendWalTest, HoleEndsTheLogForGood) {
   auto disk = io_.Copy();
   disk->Bytes(LogPath(2)).resize(disk->Bytes(LogPath(2)).size() - 1);
   {
-    wal_ = MakeWal(*disk);
+    wal_ = MakeWal(*disk, kAppend);
     Recovered recovered;
     ASSERT_TRUE(recovered.Run(*wal_, 0).ok());
     EXPECT_EQ(recovered.count, 3u);
@@ -438,25 +304,90 @@ TEST_F(AppendWalTest, FailedWritePoisonsToo) {
   EXPECT_EQ(Append(1, false).code(), StatusCode::kAborted);
 }
 
-TEST(OffWal, KeepsNothingAndRefusesForeignRecords) {
+// A log that was closed cleanly must be there as it was left, also where its own bytes say nothing.
+TEST_P(WalFault, AClosedLogHasTheEndThatTheCatalogKnows) {
   FaultIo io;
-  std::unique_ptr<Wal> off = MakeWal(io, kOffWal);
-  EXPECT_FALSE(off->keeps_records());
-  Recovered recovered;
-  ASSERT_TRUE(recovered.Run(*off, 0).ok());
-  ASSERT_TRUE(Finish(off->StartSegment(1)).ok());
-  ASSERT_TRUE(Finish(off->Append("x", true)).ok());
-  EXPECT_TRUE(io.Names().empty());
+  std::unique_ptr<Wal> wal = MakeWal(io, GetParam());
+  ASSERT_TRUE(Finish(wal->StartSegment(4)).ok());
+  ASSERT_TRUE(Finish(wal->Append(EncodeRecords(wal->position(), 0, 3), false)).ok());
+  ASSERT_TRUE(Finish(wal->Close()).ok());
+  const uint64_t end = wal->position().offset;
+  for (const uint64_t wrong : {end - 1, end + 1}) {
+    Recovered recovered;
+    EXPECT_TRUE(recovered.Run(*MakeWal(io, GetParam()), 0, 4, wrong).IsCorruption());
+  }
+  Recovered another;
+  EXPECT_TRUE(another.Run(*MakeWal(io, GetParam()), 0, 5, end).IsCorruption());
+  Recovered right;
+  EXPECT_TRUE(right.Run(*MakeWal(io, GetParam()), 0, 4, end).ok());
+  EXPECT_EQ(right.count, 3u);
+  Recovered flushed;
+  EXPECT_TRUE(flushed.Run(*MakeWal(io, GetParam()), 5, 4, end).ok());
+  EXPECT_EQ(flushed.count, 0u);
+  EXPECT_EQ(flushed.largest, 4u);
+}
 
-  std::unique_ptr<Wal> append = MakeWal(io);
-  ASSERT_TRUE(Finish(append->StartSegment(2)).ok());
-  ASSERT_TRUE(Finish(append->Close()).ok());
-  ASSERT_TRUE(recovered.Run(*off, 0).ok());  // a log without records is no reason
-  EXPECT_EQ(recovered.largest, 2u);
-  io.Bytes(LogPath(2)).append(100, 'x');
-  EXPECT_EQ(recovered.Run(*off, 0).code(), StatusCode::kInvalidArgument);
-  EXPECT_TRUE(recovered.Run(*off, 3).ok());
+// Every variant goes on from what every other one left, and removes it once it is in tables.
+TEST_P(WalFault, ReadsTheLogsOfTheOthers) {
+  for (const WalCase& writer : WalCases()) {
+    FaultIo io;
+    {
+      std::unique_ptr<Wal> wal = MakeWal(io, writer);
+      ASSERT_TRUE(Finish(wal->StartSegment(1)).ok());
+      ASSERT_TRUE(Finish(wal->Append(EncodeRecords(wal->position(), 0, 30), true)).ok());
+      ASSERT_TRUE(Finish(wal->StartSegment(2)).ok());
+      ASSERT_TRUE(Finish(wal->Append(EncodeRecords(wal->position(), 30, 5), true)).ok());
+    }
+    const std::vector<std::string> left = io.Names();
+    std::unique_ptr<Wal> wal = MakeWal(io, GetParam());
+    Recovered recovered;
+    ASSERT_TRUE(recovered.Run(*wal, 1).ok());
+    EXPECT_EQ(recovered.count, 35u);
+    EXPECT_EQ(recovered.largest, 2u);
+    ASSERT_TRUE(Finish(wal->StartSegment(3)).ok());
+    ASSERT_TRUE(Finish(wal->Append(EncodeRecords(wal->position(), 35, 2), true)).ok());
+    {
+      Recovered again;
+      ASSERT_TRUE(again.Run(*MakeWal(io, GetParam()), 1).ok());
+      EXPECT_EQ(again.count, 37u);
+    }
+    ASSERT_TRUE(Finish(wal->Release(3)).ok());
+    if (writer.variant != GetParam().variant) {
+      for (const std::string& name : left) EXPECT_FALSE(io.Exists(name)) << name;
+    }
+    Recovered rest;
+    ASSERT_TRUE(rest.Run(*MakeWal(io, GetParam()), 3).ok());
+    EXPECT_EQ(rest.count, 2u);
+  }
+}
+
+TEST(OffWal, KeepsNothingAndRefusesRecords) {
+  const WalCase off_case = {&kOffWal, "none"};
+  for (const WalCase& writer : WalCases()) {
+    FaultIo io;
+    std::unique_ptr<Wal> off = MakeWal(io, off_case);
+    EXPECT_FALSE(off->keeps_records());
+    Recovered recovered;
+    ASSERT_TRUE(recovered.Run(*off, 0).ok());
+    ASSERT_TRUE(Finish(off->StartSegment(1)).ok());
+    ASSERT_TRUE(Finish(off->Append("x", true)).ok());
+    EXPECT_TRUE(io.Names().empty());
+
+    std::unique_ptr<Wal> log = MakeWal(io, writer);
+    ASSERT_TRUE(Finish(log->StartSegment(2)).ok());
+    ASSERT_TRUE(Finish(log->Close()).ok());
+    ASSERT_TRUE(recovered.Run(*off, 0).ok());  // a log without records is no reason
+    EXPECT_EQ(recovered.largest, 2u);
+    ASSERT_TRUE(Finish(off->Release(3)).ok());
+    EXPECT_TRUE(io.Names().empty());
+
+    log = MakeWal(io, writer);
+    ASSERT_TRUE(Finish(log->StartSegment(3)).ok());
+    ASSERT_TRUE(Finish(log->Append(EncodeRecords(log->position(), 0, 1), true)).ok());
+    EXPECT_EQ(recovered.Run(*off, 0).code(), StatusCode::kInvalidArgument);
+    EXPECT_TRUE(recovered.Run(*off, 4).ok());
+  }
 }
 
 }  // namespace
-}  // namespace lsmlab
+}  // namespace lsmlab::wal_test

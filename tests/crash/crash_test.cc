@@ -27,8 +27,12 @@ std::vector<CrashCase> AllCases() {
   for (const TestComposition& preset : OtherPresets()) {
     cases.push_back({preset, "group", 120, 20});
   }
+  cases.push_back({RingComposition(false), "none", 250, 25});
+  cases.push_back({RingComposition(false), "every", 60, 20});
+  cases.push_back({RingComposition(true), "group", 24, 25});
+  cases.push_back({RingComposition(true), "group", 250, 25});
   for (const TestComposition& variation : OnePartVariations()) {
-    if (variation.name.starts_with("sync")) continue;
+    if (variation.name.starts_with("sync") || variation.name.starts_with("wal_ring")) continue;
     // The write order is one shard's.
     if (variation.partitioner != nullptr) continue;
     cases.push_back({variation, variation.name == "wal_off" ? "none" : "group", 120, 20});

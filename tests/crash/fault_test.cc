@@ -16,10 +16,11 @@ namespace {
 // A script of writes and maintenance that goes on after errors, and what the store may hold then.
 class FaultScript {
  public:
-  explicit FaultScript(const std::string& sync, MakeIo make_io = {})
+  explicit FaultScript(const std::string& sync, MakeIo make_io = {}, bool ring = false)
       : make_io_(std::move(make_io)) {
     CrashRun run;
     run.composition = {"default", "", {}};
+    if (ring) run.composition = RingComposition(true);
     run.sync = sync;
     workload_ = std::make_unique<CrashWorkload>(run);
     durable_ = sync == "group" || sync == "every";
@@ -201,19 +202,22 @@ struct FaultCase {
   const char* sync;
   bool persistent;
   bool no_space;
+  bool ring = false;  // the log, in place of append
 };
 
 class FaultTest : public testing::TestWithParam<FaultCase> {};
 
 TEST_P(FaultTest, NothingAcknowledgedIsLostAndNothingWrongIsRead) {
   const FaultCase& c = GetParam();
-  FaultScript without(c.sync);
+  FaultScript without(c.sync, {}, c.ring);
   const Status plain = without.Run(kSteps);
   ASSERT_TRUE(plain.ok()) << plain.ToString();
   const uint64_t operations = without.disk()->steps();
-  const uint64_t stride = std::max<uint64_t>(1, static_cast<uint64_t>(1 / TestScale()));
+  // A script over the ring has more operations: its slots are made first.
+  const uint64_t stride =
+      std::max<uint64_t>(1, static_cast<uint64_t>((c.ring ? 3 : 1) / TestScale()));
   for (uint64_t at = 1; at <= operations; at += stride) {
-    FaultScript script(c.sync);
+    FaultScript script(c.sync, {}, c.ring);
     SimFault fault;
     fault.at = at;
     fault.persistent = c.persistent;
@@ -231,7 +235,10 @@ INSTANTIATE_TEST_SUITE_P(All, FaultTest,
                                          FaultCase{"eio_once_no_sync", "none", false, false},
                                          FaultCase{"no_space_once", "group", false, true},
                                          FaultCase{"no_space_from_then_on", "group", true, true},
-                                         FaultCase{"no_space_once_no_sync", "none", false, true}),
+                                         FaultCase{"no_space_once_no_sync", "none", false, true},
+                                         FaultCase{"ring_eio_once", "group", false, false, true},
+                                         FaultCase{"ring_no_space_from_then_on", "none", true, true,
+                                                   true}),
                          [](const auto& c) { return std::string(c.param.name); });
 
 // The bug that the rule about failed syncs is there for, planted: trying again.

@@ -84,6 +84,23 @@ INSTANTIATE_TEST_SUITE_P(
                     MissingSync{"identity", false, IoSite::kIdentity}),
     [](const auto& c) { return std::string(c.param.name); });
 
+// The log `ring` on a kernel that forgets that a write is to be durable.
+TEST(MissingSyncTest, OfADurableWriteIsFound) {
+  CrashRun run = GroupRun();
+  run.composition = RingComposition(false);
+  const Status as_it_is = FirstViolation(run);
+  EXPECT_TRUE(as_it_is.ok()) << as_it_is.ToString();
+  run.make_io = [&](std::shared_ptr<SimDisk> disk) {
+    return std::make_unique<FilterIo>(MakeSimulatedIo(std::move(disk)), [](IoOp& op) {
+      op.data_sync_after = false;
+      return false;
+    });
+  };
+  const Status found = FirstViolation(run);
+  EXPECT_FALSE(found.ok()) << "a missing sync was not noticed";
+  std::printf("durable write: %s\n", found.ToString().c_str());
+}
+
 // A log with a bug; what the bug does not touch goes to the real one.
 class BuggyWal : public Wal {
  public:
@@ -94,9 +111,10 @@ class BuggyWal : public Wal {
   Task<Status> Append(Slice r, bool durable) override { return inner_->Append(r, durable); }
   Task<Status> Sync() override { return inner_->Sync(); }
   Task<Status> Release(uint64_t n) override { return inner_->Release(n); }
-  Task<Status> Recover(uint64_t n, WalReplayer& replayer, WalReplayStats* stats,
+  bool segment_is_full() const noexcept override { return inner_->segment_is_full(); }
+  Task<Status> Recover(WalExpectation expected, WalReplayer& replayer, WalReplayStats* stats,
                        uint64_t* largest) override {
-    return inner_->Recover(n, replayer, stats, largest);
+    return inner_->Recover(expected, replayer, stats, largest);
   }
   Task<Status> Close() override { return inner_->Close(); }
   uint64_t bytes_written() const noexcept override { return inner_->bytes_written(); }

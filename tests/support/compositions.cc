@@ -86,6 +86,19 @@ Composition ComposeSmall(const TestComposition& wanted, const Settings& more) {
   return composition;
 }
 
+TestComposition RingComposition(bool direct) {
+  TestComposition ring = {"wal_ring",
+                          "",
+                          {{"engine.wal.variant", "ring"},
+                           {"engine.wal.segment_size", "64KiB"},
+                           {"engine.wal.segments", "3"}}};
+  if (direct) {
+    ring.name += "_direct";
+    ring.changes.emplace_back("engine.io.direct", "writes");
+  }
+  return ring;
+}
+
 std::vector<TestComposition> MainPresets() {
   return {{"baseline", "baseline", {}}, {"fast", "fast", {}}};
 }
@@ -140,6 +153,7 @@ std::vector<TestComposition> OnePartVariations() {
   all.push_back({"sync_group", "", {{"engine.wal.sync", "group"}}});
   all.push_back({"sync_every", "", {{"engine.wal.sync", "every"}}});
   all.push_back({"wal_off", "", {{"engine.wal.variant", "off"}}});
+  all.push_back(RingComposition(true));
   all.push_back({"one_waiting", "", {{"engine.memtable.max_waiting", "1"}}});
   all.push_back({"three_shards", "", {}, &kThreeShards, nullptr});
   all.push_back({"file_values", "", {}, nullptr, &kFileValues});

@@ -34,6 +34,8 @@ Composition ComposeSmall(const TestComposition& wanted, const Settings& more = {
 // which are made of parts that OnePartVariations exchanges one by one.
 std::vector<TestComposition> MainPresets();
 std::vector<TestComposition> OtherPresets();
+// The log `ring` with small slots, `direct` or through the page cache.
+TestComposition RingComposition(bool direct);
 // The default with one part exchanged: each memtable, block layout, cache, filter, codec and log
 // sync setting of the registry appears at least once. Also the test doubles of part_doubles.h.
 std::vector<TestComposition> OnePartVariations();

@@ -8,10 +8,12 @@ namespace lsmlab {
 
 class FaultIo::File final : public IoFile {
  public:
-  File(std::string path, std::shared_ptr<Inode> i) : IoFile(std::move(path)), inode(std::move(i)) {}
-  size_t alignment() const noexcept override { return 1; }
+  File(std::string path, std::shared_ptr<Inode> i, bool d)
+      : IoFile(std::move(path)), inode(std::move(i)), direct(d) {}
+  size_t alignment() const noexcept override { return direct ? 4096 : 1; }
   uint64_t size() const noexcept override { return inode->seen.size(); }
   std::shared_ptr<Inode> inode;
+  const bool direct;
 };
 
 bool FaultIo::Start(IoOp& op) noexcept {
@@ -25,6 +27,7 @@ bool FaultIo::Start(IoOp& op) noexcept {
     if (op.kind == IoKind::kDataSync || op.kind == IoKind::kSync) {
       static_cast<File*>(op.file)->inode->pending.clear();
     }
+    if (op.kind == IoKind::kWrite && op.data_sync_after) SeeWrite(op);
     op.status = Status(fail_code_, "injected");
     return true;
   }
@@ -61,8 +64,19 @@ Status FaultIo::Open(IoOp& op) {
   } else if (found == names_.end()) {
     return Status::NotFound(op.path);
   }
-  op.opened = std::make_unique<File>(op.path, names_.at(op.path));
+  const bool direct = direct_ && op.site == IoSite::kDurableWal;
+  op.opened = std::make_unique<File>(op.path, names_.at(op.path), direct);
   return {};
+}
+
+void FaultIo::Put(std::string& bytes, uint64_t offset, Slice piece) {
+  if (bytes.size() < offset + piece.size()) bytes.resize(offset + piece.size());
+  bytes.replace(offset, piece.size(), piece);
+}
+
+void FaultIo::SeeWrite(const IoOp& op) {
+  Put(static_cast<File*>(op.file)->inode->seen, op.offset,
+      Slice(static_cast<const char*>(op.data), op.length));
 }
 
 Status FaultIo::DoFile(IoOp& op, bool stopped) {
@@ -74,10 +88,20 @@ Status FaultIo::DoFile(IoOp& op, bool stopped) {
     return {};
   }
   if (op.kind == IoKind::kWrite) {
-    const std::string bytes(static_cast<const char*>(op.data), op.length);
-    if (inode.seen.size() < op.offset + op.length) inode.seen.resize(op.offset + op.length);
-    inode.seen.replace(op.offset, op.length, bytes);
-    inode.pending.emplace_back(op.offset, bytes);
+    const uint64_t mixed = op.offset | op.length | reinterpret_cast<uintptr_t>(op.data);
+    if (mixed % op.file->alignment() != 0) return Status::InvalidArgument("misaligned");
+    const bool durable = op.data_sync_after && !stopped;
+    SeeWrite(op);
+    inode.pending.push_back(
+        {op.offset, std::string(static_cast<const char*>(op.data), op.length), durable});
+    if (durable) {
+      ++counters_.syncs;
+      Put(inode.durable, op.offset, inode.pending.back().bytes);
+      // What was durable before all that is still pending needs no place among it.
+      while (!inode.pending.empty() && inode.pending.front().durable) {
+        inode.pending.erase(inode.pending.begin());
+      }
+    }
     ++counters_.writes;
     counters_.write_bytes += op.length;
     op.transferred = op.length;
@@ -85,10 +109,7 @@ Status FaultIo::DoFile(IoOp& op, bool stopped) {
   }
   if (stopped) return {};
   ++counters_.syncs;
-  for (const auto& [offset, bytes] : inode.pending) {
-    if (inode.durable.size() < offset + bytes.size()) inode.durable.resize(offset + bytes.size());
-    inode.durable.replace(offset, bytes.size(), bytes);
-  }
+  for (const Inode::Write& write : inode.pending) Put(inode.durable, write.offset, write.bytes);
   inode.pending.clear();
   return {};
 }
@@ -127,28 +148,30 @@ void FaultIo::Apply(Names_t& names, const DirectoryChange& change) {
 std::string FaultIo::Survivor(const Inode& inode, FaultCrash mode, Random& random) {
   std::string bytes = inode.durable;
   if (mode == FaultCrash::kDurableOnly) return bytes;
-  const auto put = [&bytes](uint64_t offset, Slice piece) {
-    if (bytes.size() < offset + piece.size()) bytes.resize(offset + piece.size());
-    bytes.replace(offset, piece.size(), piece);
-  };
   if (mode == FaultCrash::kPrefix) {
     uint64_t total = 0;
-    for (const auto& write : inode.pending) total += write.second.size();
+    for (const Inode::Write& write : inode.pending) total += write.bytes.size();
     uint64_t left = random.Below(total + 1);
-    for (const auto& [offset, piece] : inode.pending) {
-      const uint64_t kept = std::min<uint64_t>(left, piece.size());
-      if (kept > 0) put(offset, Slice(piece).substr(0, kept));
+    for (const Inode::Write& write : inode.pending) {
+      const uint64_t kept = std::min<uint64_t>(left, write.bytes.size());
       left -= kept;
+      if (write.durable) {
+        Put(bytes, write.offset, write.bytes);
+      } else if (kept > 0) {
+        Put(bytes, write.offset, Slice(write.bytes).substr(0, kept));
+      }
     }
     return bytes;
   }
   constexpr uint64_t kSector = 512;
   const double keep[] = {0.1, 0.5, 0.9};
   const double p = keep[random.Below(3)];
-  for (const auto& [offset, piece] : inode.pending) {
+  for (const auto& [offset, piece, durable] : inode.pending) {
     for (uint64_t at = offset; at < offset + piece.size();) {
       const uint64_t end = std::min((at / kSector + 1) * kSector, offset + piece.size());
-      if (random.NextDouble() < p) put(at, Slice(piece).substr(at - offset, end - at));
+      if (durable || random.NextDouble() < p) {
+        Put(bytes, at, Slice(piece).substr(at - offset, end - at));
+      }
       at = end;
     }
   }
@@ -167,6 +190,7 @@ std::unique_ptr<FaultIo> FaultIo::Crash(FaultCrash mode, uint64_t seed) const {
     }
   }
   auto disk = std::make_unique<FaultIo>();
+  disk->direct_ = direct_;
   std::map<const Inode*, std::shared_ptr<Inode>> copies;
   const auto copy_of = [&](const Inode& inode) {
     std::shared_ptr<Inode>& copy = copies[&inode];

@@ -33,13 +33,15 @@ class FaultIo final : public Io {
  public:
   // Operation number `at` (from 1) and all later ones fail, as they do for a process that dies.
   void StopAt(uint64_t at) { stop_at_ = at; }
-  // Operation number `at` alone fails. A failed sync drops the pages: later syncs succeed without
-  // them, reads still see them, a crash loses them.
+  // Operation number `at` alone fails. A failed sync drops the pages, a failed durable write its
+  // own: later syncs succeed without them, reads still see them, a crash loses them.
   void FailAt(uint64_t at, StatusCode code = StatusCode::kIoError) {
     fail_at_ = at;
     fail_code_ = code;
   }
   uint64_t operations() const { return operations_; }
+  // Files that are direct under io.direct = writes ask for aligned operations.
+  void AlignDirectFiles() { direct_ = true; }
   // The disk that the next process finds.
   std::unique_ptr<FaultIo> Crash(FaultCrash mode, uint64_t seed) const;
 
@@ -54,7 +56,9 @@ class FaultIo final : public Io {
   size_t Poll(int64_t) noexcept override { return 0; }
   void Wake() noexcept override {}
   bool defers() const noexcept override { return false; }
-  void* AllocateBuffer(size_t bytes) override { return std::aligned_alloc(4096, bytes); }
+  void* AllocateBuffer(size_t bytes) override {
+    return std::aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
+  }
   void FreeBuffer(void* buffer, size_t) noexcept override { std::free(buffer); }
   IoCounters Counters() const noexcept override { return counters_; }
   IoCounters Counters(IoSite) const noexcept override { return counters_; }
@@ -62,7 +66,12 @@ class FaultIo final : public Io {
  private:
   struct Inode {
     std::string seen, durable;
-    std::vector<std::pair<uint64_t, std::string>> pending;  // offset, bytes
+    struct Write {
+      uint64_t offset;
+      std::string bytes;
+      bool durable;  // by itself, before what was written earlier
+    };
+    std::vector<Write> pending;
   };
   struct DirectoryChange {
     std::string name;
@@ -74,12 +83,15 @@ class FaultIo final : public Io {
 
   Status Do(IoOp& op, bool stopped);
   Status Open(IoOp& op);
+  static void Put(std::string& bytes, uint64_t offset, Slice piece);
+  static void SeeWrite(const IoOp& op);
   Status DoFile(IoOp& op, bool stopped);
   Status DoDirectory(IoOp& op);
   static void Apply(Names_t& names, const DirectoryChange& change);
   static std::string Survivor(const Inode& inode, FaultCrash mode, Random& random);
 
   uint64_t operations_ = 0, stop_at_ = 0, fail_at_ = 0;
+  bool direct_ = false;
   StatusCode fail_code_ = StatusCode::kIoError;
   Names_t names_, durable_names_;
   std::vector<DirectoryChange> changes_;

@@ -42,7 +42,7 @@ TEST(Registry, EveryPartHasVariantsWithDistinctNamesAndParsableDefaults) {
 TEST(Registry, HoldsTheFirstVariants) {
   const std::map<std::string, std::vector<std::string>> expected = {
       {"memtable", {"skiplist", "arena-skiplist", "btree"}},
-      {"wal", {"off", "append"}},
+      {"wal", {"off", "append", "ring"}},
       {"table", {"flat"}},
       {"filter", {"none", "bloom", "blocked-bloom"}},
       {"codec", {"none", "lz4", "zstd"}},

@@ -273,8 +273,9 @@ TEST_F(PosixIoTest, DirectFiles) {
   const std::string whole = Finish(ReadFile(*io_, IoSite::kBlockRead, Path("t"), 1 << 20)).value();
   EXPECT_EQ(whole.size(), 4096u + 100);
   EXPECT_EQ(whole.back(), 'q');
-  // Logs are never direct by this setting.
+  // A log is direct where each of its writes is durable by itself.
   EXPECT_EQ(Open(OpenMode::kCreate, "log", IoSite::kWal).value()->alignment(), 1u);
+  EXPECT_EQ(Open(OpenMode::kCreate, "slot", IoSite::kDurableWal).value()->alignment(), 4096u);
 }
 
 TEST_F(PosixIoTest, BuffersAreAlignedDistinctAndRecycled) {

@@ -115,6 +115,8 @@ class DamageTest : public testing::TestWithParam<TestComposition> {
 
 // LOCK holds nothing that is read.
 bool Matters(const std::string& path) { return !path.ends_with("/LOCK"); }
+// A file that is used again: most of what stands in it is nobody's.
+bool IsSlot(const std::string& path) { return path.ends_with(".ring"); }
 
 TEST_P(DamageTest, EveryKindIsReportedWithTheFileOrHarmless) {
   Build(true);
@@ -153,7 +155,7 @@ TEST_P(DamageTest, EveryKindIsReportedWithTheFileOrHarmless) {
     }
     noticed_in_all += noticed_here;
     // After a clean close nearly every byte matters; table files are padded here and there.
-    EXPECT_GE(noticed_here * 10, per_file * 8) << path;
+    EXPECT_GE(noticed_here * 10, per_file * (IsSlot(path) ? 0 : 8)) << path;
   }
   std::printf("%llu damages, %llu reported, the others harmless\n",
               static_cast<unsigned long long>(damages),
@@ -164,7 +166,7 @@ TEST_P(DamageTest, AMissingFileIsReported) {
   Build(true);
   if (HasFatalFailure()) return;
   for (const std::string& path : disk_->Files()) {
-    if (!Matters(path)) continue;
+    if (!Matters(path) || IsSlot(path)) continue;
     auto damaged = disk_->Snapshot();
     IoOp unlink(IoKind::kUnlink, IoSite::kOther);
     unlink.path = path;
@@ -185,7 +187,7 @@ TEST_P(DamageTest, ALogThatWasNotClosedKeepsAPrefixOrReports) {
   if (HasFatalFailure()) return;
   Random random(6);
   for (const std::string& path : disk_->Files()) {
-    if (!path.ends_with(".log")) continue;
+    if (!path.ends_with(".log") && !IsSlot(path)) continue;
     const std::string bytes = disk_->Contents(path).value();
     for (uint64_t i = 0; i < Scaled(200); ++i) {
       auto damaged = disk_->Snapshot();
@@ -217,6 +219,7 @@ std::vector<TestComposition> Compositions() {
   all.push_back({"slotted_zstd",
                  "",
                  {{"engine.table.block.layout", "slotted"}, {"engine.codec.variant", "zstd"}}});
+  all.push_back(RingComposition(false));
   return all;
 }
 

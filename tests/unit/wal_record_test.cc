@@ -164,6 +164,55 @@ TEST(WalRecord, EveryCutGivesAPrefix) {
   }
 }
 
+// Readers pass over pads; they carry a synced offset like every fragment.
+TEST(WalRecord, PadsMoveTheNextRecord) {
+  WalRecordEncoder encoder;
+  encoder.Begin(Identity(), 0);
+  encoder.AppendSegmentHeader({});
+  encoder.AppendPad(4096 - kWalSegmentHeaderBytes);
+  std::string segment(encoder.bytes());
+  ASSERT_EQ(segment.size(), 4096u);
+  encoder.Begin(Identity(), segment.size());
+  AddRecord(encoder, 1, "alpha");
+  encoder.AppendPad(kWalFragmentHeaderBytes);
+  segment.append(encoder.bytes());
+  WalRecordReader reader(Identity(), segment);
+  ASSERT_EQ(reader.Next(), Outcome::kSegmentHeader);
+  Outcome last;
+  EXPECT_EQ(ReadAll(reader, &last), (std::vector<Record>{{10, 1, "alpha"}}));
+  EXPECT_EQ(last, Outcome::kEnd);
+  EXPECT_EQ(reader.intact_end(), segment.size());
+  EXPECT_EQ(reader.synced_offset(), 4096u);
+  // Damage in the first pad: the last one tells that what stood before it was durable.
+  segment[200] ^= 1;
+  WalRecordReader damaged(Identity(), segment);
+  EXPECT_TRUE(ReadAll(damaged, &last).empty());
+  EXPECT_EQ(last, Outcome::kDamaged);
+  EXPECT_EQ(damaged.FindSyncBehindDamage(), 4096u);
+}
+
+// Where a file is used again other segments' bytes may follow, also behind an end mark.
+TEST(WalRecord, AReusedFileMayHoldAnythingBehindTheEnd) {
+  const std::string segment = SmallSegment();
+  WalRecordEncoder other;
+  WalIdentity before = Identity();
+  before.log_number -= 1;
+  other.Begin(before, 100);
+  AddRecord(other, 4, "old");
+  const std::string followed = segment + std::string(other.bytes());
+  WalRecordReader reader(Identity(), followed, true);
+  Outcome last;
+  EXPECT_EQ(ReadAll(reader, &last), SmallRecords());
+  EXPECT_EQ(last, Outcome::kEnd);
+  EXPECT_EQ(reader.intact_end(), segment.size());
+  const std::string open_end =
+      followed.substr(0, segment.size() - kWalFragmentHeaderBytes) + std::string(other.bytes());
+  WalRecordReader without_mark(Identity(), open_end, true);
+  EXPECT_EQ(ReadAll(without_mark, &last), SmallRecords());
+  EXPECT_EQ(last, Outcome::kDamaged);
+  EXPECT_EQ(without_mark.FindSyncBehindDamage(), 0u);
+}
+
 TEST(WalRecord, ForeignSegmentsAreRefused) {
   const std::string segment = SmallSegment();
   for (int field = 0; field < 3; ++field) {

@@ -116,7 +116,8 @@ Task<Status> ManifestCatalog::Survey(bool* has_current, bool* has_data) {
   for (const DirEntry& entry : listed.value()) {
     if (entry.name == kCurrentName) *has_current = true;
     if (ParseNumberedFileName("", ".sst", entry.name) ||
-        ParseNumberedFileName("", ".log", entry.name)) {
+        ParseNumberedFileName("", ".log", entry.name) ||
+        ParseNumberedFileName("", ".ring", entry.name)) {
       *has_data = true;
     }
     if (const std::optional<uint64_t> manifest = ParseNumberedFileName(kPrefix, "", entry.name)) {

@@ -18,12 +18,14 @@ inline Direct ParseDirect(std::string_view choice) noexcept {
   return choice == "all" ? Direct::kAll : choice == "writes" ? Direct::kWrites : Direct::kNone;
 }
 
-// Whether a file opened for `site` is direct: with kWrites what flush and compaction write, with
-// kAll also the reads of tables. Logs, catalogs and value files are buffered.
+// Whether a file opened for `site` is direct: with kWrites what flush and compaction write and logs
+// of durable writes, with kAll also the reads of tables. Other logs, catalogs and value files are
+// buffered.
 inline bool IsDirect(Direct direct, IoSite site) noexcept {
   switch (site) {
     case IoSite::kFlush:
     case IoSite::kCompactionWrite:
+    case IoSite::kDurableWal:
       return direct != Direct::kNone;
     case IoSite::kBlockRead:
     case IoSite::kTableOpen:
@@ -54,7 +56,7 @@ constexpr SettingSpec kDirectSetting{
     0,
     0,
     "none|writes|all",
-    "which table files bypass the page cache: none, those being written by flush and compaction, "
-    "or also those being read"};
+    "which files bypass the page cache: none, those being written by flush and compaction and the "
+    "segments of a ring log with sync = group or every, or also tables being read"};
 
 }  // namespace lsmlab

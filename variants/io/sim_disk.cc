@@ -140,8 +140,9 @@ Status SimDisk::Inject(IoOp& op, const SimFault& fault) {
       break;
     }
     case IoKind::kWrite: {
+      // A device tears at its sectors, also what was asked for in larger units.
       const size_t length = std::exchange(op.length, op.length / 2 / kSimSector * kSimSector);
-      const Status half = FileOf(op).writable() ? Write(op) : Status();
+      const Status half = FileOf(op).writable() ? Put(op) : Status();
       op.length = length;
       op.transferred = 0;
       if (!half.ok()) return half;
@@ -164,6 +165,11 @@ Status SimDisk::Write(IoOp& op) {
   SimFile& file = FileOf(op);
   if (!file.writable()) return StatusFromErrno("write", file.path(), EBADF);
   if (!IsAligned(op)) return Misaligned(op);
+  return Put(op);
+}
+
+Status SimDisk::Put(IoOp& op) {
+  SimFile& file = FileOf(op);
   if (op.length == 0) return Status();
   SimInode& inode = file.inode();
   const uint64_t end = std::max(op.offset + op.length, inode.current.size());

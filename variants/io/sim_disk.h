@@ -109,6 +109,7 @@ class SimDisk : public std::enable_shared_from_this<SimDisk> {
   Status Open(IoOp& op, bool direct);
   Status Read(IoOp& op);
   Status Write(IoOp& op);
+  Status Put(IoOp& op);
   Status SyncWritten(const IoOp& op, const Written& written);
   Status Truncate(const IoOp& op);
   Status Allocate(const IoOp& op);

@@ -5,14 +5,15 @@
 
 #include "engine/format/file_name.h"
 #include "engine/format/wal_record.h"
-#include "variants/wal/wal_chain.h"
+#include "variants/wal/log_files.h"
 #include "variants/wal/wals.h"
 
 namespace lsmlab {
 namespace {
 
-// Segments are read whole at recovery, and offsets in them stay small.
-constexpr uint64_t kSegmentBytesMax = (uint64_t{1} << 31) - 1;
+// Longer segments get no more memtables' records: with room for the largest group they stay below
+// what recovery reads at once.
+constexpr uint64_t kFullSegmentBytes = uint64_t{1} << 30;
 
 // One file NNNNNN.log per segment; a group of records is one write at its end, made durable by
 // fdatasync. A segment that is left with an unsynced end is synced when the first durable append or
@@ -24,10 +25,11 @@ class AppendWal final : public Wal {
   Task<Status> StartSegment(uint64_t log_number) override;
   WalPosition position() const noexcept override { return position_; }
   bool keeps_records() const noexcept override { return true; }
+  bool segment_is_full() const noexcept override { return position_.offset >= kFullSegmentBytes; }
   Task<Status> Append(Slice records, bool durable) override;
   Task<Status> Sync() override;
   Task<Status> Release(uint64_t log_number) override;
-  Task<Status> Recover(uint64_t min_log_number, WalReplayer& replayer, WalReplayStats* stats,
+  Task<Status> Recover(WalExpectation expected, WalReplayer& replayer, WalReplayStats* stats,
                        uint64_t* largest_log_number) override;
   Task<Status> Close() override;
   uint64_t bytes_written() const noexcept override {
@@ -54,7 +56,6 @@ class AppendWal final : public Wal {
   Task<Status> Write(Slice bytes);
   Task<Status> SyncFile(IoFile& file);
   Task<Status> SyncOlder();
-  Task<Status> SyncAndRead(uint64_t number, WalChain& chain);
 
   const WalEnvironment env_;
   // The writer's side.
@@ -65,8 +66,9 @@ class AppendWal final : public Wal {
   std::atomic<uint64_t> bytes_written_{0}, syncs_{0};
   // Shared with Release.
   std::mutex mutex_;
-  std::deque<Segment> unsynced_;   // older than the current one, oldest first
-  std::vector<uint64_t> on_disk_;  // numbers of all segments, ascending
+  std::deque<Segment> unsynced_;  // older than the current one, oldest first
+  // All segments, ascending; at first also what another variant left, number and path.
+  std::vector<std::pair<uint64_t, std::string>> on_disk_;
   Status poison_;
 };
 
@@ -103,7 +105,7 @@ Task<Status> AppendWal::StartSegment(uint64_t log_number) {
   if (!opened.ok()) co_return opened.status();
   {
     std::lock_guard lock(mutex_);
-    on_disk_.push_back(log_number);
+    on_disk_.emplace_back(log_number, PathOf(log_number));
   }
   if (opened.value()->alignment() != 1) {
     co_return Poison(Status::NotSupported("wal append: needs buffered files, not direct ones"));
@@ -131,7 +133,7 @@ Task<Status> AppendWal::Write(Slice bytes) {
 Task<Status> AppendWal::Append(Slice records, bool durable) {
   LSMLAB_CO_TRY(Poisoned());
   LSMLAB_ASSERT(file_ != nullptr);
-  if (records.size() > kSegmentBytesMax - kWalFragmentHeaderBytes - position_.offset) {
+  if (records.size() > kLogSegmentBytesMax - kWalFragmentHeaderBytes - position_.offset) {
     co_return Status::InvalidArgument(file_->path() + ": segment would grow above 2 GiB; start " +
                                       "a new one");
   }
@@ -172,62 +174,39 @@ Task<Status> AppendWal::Sync() {
 }
 
 Task<Status> AppendWal::Release(uint64_t log_number) {
-  std::vector<uint64_t> released;
+  std::vector<std::pair<uint64_t, std::string>> released;
   {
     std::lock_guard lock(mutex_);
     if (!poison_.ok()) co_return poison_;
-    const auto end = std::lower_bound(on_disk_.begin(), on_disk_.end(), log_number);
+    const auto end = std::partition_point(
+        on_disk_.begin(), on_disk_.end(),
+        [log_number](const auto& segment) { return segment.first < log_number; });
     released.assign(on_disk_.begin(), end);
     on_disk_.erase(on_disk_.begin(), end);
     std::erase_if(unsynced_, [log_number](const Segment& s) { return s.number < log_number; });
   }
   // Oldest first, and not synced: what a crash brings back lies below the catalog's log number.
-  for (const uint64_t number : released) {
-    Status unlinked = co_await UnlinkFile(*env_.io, IoSite::kWal, PathOf(number));
+  for (auto& [number, path] : released) {
+    Status unlinked = co_await UnlinkFile(*env_.io, IoSite::kWal, std::move(path));
     if (!unlinked.ok() && !unlinked.IsNotFound()) co_return unlinked;
   }
   co_return Status();
 }
 
-Task<Status> AppendWal::SyncAndRead(uint64_t number, WalChain& chain) {
-  const std::string path = PathOf(number);
-  {
-    Result<std::unique_ptr<IoFile>> opened =
-        co_await OpenFile(*env_.io, IoSite::kRecovery, OpenMode::kRead, path);
-    if (!opened.ok()) co_return opened.status();
-    LSMLAB_CO_TRY(co_await DataSync(*env_.io, IoSite::kRecovery, *opened.value()));
-  }
-  Result<std::string> bytes =
-      co_await ReadFile(*env_.io, IoSite::kRecovery, path, kSegmentBytesMax);
-  if (!bytes.ok()) co_return bytes.status();
-  co_return chain.Add(number, path, bytes.value());
-}
-
-Task<Status> AppendWal::Recover(uint64_t min_log_number, WalReplayer& replayer,
+Task<Status> AppendWal::Recover(WalExpectation expected, WalReplayer& replayer,
                                 WalReplayStats* stats, uint64_t* largest_log_number) {
   LSMLAB_ASSERT(file_ == nullptr);
-  *stats = WalReplayStats();
-  *largest_log_number = 0;
-  LSMLAB_CO_TRY(co_await SyncDirectory(*env_.io, IoSite::kRecovery, env_.directory));
-  Result<std::vector<DirEntry>> listed =
-      co_await ListDirectory(*env_.io, IoSite::kRecovery, env_.directory);
-  if (!listed.ok()) co_return listed.status();
-  std::vector<uint64_t> numbers;
-  for (const DirEntry& entry : listed.value()) {
-    const std::optional<uint64_t> number = ParseNumberedFileName("", ".log", entry.name);
-    if (number) numbers.push_back(*number);
-  }
-  std::sort(numbers.begin(), numbers.end());
-  if (!numbers.empty()) *largest_log_number = numbers.back();
+  FoundLogs found;
+  Status recovered = co_await RecoverLogs(env_, expected, replayer, stats, &found);
+  *largest_log_number = found.largest_log_number;
+  LSMLAB_CO_TRY(std::move(recovered));
   {
     std::lock_guard lock(mutex_);
-    on_disk_ = numbers;
+    on_disk_.clear();
+    for (LogFile& file : found.files) on_disk_.emplace_back(file.log_number, std::move(file.path));
   }
-  std::erase_if(numbers, [min_log_number](uint64_t n) { return n < min_log_number; });
-  WalChain chain(Identity(0), min_log_number, numbers, replayer, stats);
-  for (const uint64_t number : numbers) LSMLAB_CO_TRY(co_await SyncAndRead(number, chain));
-  continuation_ = chain.Continuation();
-  position_.log_number = *largest_log_number;
+  continuation_ = found.continuation;
+  position_.log_number = found.largest_log_number;
   co_return Status();
 }
 

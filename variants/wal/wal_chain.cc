@@ -7,17 +7,20 @@ namespace {
 
 using Outcome = WalRecordReader::Outcome;
 
-std::string At(const std::string& path, uint64_t offset) {
-  return path + " offset " + std::to_string(offset) + ": ";
-}
-
 }  // namespace
+
+std::string WalSegmentBytes::At(uint64_t offset) const {
+  size_t piece = pieces.size() - 1;
+  while (piece > 0 && pieces[piece].begins > offset) --piece;
+  const uint64_t in_file = offset - pieces[piece].begins + skipped;
+  return pieces[piece].path + " offset " + std::to_string(in_file) + ": ";
+}
 
 WalChain::Link WalChain::Judge(const WalSegmentHeader& header, uint64_t log_number) const {
   const uint64_t previous = header.previous_log;
   if (previous >= log_number) return Link::kContradiction;
   // What came before is flushed, or there was nothing.
-  if (previous < min_log_number_ || previous == 0) {
+  if (previous < expected_.min_log_number || previous == 0) {
     return tail_log_ == 0 ? Link::kContinues : Link::kContradiction;
   }
   if (!std::binary_search(live_.begin(), live_.end(), previous)) return Link::kContradiction;
@@ -26,88 +29,106 @@ WalChain::Link WalChain::Judge(const WalSegmentHeader& header, uint64_t log_numb
   return Link::kHole;
 }
 
-Status WalChain::Add(uint64_t log_number, const std::string& path, Slice bytes) {
+Status WalChain::Add(const WalSegmentBytes& segment) {
   ++stats_->segments;
-  identity_.log_number = log_number;
-  WalRecordReader reader(identity_, bytes);
+  identity_.log_number = segment.log_number;
+  WalRecordReader reader(identity_, segment.bytes, segment.reused);
   const Outcome first = reader.Next();
   if (first != Outcome::kSegmentHeader) {
-    LSMLAB_TRY(CheckEnd(reader, path, first, false));
-    stats_->dropped_tail_bytes += bytes.size();
+    LSMLAB_TRY(CheckEnd(reader, segment, first, false));
+    CountDropped(segment, 0);
     return {};
   }
   const WalSegmentHeader header = reader.segment_header();
-  switch (Judge(header, log_number)) {
+  switch (Judge(header, segment.log_number)) {
     case Link::kContinues:
-      return Accept(reader, log_number, path, bytes);
+      return Accept(reader, segment);
     case Link::kHole:
       // In a dropped segment before this one nothing was accepted.
-      return Drop(reader, path, bytes,
+      return Drop(reader, segment,
                   header.previous_log == tail_log_
                       ? (header.previous_synced > tail_end_ ? header.previous_synced : 0)
                       : header.previous_synced);
     case Link::kContradiction:
       break;
   }
-  return Status::Corruption(At(path, 0) + "expected to go on from segment " +
+  return Status::Corruption(segment.At(0) + "expected to go on from segment " +
                             std::to_string(tail_log_) + " offset " + std::to_string(tail_end_) +
                             ", found " + std::to_string(header.previous_log) + " offset " +
                             std::to_string(header.previous_end));
 }
 
-Status WalChain::Accept(WalRecordReader& reader, uint64_t log_number, const std::string& path,
-                        Slice bytes) {
+Status WalChain::Finish(const std::string& directory) const {
+  if (expected_.closed_log == 0 || expected_.closed_log < expected_.min_log_number) return {};
+  if (closed_seen_) return {};
+  return Status::Corruption(
+      directory + ": expected log segment " + std::to_string(expected_.closed_log) + " of " +
+      std::to_string(expected_.closed_bytes) + " bytes, which was closed cleanly, found none");
+}
+
+void WalChain::CountDropped(const WalSegmentBytes& segment, uint64_t kept) {
+  if (!segment.reused) stats_->dropped_tail_bytes += segment.bytes.size() - kept;
+}
+
+Status WalChain::Accept(WalRecordReader& reader, const WalSegmentBytes& segment) {
   bool closed = false;
   Outcome outcome;
   while ((outcome = reader.Next()) == Outcome::kRecord || outcome == Outcome::kEndMark) {
     if (outcome == Outcome::kRecord) {
-      LSMLAB_TRY(Replay(reader, log_number, path));
+      LSMLAB_TRY(Replay(reader, segment));
     } else {
       closed = true;
     }
   }
-  LSMLAB_TRY(CheckEnd(reader, path, outcome, closed));
-  tail_log_ = log_number;
+  LSMLAB_TRY(CheckEnd(reader, segment, outcome, closed));
+  tail_log_ = segment.log_number;
   tail_end_ = reader.intact_end();
+  if (tail_log_ == expected_.closed_log) {
+    closed_seen_ = true;
+    if (!closed || tail_end_ != expected_.closed_bytes) {
+      return Status::Corruption(
+          segment.At(tail_end_) + "expected the end mark of a clean close at the end of " +
+          std::to_string(expected_.closed_bytes) + " bytes, found " +
+          (closed ? "it after " : "the log ending after ") + std::to_string(tail_end_));
+    }
+  }
   stats_->bytes += tail_end_;
-  stats_->dropped_tail_bytes += bytes.size() - tail_end_;
+  CountDropped(segment, tail_end_);
   return {};
 }
 
-Status WalChain::Replay(const WalRecordReader& reader, uint64_t log_number,
-                        const std::string& path) {
+Status WalChain::Replay(const WalRecordReader& reader, const WalSegmentBytes& segment) {
   if (next_dense_ != 0 && reader.dense_number() != next_dense_) {
-    return Status::Corruption(At(path, reader.intact_end()) + "expected record " +
+    return Status::Corruption(segment.At(reader.intact_end()) + "expected record " +
                               std::to_string(next_dense_) + ", found " +
                               std::to_string(reader.dense_number()) + " before this offset");
   }
   next_dense_ = reader.dense_number() + 1;
   ++stats_->records;
-  return replayer_.Replay(log_number, reader.first_sequence(), reader.dense_number(),
+  return replayer_.Replay(segment.log_number, reader.first_sequence(), reader.dense_number(),
                           reader.payload());
 }
 
-Status WalChain::Drop(WalRecordReader& reader, const std::string& path, Slice bytes,
-                      uint64_t promised) {
+Status WalChain::Drop(WalRecordReader& reader, const WalSegmentBytes& segment, uint64_t promised) {
   Outcome outcome;
   do {
     outcome = reader.Next();
   } while (outcome != Outcome::kEnd && outcome != Outcome::kDamaged);
-  LSMLAB_TRY(CheckEnd(reader, path, outcome, false));
+  LSMLAB_TRY(CheckEnd(reader, segment, outcome, false));
   if (promised > 0 || reader.synced_offset() > 0) {
-    return Status::Corruption(At(path, 0) + "expected all that this segment goes on from, found " +
-                              "the log ending in segment " + std::to_string(tail_log_) +
-                              " offset " + std::to_string(tail_end_) +
-                              " although later bytes were durable");
+    return Status::Corruption(segment.At(0) +
+                              "expected all that this segment goes on from, found the log ending " +
+                              "in segment " + std::to_string(tail_log_) + " offset " +
+                              std::to_string(tail_end_) + " although later bytes were durable");
   }
-  stats_->dropped_tail_bytes += bytes.size();
+  CountDropped(segment, 0);
   return {};
 }
 
-Status WalChain::CheckEnd(const WalRecordReader& reader, const std::string& path, Outcome outcome,
-                          bool closed) const {
+Status WalChain::CheckEnd(const WalRecordReader& reader, const WalSegmentBytes& segment,
+                          Outcome outcome, bool closed) const {
   if (outcome == Outcome::kEnd) return {};
-  const std::string detail = At(path, reader.offset()) + reader.detail();
+  const std::string detail = segment.At(reader.offset()) + reader.detail();
   if (closed) return Status::Corruption(detail);
   const uint64_t synced = reader.FindSyncBehindDamage();
   if (synced == 0) return {};

@@ -8,5 +8,7 @@ namespace lsmlab {
 extern const WalVariant kOffWal;
 // One growing file per memtable.
 extern const WalVariant kAppendWal;
+// Prewritten segments that are used again.
+extern const WalVariant kRingWal;
 
 }  // namespace lsmlab

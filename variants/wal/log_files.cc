@@ -1,0 +1,163 @@
+#include "variants/wal/log_files.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "engine/format/file_name.h"
+#include "variants/wal/ring_slot.h"
+#include "variants/wal/wal_chain.h"
+
+namespace lsmlab {
+namespace {
+
+Task<Status> SyncFileFound(const WalEnvironment& env, const std::string& path) {
+  Result<std::unique_ptr<IoFile>> opened =
+      co_await OpenFile(*env.io, IoSite::kRecovery, OpenMode::kRead, path);
+  if (!opened.ok()) co_return opened.status();
+  co_return co_await DataSync(*env.io, IoSite::kRecovery, *opened.value());
+}
+
+// Syncs the slot and reads its head.
+Task<Status> Examine(const WalEnvironment& env, LogFile* file) {
+  Result<std::unique_ptr<IoFile>> opened =
+      co_await OpenFile(*env.io, IoSite::kRecovery, OpenMode::kRead, file->path);
+  if (!opened.ok()) co_return opened.status();
+  IoFile& slot = *opened.value();
+  LSMLAB_CO_TRY(co_await DataSync(*env.io, IoSite::kRecovery, slot));
+  file->bytes = slot.size();
+  std::string start(static_cast<size_t>(std::min(file->bytes, kRingHeadBytes)), '\0');
+  LSMLAB_CO_TRY(
+      co_await ReadExactly(*env.io, IoSite::kRecovery, slot, 0, start.data(), start.size()));
+  const RingSlotOwner owner{.store_id = env.store_id, .shard = env.shard, .slot = file->slot};
+  RingSlotHead head;
+  const RingSlotState state = DecodeRingSlotHead(owner, start, &head);
+  if (state == RingSlotState::kDamaged) {
+    co_return Status::Corruption(file->path + " offset 0: expected the head of a slot of this " +
+                                 "store's log, found neither copy intact");
+  }
+  file->finished = state == RingSlotState::kReady;
+  if (!file->finished) co_return Status();
+  file->log_number = head.log_number;
+  file->piece = head.piece;
+  if (head.slot_bytes == file->bytes) co_return Status();
+  if (head.slot_bytes > file->bytes && head.log_number != 0) {
+    co_return Status::Corruption(file->path + " offset " + std::to_string(file->bytes) +
+                                 ": expected " + std::to_string(head.slot_bytes) +
+                                 " bytes, found the end of the file");
+  }
+  file->finished = false;
+  co_return Status();
+}
+
+Task<Status> FindFiles(const WalEnvironment& env, FoundLogs* found) {
+  LSMLAB_CO_TRY(co_await SyncDirectory(*env.io, IoSite::kRecovery, env.directory));
+  Result<std::vector<DirEntry>> listed =
+      co_await ListDirectory(*env.io, IoSite::kRecovery, env.directory);
+  if (!listed.ok()) co_return listed.status();
+  for (const DirEntry& entry : listed.value()) {
+    LogFile file;
+    file.path = std::string(env.directory).append("/").append(entry.name);
+    if (const auto number = ParseNumberedFileName("", ".log", entry.name)) {
+      file.log_number = *number;
+      file.bytes = entry.size;
+    } else if (const auto slot = ParseNumberedFileName("", ".ring", entry.name)) {
+      file.slot = *slot;
+      LSMLAB_CO_TRY(co_await Examine(env, &file));
+    } else {
+      continue;
+    }
+    found->largest_log_number = std::max(found->largest_log_number, file.log_number);
+    found->files.push_back(std::move(file));
+  }
+  std::sort(found->files.begin(), found->files.end(), [](const LogFile& a, const LogFile& b) {
+    return std::tie(a.log_number, a.piece, a.slot) < std::tie(b.log_number, b.piece, b.slot);
+  });
+  co_return Status();
+}
+
+// The files [begin, end) of one segment: one growing file, or slots of one size in a chain.
+Status CheckPieces(const std::vector<LogFile>& files, size_t begin, size_t end) {
+  const LogFile& first = files[begin];
+  if (first.slot == 0 && end == begin + 1) return Status();
+  for (size_t i = begin; i < end; ++i) {
+    if (files[i].slot != 0 && files[i].piece == i - begin && files[i].bytes == first.bytes) {
+      continue;
+    }
+    return Status::Corruption(files[i].path + ": expected piece " + std::to_string(i - begin) +
+                              " of log segment " + std::to_string(first.log_number) + ", found " +
+                              (files[i].slot == 0 ? std::string("a whole segment")
+                                                  : "piece " + std::to_string(files[i].piece)));
+  }
+  return Status();
+}
+
+Task<Status> ReadSegment(const WalEnvironment& env, const std::vector<LogFile>& files, size_t begin,
+                         size_t end, WalChain& chain) {
+  LSMLAB_CO_TRY(CheckPieces(files, begin, end));
+  const bool growing = files[begin].slot == 0;
+  WalSegmentBytes segment;
+  segment.log_number = files[begin].log_number;
+  segment.reused = !growing;
+  segment.skipped = growing ? 0 : kRingHeadBytes;
+  std::string bytes;
+  for (size_t i = begin; i < end; ++i) {
+    if (growing) LSMLAB_CO_TRY(co_await SyncFileFound(env, files[i].path));
+    Result<std::string> read = co_await ReadFile(*env.io, IoSite::kRecovery, files[i].path,
+                                                 kLogSegmentBytesMax - bytes.size());
+    if (!read.ok()) co_return read.status();
+    segment.pieces.push_back({files[i].path, bytes.size()});
+    if (growing) {
+      bytes = std::move(read).value();
+    } else {
+      bytes.append(read.value(), kRingHeadBytes);
+    }
+  }
+  segment.bytes = bytes;
+  co_return chain.Add(segment);
+}
+
+// Adds to a report of something missing the files in which it may have stood.
+Status WithSuspects(Status status, const std::vector<LogFile>& files) {
+  if (!status.IsCorruption()) return status;
+  std::string names;
+  for (const LogFile& file : files) {
+    if (!file.finished) names += (names.empty() ? "" : ", ") + file.path;
+  }
+  if (names.empty()) return status;
+  return Status::Corruption(std::string(status.message()) + " (slots without a segment: " + names +
+                            ")");
+}
+
+}  // namespace
+
+Task<Status> RecoverLogs(const WalEnvironment& environment, WalExpectation expected,
+                         WalReplayer& replayer, WalReplayStats* stats, FoundLogs* found) {
+  *stats = WalReplayStats();
+  *found = FoundLogs();
+  LSMLAB_CO_TRY(co_await FindFiles(environment, found));
+  const std::vector<LogFile>& files = found->files;
+  size_t begin = 0;
+  while (begin < files.size() &&
+         (files[begin].log_number < expected.min_log_number || files[begin].log_number == 0)) {
+    ++begin;
+  }
+  std::vector<uint64_t> live;
+  for (size_t i = begin; i < files.size(); ++i) {
+    if (live.empty() || live.back() != files[i].log_number) live.push_back(files[i].log_number);
+  }
+  const WalIdentity identity{.store_id = environment.store_id, .shard = environment.shard};
+  WalChain chain(identity, expected, live, replayer, stats);
+  while (begin < files.size()) {
+    size_t end = begin + 1;
+    while (end < files.size() && files[end].log_number == files[begin].log_number) ++end;
+    Status status = co_await ReadSegment(environment, files, begin, end, chain);
+    if (!status.ok()) co_return WithSuspects(std::move(status), files);
+    begin = end;
+  }
+  Status complete = chain.Finish(environment.directory);
+  if (!complete.ok()) co_return WithSuspects(std::move(complete), files);
+  found->continuation = chain.Continuation();
+  co_return Status();
+}
+
+}  // namespace lsmlab

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/format/wal_record.h"
+#include "engine/parts/wal.h"
+
+// What the logs of all variants left on the disk, so that a store may be opened with another
+// variant than it was written with.
+namespace lsmlab {
+
+// Segments are read whole at recovery, and offsets in them stay small.
+inline constexpr uint64_t kLogSegmentBytesMax = (uint64_t{1} << 31) - 1;
+
+// A growing file NNNNNN.log, which is a whole segment, or a slot NNNNNN.ring, which holds a piece
+// of a segment or nothing.
+struct LogFile {
+  std::string path;
+  uint64_t log_number = 0;  // 0: a slot that holds nothing
+  uint64_t slot = 0;        // number of a slot; 0: a growing file
+  uint32_t piece = 0;       // of a slot: which piece of the segment
+  uint64_t bytes = 0;
+  bool finished = true;  // false: a slot that was never made ready for use
+};
+
+struct FoundLogs {
+  std::vector<LogFile> files;  // ordered by log number, then piece
+  uint64_t largest_log_number = 0;
+  WalSegmentHeader continuation;  // what the next segment goes on from
+};
+
+// Wal::Recover for logs of any variant, see there.
+Task<Status> RecoverLogs(const WalEnvironment& environment, WalExpectation expected,
+                         WalReplayer& replayer, WalReplayStats* stats, FoundLogs* found);
+
+}  // namespace lsmlab
