@@ -20,6 +20,12 @@ constexpr ValidityRule kRules[] = {
      [](const Composition& c) {
        return c.executor.variant->name == "inline" && c.wal.settings.Choice("sync") == "interval";
      }},
+    {"engine.values.variant",
+     "engine.compaction.variant is 'fifo', whose max_size counts the bytes of tables; "
+     "allowed with it is 'inline'",
+     [](const Composition& c) {
+       return c.compaction.variant->name == "fifo" && c.values.variant->name != "inline";
+     }},
 };
 
 }  // namespace

@@ -7,7 +7,8 @@
 
 #include "engine/base/slice.h"
 
-// Names of the numbered files in a shard's directory: NNNNNN.sst, NNNNNN.log, MANIFEST-NNNNNN.
+// Names of the numbered files in a shard's directory: NNNNNN.sst, NNNNNN.val, NNNNNN.log,
+// MANIFEST-NNNNNN.
 // Numbers have at least six digits and no needless leading zeros, so each number has one name.
 namespace lsmlab {
 

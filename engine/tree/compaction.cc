@@ -6,6 +6,7 @@
 #include "engine/tree/run_iterator.h"
 #include "engine/tree/table_output.h"
 #include "engine/tree/tree.h"
+#include "engine/tree/value_output.h"
 
 // Compaction: carries out one plan of the policy.
 namespace lsmlab {
@@ -32,6 +33,8 @@ std::deque<Run> InputRuns(const CompactionPlan& plan, const Version& version) {
   }
   return runs;
 }
+
+}  // namespace
 
 // Everything that may hold older versions of keys in the inputs and is not an input itself.
 class OlderData {
@@ -60,6 +63,8 @@ class OlderData {
   std::vector<Run> runs_;
 };
 
+namespace {
+
 // Whether the block that the merge has entered last was in the cache. What it becomes is worth
 // keeping there, or every compaction would cost the readers their cache.
 class Warmth {
@@ -80,6 +85,37 @@ class Warmth {
   const TableReadCounters& blocks_;
   uint32_t misses_ = 0, hits_ = 0;
   bool warm_ = false;
+};
+
+// Where one output ends: at its size; with Cut::kInPlace also at the end of each input, so that no
+// output spans a gap between two of them. Versions of one key never straddle two tables of a run.
+class OutputCut {
+ public:
+  OutputCut(const CompactionPlan& plan, const std::deque<Run>& runs)
+      : file_bytes_(plan.output_file_bytes) {
+    if (plan.cut != CompactionPlan::Cut::kInPlace) return;
+    LSMLAB_ASSERT(runs.size() == 1);
+    for (const TableHandle* table : runs.front().tables) {
+      ends_.push_back(table->entry().largest_key);
+    }
+  }
+  // Whether the next entry, with this key, belongs into another output than the one before.
+  bool Before(Slice key) const {
+    return (full_ && key != Slice(last_key_)) || (end_ < ends_.size() && key > Slice(ends_[end_]));
+  }
+  // The entry was added, `bytes` is the size of its output now.
+  void Added(Slice key, uint64_t bytes) {
+    while (end_ < ends_.size() && key > Slice(ends_[end_])) ++end_;
+    full_ = bytes >= file_bytes_;
+    if (full_) last_key_.assign(key);
+  }
+
+ private:
+  const uint64_t file_bytes_;
+  std::vector<std::string> ends_;
+  size_t end_ = 0;
+  bool full_ = false;
+  std::string last_key_;
 };
 
 StoreEvent::Kind EventOf(CompactionPlan::Kind kind) noexcept {
@@ -166,29 +202,35 @@ Task<Status> Tree::RunPlan(const CompactionPlan& plan, Version* version, StoreEv
   co_return co_await CommitEdit(job, std::move(edit), std::move(none), nullptr);
 }
 
-Task<Status> Tree::Merge(const CompactionPlan& plan, Version* version, uint64_t job,
-                         VersionEdit* edit, uint64_t* bytes_out) {
-  std::deque<Run> runs = InputRuns(plan, *version);
-  const OlderData older(plan, *version);
+// What one merge reads, and what its outputs are told.
+struct Tree::MergeInputs {
+  MergeInputs(const CompactionPlan& plan, const Version& version)
+      : runs(InputRuns(plan, version)), older(plan, version) {}
+  std::deque<Run> runs;
+  const OlderData older;
+  TableReadCounters blocks;
+  MergeSources sources;
+  TableBuildContext context;
+};
+
+void Tree::PrepareMerge(const CompactionPlan& plan, const Version& version, MergeInputs* inputs) {
   Table::IteratorOptions read;
   read.fill_cache = false;
   read.site = IoSite::kCompactionRead;
-  TableReadCounters blocks;
-  read.counters = &blocks;
-  TableBuildContext context;
+  read.counters = &inputs->blocks;
+  TableBuildContext& context = inputs->context;
   context.level = plan.output_level;
   context.reason = TableBuildContext::Reason::kCompaction;
   context.now_ns = WallNanos();
   context.last_level = true;
-  context.level_bytes = version->LevelBytes();
+  context.level_bytes = version.LevelBytes();
   for (size_t level = plan.output_level + 1; level < context.level_bytes.size(); ++level) {
     if (context.level_bytes[level] > 0) context.last_level = false;
   }
   uint64_t input_bytes = 0;
   uint64_t input_entries = 0;
-  MergeSources sources;
-  for (const Run& run : runs) {
-    sources.push_back(NewRunIterator(run, read));
+  for (const Run& run : inputs->runs) {
+    inputs->sources.push_back(NewRunIterator(run, read));
     for (const TableHandle* table : run.tables) {
       input_bytes += table->entry().bytes;
       input_entries += table->entry().entries;
@@ -200,30 +242,39 @@ Task<Status> Tree::Merge(const CompactionPlan& plan, Version* version, uint64_t 
   }
   // Keys of one output: its share of the inputs.
   if (input_bytes > 0) {
+    const double share =
+        static_cast<double>(plan.output_file_bytes) / static_cast<double>(input_bytes);
     context.expected_keys =
-        std::min<uint64_t>(input_entries, input_entries * plan.output_file_bytes / input_bytes + 1);
+        share >= 1 ? input_entries
+                   : static_cast<uint64_t>(static_cast<double>(input_entries) * share) + 1;
   }
-  TableOutput output(*this, std::move(context), IoSite::kCompactionWrite, job);
+}
+
+// Everything that is to be kept, in order, into tables and value files.
+Task<Status> Tree::MergeEntries(const CompactionPlan& plan, MergeInputs* inputs,
+                                TableOutput* output, ValueMover* mover) {
   std::vector<Sequence> snapshots = env_.snapshots->All();
   VersionFold fold(std::move(snapshots));
-  auto merged = NewMergingIterator(std::move(sources));
-  std::string last_key;
-  Warmth warmth(blocks);
+  OutputCut cut(plan, inputs->runs);
+  auto merged = NewMergingIterator(std::move(inputs->sources));
+  Warmth warmth(inputs->blocks);
   uint32_t since_yield = 0;
   Status status = co_await merged->SeekToFirst();
   while (status.ok() && merged->valid()) {
     const Slice key = merged->key();
-    const bool tombstone = TagKind(merged->tag()) == EntryKind::kDelete;
-    if (fold.Keep(key, merged->tag(), tombstone && !older.MayHold(key))) {
-      // Versions of one key never straddle two tables of a run.
-      if (output.open() && output.open_bytes() >= plan.output_file_bytes && key != last_key) {
-        LSMLAB_CO_TRY(co_await output.FinishTable(plan.output_run));
+    Tag tag = merged->tag();
+    const bool tombstone = TagKind(tag) == EntryKind::kDelete;
+    if (fold.Keep(key, tag, tombstone && !inputs->older.MayHold(key))) {
+      if (output->open() && cut.Before(key)) {
+        LSMLAB_CO_TRY(co_await output->FinishTable(plan.output_run));
       }
-      if (!output.open()) LSMLAB_CO_TRY(co_await output.Begin());
-      if (cache_fill_ != CacheFill::kReads && warmth.Changed()) output.KeepBlocks(warmth.warm());
-      LSMLAB_CO_TRY(output.Add(key, merged->tag(), merged->value()));
-      if (output.open_bytes() >= plan.output_file_bytes) last_key.assign(key);
-      if (output.NeedsFlush()) LSMLAB_CO_TRY(co_await output.FlushPieces());
+      if (!output->open()) LSMLAB_CO_TRY(co_await output->Begin());
+      if (cache_fill_ != CacheFill::kReads && warmth.Changed()) output->KeepBlocks(warmth.warm());
+      Slice value = merged->value();
+      if (mover->Concerns(tag, value)) LSMLAB_CO_TRY(co_await mover->Move(key, &tag, &value));
+      LSMLAB_CO_TRY(output->Add(key, tag, value));
+      cut.Added(key, output->open_bytes());
+      if (output->NeedsFlush()) LSMLAB_CO_TRY(co_await output->FlushPieces());
     }
     if (++since_yield == kEntriesPerYield) {
       since_yield = 0;
@@ -233,12 +284,26 @@ Task<Status> Tree::Merge(const CompactionPlan& plan, Version* version, uint64_t 
     }
     status = co_await merged->Next();
   }
-  if (!status.ok()) co_return status;
+  co_return status;
+}
+
+Task<Status> Tree::Merge(const CompactionPlan& plan, Version* version, uint64_t job,
+                         VersionEdit* edit, uint64_t* bytes_out) {
+  MergeInputs inputs(plan, *version);
+  PrepareMerge(plan, *version, &inputs);
+  TableOutput output(*this, std::move(inputs.context), IoSite::kCompactionWrite, job);
+  ValueMover mover(*this, *version);
+  LSMLAB_CO_TRY(co_await MergeEntries(plan, &inputs, &output, &mover));
+  LSMLAB_CO_TRY(co_await mover.output().Finish());
   if (output.open()) LSMLAB_CO_TRY(co_await output.FinishTable(plan.output_run));
   LSMLAB_CO_TRY(co_await output.SyncNames());
   edit->added = output.entries();
   *bytes_out = output.bytes();
-  co_return co_await CommitEdit(job, std::move(*edit), output.TakeTables(), nullptr);
+  CounterCells& counters = env_.counters->Local();
+  counters.Add(Counter::kValueGcBytes, mover.output().bytes());
+  counters.Add(Counter::kValueGcBytesRead, mover.bytes_read());
+  co_return co_await CommitEdit(job, std::move(*edit), output.TakeTables(), nullptr,
+                                mover.output().TakeFiles());
 }
 
 }  // namespace lsmlab

@@ -16,10 +16,11 @@ namespace {
 // A script of writes and maintenance that goes on after errors, and what the store may hold then.
 class FaultScript {
  public:
-  explicit FaultScript(const std::string& sync, MakeIo make_io = {})
+  explicit FaultScript(const std::string& sync, const TestComposition& composition = {"", "", {}},
+                       MakeIo make_io = {})
       : make_io_(std::move(make_io)) {
     CrashRun run;
-    run.composition = {"default", "", {}};
+    run.composition = composition;
     run.sync = sync;
     workload_ = std::make_unique<CrashWorkload>(run);
     durable_ = sync == "group" || sync == "every";
@@ -201,19 +202,21 @@ struct FaultCase {
   const char* sync;
   bool persistent;
   bool no_space;
+  TestComposition composition = {"", "", {}};
+  uint64_t every = 1;  // of the operations; the scripts with value files have many more
 };
 
 class FaultTest : public testing::TestWithParam<FaultCase> {};
 
 TEST_P(FaultTest, NothingAcknowledgedIsLostAndNothingWrongIsRead) {
   const FaultCase& c = GetParam();
-  FaultScript without(c.sync);
+  FaultScript without(c.sync, c.composition);
   const Status plain = without.Run(kSteps);
   ASSERT_TRUE(plain.ok()) << plain.ToString();
   const uint64_t operations = without.disk()->steps();
-  const uint64_t stride = std::max<uint64_t>(1, static_cast<uint64_t>(1 / TestScale()));
-  for (uint64_t at = 1; at <= operations; at += stride) {
-    FaultScript script(c.sync);
+  const uint64_t scale = std::max<uint64_t>(1, static_cast<uint64_t>(1 / TestScale()));
+  for (uint64_t at = 1; at <= operations; at += c.every * scale) {
+    FaultScript script(c.sync, c.composition);
     SimFault fault;
     fault.at = at;
     fault.persistent = c.persistent;
@@ -231,7 +234,11 @@ INSTANTIATE_TEST_SUITE_P(All, FaultTest,
                                          FaultCase{"eio_once_no_sync", "none", false, false},
                                          FaultCase{"no_space_once", "group", false, true},
                                          FaultCase{"no_space_from_then_on", "group", true, true},
-                                         FaultCase{"no_space_once_no_sync", "none", false, true}),
+                                         FaultCase{"no_space_once_no_sync", "none", false, true},
+                                         FaultCase{"eio_once_separated", "group", false, false,
+                                                   SeparatedCompositions().front(), 3},
+                                         FaultCase{"no_space_once_separated", "none", false, true,
+                                                   SeparatedCompositions().back(), 3}),
                          [](const auto& c) { return std::string(c.param.name); });
 
 // The bug that the rule about failed syncs is there for, planted: trying again.
@@ -248,10 +255,12 @@ TEST(PlantedFaultBugTest, RetryingAFailedSyncIsFound) {
       return true;
     });
   };
-  for (const IoSite site : {IoSite::kWal, IoSite::kFlush, IoSite::kCatalog}) {
+  for (const IoSite site : {IoSite::kWal, IoSite::kFlush, IoSite::kCatalog, IoSite::kValueFile}) {
+    const TestComposition composition =
+        site == IoSite::kValueFile ? SeparatedCompositions().front() : TestComposition();
     uint64_t found = 0;
     for (uint64_t at = 1; at <= 10; ++at) {
-      FaultScript script("group", retrying);
+      FaultScript script("group", composition, retrying);
       SimFault fault;
       fault.kind = IoKind::kDataSync;
       fault.site = site;

@@ -17,9 +17,8 @@ struct TestComposition {
   std::string name;    // for test names: letters, digits, underscores
   std::string preset;  // empty: the registry's defaults
   Settings changes;    // "engine.<part>.<setting>" and text
-  // Test doubles in place of what the registry offers; null: none.
+  // A test double in place of what the registry offers; null: none.
   const PartitionerVariant* partitioner = nullptr;
-  const ValuesVariant* values = nullptr;
 
   // What GoogleTest shows of it.
   friend void PrintTo(const TestComposition& composition, std::ostream* out) {
@@ -32,8 +31,10 @@ Composition ComposeSmall(const TestComposition& wanted, const Settings& more = {
 
 // Every shipped preset.
 std::vector<TestComposition> PresetCompositions();
+// Values in small value files, so that their garbage is collected soon.
+std::vector<TestComposition> SeparatedCompositions();
 // The default with one part exchanged: each memtable, block layout, cache, filter, codec and log
-// sync setting of the registry appears at least once. Also the test doubles of part_doubles.h.
+// sync setting of the registry appears at least once. Also the test double of part_doubles.h.
 std::vector<TestComposition> OnePartVariations();
 
 }  // namespace lsmlab::test
