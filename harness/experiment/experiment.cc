@@ -179,6 +179,7 @@ Status ReadRun(const TomlValue& table, RunSettings* run) {
   fields.Choice("phases", kPhases, &phases);
   fields.Choice("warmup", kWarmups, &warmup);
   fields.Bool("drain", &run->drain);
+  fields.Bool("drain_run", &run->drain_run);
   fields.Duration("interval", 0.01, 60, &run->interval_s);
   run->interleaved = order != "listed";
   run->run = phases == "load+run";

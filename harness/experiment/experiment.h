@@ -41,6 +41,7 @@ struct RunSettings {
   uint32_t threads = 0;  // 0: what the workload file says
   bool interleaved = true;
   bool drain = true;
+  bool drain_run = false;
   bool load = true, run = true;
   bool copied = false;  // one load for all workloads of a row that load the same, then copies of it
   Warmup warmup = Warmup::kNone;

@@ -323,6 +323,7 @@ class Planner {
     spec.load = experiment_.run.load;
     spec.run = experiment_.run.run;
     spec.drain = experiment_.run.drain;
+    spec.drain_run = experiment_.run.drain_run;
     spec.warmup = experiment_.run.warmup;
     spec.interval_s = experiment_.run.interval_s;
     spec.load_seconds = experiment_.limits.load_seconds;

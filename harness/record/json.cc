@@ -171,6 +171,7 @@ Json SpecJson(const RunSpec& spec) {
   out["load"] = spec.load;
   out["run"] = spec.run;
   out["drain"] = spec.drain;
+  out["drain_run"] = spec.drain_run;
   out["fresh"] = spec.fresh;
   out["warmup"] = spec.warmup == Warmup::kReadAll;
   out["interval_s"] = spec.interval_s;
@@ -194,6 +195,7 @@ RunSpec SpecOf(const Json& in) {
   in.at("load").get_to(spec.load);
   in.at("run").get_to(spec.run);
   in.at("drain").get_to(spec.drain);
+  in.at("drain_run").get_to(spec.drain_run);
   in.at("fresh").get_to(spec.fresh);
   spec.warmup = in.at("warmup").get<bool>() ? Warmup::kReadAll : Warmup::kNone;
   in.at("interval_s").get_to(spec.interval_s);

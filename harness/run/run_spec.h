@@ -21,6 +21,7 @@ struct RunSpec {
   uint32_t threads = 1;
   bool load = true, run = true;  // phases
   bool drain = true;             // reach the drained tree after the load, before the run
+  bool drain_run = false;        // reach it after the run, too: its figures own what it left behind
   bool fresh = true;             // the load creates the store; false: it exists already
   Warmup warmup = Warmup::kNone;
   double interval_s = 0.1;

@@ -139,9 +139,9 @@ class Run {
     const ProcessUsage after = ReadProcessUsage();
     Status status = measured.error;
     if (status.ok() && measured.interrupted) status = Status::Aborted("interrupted");
-    // The phase of the load owns the work it has left behind; the run does not: its window must be
-    // comparable to the one before the drain.
-    if (status.ok() && phase == "load" && spec_.drain) {
+    // The phase of the load owns the work it has left behind; the run only when asked to: its
+    // window must be comparable to the one before the drain.
+    if (status.ok() && (phase == "load" ? spec_.drain : spec_.drain_run)) {
       status = store_->Drain();
       if (status.ok())
         record.drained_s = static_cast<double>(NowNanos() - measured.start_ns) * 1e-9;
