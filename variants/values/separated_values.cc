@@ -27,9 +27,9 @@ constexpr SettingSpec kSeparatedSettings[] = {
      "share of the value files, the oldest ones, that gc_ratio is for; young files are still "
      "gaining garbage"},
     {"max_space_amplification", SettingType::kReal, "1.5", 1.05, 1000, "",
-     "bytes of all values in value files over those of the live ones: beyond it the worst files "
-     "are "
-     "collected at once"},
+     "bytes of all values in value files over those that tables refer to; beyond it the worst "
+     "files "
+     "are collected at once. What no compaction has met since its overwrite counts as referred to"},
     {"read_ahead", SettingType::kInteger, "16", 1, 256, "",
      "values that a scan reads ahead together; only where the I/O part can read side by side"},
 };
