@@ -23,7 +23,9 @@ std::vector<std::pair<std::string_view, double>> StatsAsList(const StoreStats& s
       {"compaction_bytes_read", s.compaction_bytes_read},
       {"compaction_bytes_written", s.compaction_bytes_written},
       {"catalog_bytes", s.catalog_bytes},
+      {"value_flush_bytes", s.value_flush_bytes},
       {"value_gc_bytes", s.value_gc_bytes},
+      {"value_gc_bytes_read", s.value_gc_bytes_read},
       {"slowdowns", s.slowdowns},
       {"slowdown_ns", s.slowdown_ns},
       {"stalls", s.stalls},
@@ -46,6 +48,8 @@ std::vector<std::pair<std::string_view, double>> StatsAsList(const StoreStats& s
       {"cache_capacity_bytes", s.cache_capacity_bytes},
       {"block_reads", s.block_reads},
       {"block_read_bytes", s.block_read_bytes},
+      {"value_reads", s.value_reads},
+      {"value_read_bytes", s.value_read_bytes},
       {"fsyncs", s.fsyncs},
       {"device_read_bytes", s.device_read_bytes},
       {"device_write_bytes", s.device_write_bytes},
@@ -54,6 +58,10 @@ std::vector<std::pair<std::string_view, double>> StatsAsList(const StoreStats& s
       {"pinned_bytes", s.pinned_bytes},
       {"memtable_bytes", s.memtable_bytes},
       {"live_entries_estimate", s.live_entries_estimate},
+      {"value_files", s.value_files},
+      {"value_bytes", s.value_bytes},
+      {"value_record_bytes", s.value_record_bytes},
+      {"value_live_bytes", s.value_live_bytes},
   };
   std::vector<std::pair<std::string_view, double>> list;
   for (const auto& [name, value] : rows) list.emplace_back(name, static_cast<double>(value));

@@ -19,7 +19,10 @@ struct StoreStats {
   uint64_t compactions = 0, trivial_moves = 0;
   // Read: bytes of the input tables, whether they came from the device or from the cache.
   uint64_t compaction_bytes_read = 0, compaction_bytes_written = 0;
-  uint64_t catalog_bytes = 0, value_gc_bytes = 0;
+  uint64_t catalog_bytes = 0;
+  // Of value files: written by flushes (in flush_bytes, too), written by compactions (not in
+  // compaction_bytes_written), read by these.
+  uint64_t value_flush_bytes = 0, value_gc_bytes = 0, value_gc_bytes_read = 0;
   uint64_t slowdowns = 0, slowdown_ns = 0, stalls = 0, stall_ns = 0;
   uint64_t stall_memtable_ns = 0, stall_l0_ns = 0;  // stall_ns by cause
   // Reads.
@@ -29,10 +32,13 @@ struct StoreStats {
   uint64_t cache_hits = 0, cache_misses = 0, cache_inserts = 0, cache_evictions = 0;
   uint64_t cache_bytes = 0, cache_capacity_bytes = 0;
   uint64_t block_reads = 0, block_read_bytes = 0;
+  uint64_t value_reads = 0, value_read_bytes = 0;  // from value files, for readers
   // State.
   uint64_t fsyncs = 0, device_read_bytes = 0, device_write_bytes = 0;
   uint64_t table_bytes = 0, tables = 0, pinned_bytes = 0, memtable_bytes = 0;
   uint64_t live_entries_estimate = 0;
+  // Value files in use: size on disk; of all records in them; of those that a table refers to.
+  uint64_t value_files = 0, value_bytes = 0, value_record_bytes = 0, value_live_bytes = 0;
 
   // (flush + compaction + value GC bytes) / user bytes; 0 before the first write.
   double WriteAmplification() const noexcept;

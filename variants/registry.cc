@@ -58,7 +58,8 @@ constexpr const CacheVariant* kCaches[] = {
     &kNoCache,        // every block read goes to the I/O part
 };
 constexpr const ValuesVariant* kValueStores[] = {
-    &kInlineValues,  // values stay in the tables
+    &kInlineValues,     // values stay in the tables
+    &kSeparatedValues,  // large values in value files
 };
 constexpr const CompactionVariant* kCompactions[] = {
     &kLeveledCompaction,      // one run per level

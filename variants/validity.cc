@@ -60,6 +60,12 @@ constexpr ValidityRule kRules[] = {
        return TableHas(c, "block.search", "interpolation") &&
               TableHas(c, "block.layout", "restarts");
      }},
+    {"engine.values.variant",
+     "engine.compaction.variant is 'fifo', whose max_size counts the bytes of tables; "
+     "allowed with it is 'inline'",
+     [](const Composition& c) {
+       return c.compaction.variant->name == "fifo" && c.values.variant->name != "inline";
+     }},
 };
 
 }  // namespace

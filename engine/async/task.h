@@ -126,6 +126,24 @@ class [[nodiscard]] Task {
   };
   Awaiter operator co_await() noexcept { return Awaiter(handle_); }
 
+  class Joiner {
+   public:
+    explicit Joiner(Handle h) noexcept : handle_(h) {}
+    bool await_ready() const noexcept { return handle_.promise().done; }
+    void await_suspend(std::coroutine_handle<> awaiting) noexcept {
+      promise_type& p = handle_.promise();
+      p.continuation = awaiting;
+      p.waited = true;
+    }
+    T await_resume() { return handle_.promise().Take(); }
+
+   private:
+    Handle handle_;
+  };
+  // `co_await task.Join()` waits for a task that was Start()ed before: several started one after
+  // the other, then joined, wait side by side. REQUIRES: started on this thread, joined once.
+  Joiner Join() noexcept { return Joiner(handle_); }
+
  private:
   void Destroy() noexcept {
     if (handle_ != nullptr) handle_.destroy();

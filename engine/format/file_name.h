@@ -7,9 +7,9 @@
 
 #include "engine/base/slice.h"
 
-// Names of the numbered files in a shard's directory: NNNNNN.sst, NNNNNN.log, NNNNNN.ring,
-// MANIFEST-NNNNNN. Numbers have at least six digits and no needless leading zeros, so each number
-// has one name.
+// Names of the numbered files in a shard's directory: NNNNNN.sst, NNNNNN.val, NNNNNN.log,
+// NNNNNN.ring, MANIFEST-NNNNNN. Numbers have at least six digits and no needless leading zeros, so
+// each number has one name.
 namespace lsmlab {
 
 std::string NumberedFileName(std::string_view prefix, uint64_t number, std::string_view suffix);

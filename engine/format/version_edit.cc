@@ -11,12 +11,15 @@
 //   tags    := tree(1, varint; absent: 0) log_number(2, varint) last_sequence(3, varint)
 //              next_file(4, varint) policy_state(5, bytes) added(6, table) removed(7, varint)
 //              closed_log(8, varint) closed_log_bytes(9, varint)
+//              value_file_added(10, value_file) value_file_removed(11, varint)
 //   table   := file level run bytes entries tombstones raw_bytes id_high:u64 id_low:u64
 //              key_bytes smallest_key key_bytes largest_key smallest_tag:u64 largest_tag:u64
 //              min_sequence max_sequence created:u64 oldest_tombstone:u64 last_level(0|1) field*
-//   table tags := sequence_override(1, varint)
+//   table tags := sequence_override(1, varint) values(2, {file bytes}*)
+//   value_file := file bytes records record_bytes id_high:u64 id_low:u64 created:u64 field*
 // (varints where no width is given). A tag below 64 is mandatory: a reader that does not know it
-// refuses the edit. From 64 on a tag is optional and may be skipped. Only added and removed repeat.
+// refuses the edit. From 64 on a tag is optional and may be skipped. Only what is added and removed
+// repeats.
 namespace lsmlab {
 namespace {
 
@@ -30,9 +33,12 @@ enum EditTag : uint64_t {
   kRemoved = 7,
   kClosedLog = 8,
   kClosedLogBytes = 9,
+  kValueFileAdded = 10,
+  kValueFileRemoved = 11,
   kFirstOptional = 64,
 };
-constexpr uint64_t kSequenceOverride = 1;  // a table's tag
+constexpr uint64_t kSequenceOverride = 1;  // a table's tags
+constexpr uint64_t kValueUses = 2;
 
 void PutField(std::string& out, uint64_t tag, Slice content) {
   PutVarint64(out, tag);
@@ -61,6 +67,20 @@ void EncodeTable(const TableEntry& table, std::string& out) {
   PutFixed64(out, static_cast<uint64_t>(table.oldest_tombstone_ns));
   out.push_back(table.last_level ? 1 : 0);
   if (table.sequence_override) PutNumber(out, kSequenceOverride, *table.sequence_override);
+  if (table.values.empty()) return;
+  std::string uses;
+  for (const ValueFileUse& use : table.values) {
+    PutVarint64(uses, use.file);
+    PutVarint64(uses, use.bytes);
+  }
+  PutField(out, kValueUses, uses);
+}
+
+void EncodeValueFile(const ValueFileEntry& file, std::string& out) {
+  for (uint64_t v : {file.file, file.bytes, file.records, file.record_bytes}) PutVarint64(out, v);
+  PutFixed64(out, file.id.high);
+  PutFixed64(out, file.id.low);
+  PutFixed64(out, static_cast<uint64_t>(file.created_ns));
 }
 
 Status Bad(std::string what) { return Status::Corruption("version edit: " + std::move(what)); }
@@ -104,6 +124,44 @@ Status CheckTable(const TableEntry& table) {
   return {};
 }
 
+Status DecodeValueUses(Slice content, TableEntry* table) {
+  Decoder in(content);
+  uint64_t last = 0;
+  while (in.remaining() > 0) {
+    ValueFileUse use;
+    if (!in.GetVarint(&use.file) || !in.GetVarint(&use.bytes) || use.file <= last ||
+        use.bytes == 0) {
+      return Bad("value files of table " + std::to_string(table->file) +
+                 ": expected rising numbers, each with its bytes");
+    }
+    last = use.file;
+    table->values.push_back(use);
+  }
+  if (!in.ok() || table->values.empty()) return Bad("value files of a table are cut off");
+  return {};
+}
+
+Status DecodeValueFile(Slice bytes, ValueFileEntry* file) {
+  Decoder in(bytes);
+  uint64_t created = 0;
+  const bool whole = in.GetVarint(&file->file) && in.GetVarint(&file->bytes) &&
+                     in.GetVarint(&file->records) && in.GetVarint(&file->record_bytes) &&
+                     in.GetFixed(&file->id.high) && in.GetFixed(&file->id.low) &&
+                     in.GetFixed(&created);
+  if (!whole || file->file == 0 || file->record_bytes > file->bytes) {
+    return Bad("value file is cut off or out of range");
+  }
+  file->created_ns = static_cast<int64_t>(created);
+  while (in.remaining() > 0) {
+    Slice content;
+    const uint64_t tag = ReadField(in, &content);
+    if (tag < kFirstOptional) {
+      return Bad("expected a known value file field, found tag " + std::to_string(tag));
+    }
+  }
+  return {};
+}
+
 Status DecodeTableExtensions(Decoder& in, TableEntry* table) {
   while (in.remaining() > 0) {
     Slice content;
@@ -112,6 +170,8 @@ Status DecodeTableExtensions(Decoder& in, TableEntry* table) {
       uint64_t sequence = 0;
       if (!ReadNumber(content, &sequence)) return Bad("sequence override is cut off");
       table->sequence_override = sequence;
+    } else if (tag == kValueUses && table->values.empty()) {
+      LSMLAB_TRY(DecodeValueUses(content, table));
     } else if (tag < kFirstOptional) {
       return Bad("expected a known table field, found tag " + std::to_string(tag));
     }
@@ -189,6 +249,17 @@ Status DecodeField(uint64_t tag, Slice content, Fields* seen, VersionEdit* edit)
         return Bad("removed table is cut off");
       }
       return {};
+    case kValueFileAdded:
+      if (edit->values_added.size() >= kMaxValueFiles) {
+        return Bad("more than 1048576 added value files");
+      }
+      return DecodeValueFile(content, &edit->values_added.emplace_back());
+    case kValueFileRemoved:
+      if (edit->values_removed.size() >= kMaxValueFiles ||
+          !ReadNumber(content, &edit->values_removed.emplace_back())) {
+        return Bad("removed value file is cut off, or one too many");
+      }
+      return {};
     default:
       if (tag >= kFirstOptional) return {};
       return Bad("expected a known field, found tag " + std::to_string(tag));
@@ -204,10 +275,48 @@ bool SortedFiles(const List& list, std::vector<uint64_t>* files) {
   return std::adjacent_find(files->begin(), files->end()) == files->end();
 }
 
-bool Holds(const CatalogState& state, uint64_t file) {
-  const auto at = std::lower_bound(state.tables.begin(), state.tables.end(), file,
-                                   [](const TableEntry& t, uint64_t f) { return t.file < f; });
-  return at != state.tables.end() && at->file == file;
+template <typename List>
+bool Holds(const List& list, uint64_t file) {
+  const auto at = std::lower_bound(list.begin(), list.end(), file,
+                                   [](const auto& item, uint64_t f) { return item.file < f; });
+  return at != list.end() && at->file == file;
+}
+
+// Takes the items with a number in `removed` out of a list in order of file number, and puts in
+// `added`.
+template <typename List>
+void Exchange(List& list, const std::vector<uint64_t>& removed, const List& added) {
+  if (!removed.empty()) {
+    std::erase_if(list, [&](const auto& item) {
+      return std::binary_search(removed.begin(), removed.end(), item.file);
+    });
+  }
+  const auto by_file = [](const auto& a, const auto& b) { return a.file < b.file; };
+  const auto middle = static_cast<std::ptrdiff_t>(list.size());
+  list.insert(list.end(), added.begin(), added.end());
+  std::sort(list.begin() + middle, list.end(), by_file);
+  std::inplace_merge(list.begin(), list.begin() + middle, list.end(), by_file);
+}
+
+Status CheckValueFiles(const VersionEdit& edit, const CatalogState& state) {
+  std::vector<uint64_t> removed = edit.values_removed, added;
+  std::sort(removed.begin(), removed.end());
+  const bool twice = std::adjacent_find(removed.begin(), removed.end()) != removed.end();
+  if (twice || !SortedFiles(edit.values_added, &added)) {
+    return Bad("a value file is added or removed twice");
+  }
+  for (uint64_t file : removed) {
+    if (Holds(state.value_files, file)) continue;
+    return Bad("expected value file " + std::to_string(file) + " to remove, found none");
+  }
+  for (uint64_t file : added) {
+    if (!Holds(state.value_files, file)) continue;
+    return Bad("value file " + std::to_string(file) + " is added but already there");
+  }
+  if (state.value_files.size() - removed.size() + added.size() > kMaxValueFiles) {
+    return Bad("more than 1048576 value files");
+  }
+  return {};
 }
 
 }  // namespace
@@ -228,6 +337,13 @@ void EncodeVersionEdit(const VersionEdit& edit, std::string& out) {
     PutField(out, kAdded, content);
   }
   for (const RemovedTable& table : edit.removed) PutNumber(out, kRemoved, table.file);
+  for (const ValueFileEntry& file : edit.values_added) {
+    LSMLAB_ASSERT(file.tree == edit.tree);
+    content.clear();
+    EncodeValueFile(file, content);
+    PutField(out, kValueFileAdded, content);
+  }
+  for (uint64_t file : edit.values_removed) PutNumber(out, kValueFileRemoved, file);
 }
 
 Status DecodeVersionEdit(Slice bytes, VersionEdit* edit) {
@@ -244,6 +360,7 @@ Status DecodeVersionEdit(Slice bytes, VersionEdit* edit) {
   }
   if (!in.ok()) return Bad("last field is cut off");
   for (TableEntry& table : edit->added) table.tree = edit->tree;
+  for (ValueFileEntry& file : edit->values_added) file.tree = edit->tree;
   return {};
 }
 
@@ -252,36 +369,29 @@ Status CheckEdit(const VersionEdit& edit, const CatalogState& state) {
   if (!SortedFiles(edit.removed, &removed)) return Bad("a file is removed twice");
   if (!SortedFiles(edit.added, &added)) return Bad("a file is added twice");
   for (uint64_t file : removed) {
-    if (!Holds(state, file)) {
+    if (!Holds(state.tables, file)) {
       return Bad("expected table " + std::to_string(file) + " to remove, found none");
     }
   }
   for (uint64_t file : added) {
-    if (Holds(state, file) && !std::binary_search(removed.begin(), removed.end(), file)) {
+    if (Holds(state.tables, file) && !std::binary_search(removed.begin(), removed.end(), file)) {
       return Bad("table " + std::to_string(file) + " is added but already there");
     }
   }
   if (state.tables.size() - removed.size() + added.size() > kMaxTables) {
     return Bad("more than 1048576 tables");
   }
-  return {};
+  return CheckValueFiles(edit, state);
 }
 
 Status ApplyEdit(const VersionEdit& edit, CatalogState* state) {
   LSMLAB_TRY(CheckEdit(edit, *state));
   std::vector<uint64_t> removed;
   SortedFiles(edit.removed, &removed);
-  std::vector<TableEntry>& tables = state->tables;
-  if (!removed.empty()) {
-    std::erase_if(tables, [&](const TableEntry& t) {
-      return std::binary_search(removed.begin(), removed.end(), t.file);
-    });
-  }
-  const auto by_file = [](const TableEntry& a, const TableEntry& b) { return a.file < b.file; };
-  const auto middle = static_cast<std::ptrdiff_t>(tables.size());
-  tables.insert(tables.end(), edit.added.begin(), edit.added.end());
-  std::sort(tables.begin() + middle, tables.end(), by_file);
-  std::inplace_merge(tables.begin(), tables.begin() + middle, tables.end(), by_file);
+  Exchange(state->tables, removed, edit.added);
+  removed = edit.values_removed;
+  std::sort(removed.begin(), removed.end());
+  Exchange(state->value_files, removed, edit.values_added);
   state->log_number = std::max(state->log_number, edit.log_number.value_or(0));
   state->last_sequence = std::max(state->last_sequence, edit.last_sequence.value_or(0));
   state->next_file = std::max(state->next_file, edit.next_file.value_or(0));

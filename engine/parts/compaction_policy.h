@@ -21,7 +21,9 @@ namespace lsmlab {
 struct CompactionPlan {
   // A drop takes the inputs out of the tree, data and all. REQUIRES: nothing older is left.
   enum class Kind : uint8_t { kMerge, kMove, kDrop };
-  enum class Cut : uint8_t { kBySize, kAligned };
+  // kInPlace: by size, and at the end of each input; for a rewrite of tables of one run, which then
+  // leaves the gaps between them to others. REQUIRES: all inputs are in the output run.
+  enum class Cut : uint8_t { kBySize, kAligned, kInPlace };
   Kind kind = Kind::kMerge;
   std::vector<uint64_t> inputs;  // file numbers; the tree adds nothing and leaves nothing out
   uint32_t output_level = 0;

@@ -18,7 +18,8 @@ struct TableShape {
   std::string smallest_key, largest_key;            // inclusive
   Sequence min_sequence = 0, max_sequence = 0;
   uint64_t next_level_overlap_bytes = 0;
-  uint64_t value_garbage_bytes = 0;  // in value files it refers to
+  // Its share, by the bytes it refers to, of the garbage in value files.
+  uint64_t value_garbage_bytes = 0;
   bool being_compacted = false;
 };
 
@@ -40,9 +41,18 @@ struct RunningJobShape {
   uint64_t input_bytes = 0;
 };
 
+// A value file in use. Rising numbers: later made.
+struct ValueFileShape {
+  uint64_t file = 0;
+  uint64_t bytes = 0;       // of all its records
+  uint64_t live_bytes = 0;  // of those that a table refers to
+  uint64_t garbage_bytes() const noexcept { return bytes - live_bytes; }
+};
+
 struct TreeShape {
   std::vector<LevelShape> levels;
   std::vector<RunningJobShape> jobs;
+  std::vector<ValueFileShape> value_files;  // by rising number
   uint64_t waiting_memtable_bytes = 0;
 };
 

@@ -1,57 +1,59 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <string>
+#include <span>
 #include <string_view>
+#include <vector>
 
-#include "engine/async/task.h"
-#include "engine/base/slice.h"
-#include "engine/base/status.h"
-#include "engine/parts/block.h"
-#include "engine/parts/io.h"
 #include "engine/parts/settings.h"
+#include "engine/parts/tree_shape.h"
 
-// Value store: where values live that are not inline in the tables. Variants: `inline` (everything
-// stays in the table). PROVISIONAL: the second implementation is a test double so far.
+// Value store: which values live in value files instead of in the tables, and when the garbage in
+// these files is collected. Variants: `inline` (none), `separated`. The bytes of a value file are
+// no variant's (engine/format/value_file.h), nor is its life (the tree's): so a store can be read,
+// and its values brought back, under any variant.
 //
-// Thread safety: one Writer per job, one user; Read from any thread.
+// A value goes out when a flush or a compaction meets it in a table or memtable and it is large
+// enough. The value of an entry that is overwritten or deleted becomes garbage when a compaction
+// drops the entry. A file that no table refers to any more is deleted. Before that, garbage is
+// collected by compactions: one that meets an entry whose value lies in a file to be collected
+// copies the value to where it belongs now.
+//
+// Like a compaction policy a pure function of what it is shown: no I/O, no state; const and safe
+// from any thread.
 namespace lsmlab {
 
 class ValueStore {
  public:
   virtual ~ValueStore() = default;
 
-  // Values of one flush job on their way out.
-  class Writer {
-   public:
-    virtual ~Writer() = default;
-    // Stores the value; `reference` replaces it in the entry (kind kPutInValueFile).
-    virtual Task<Status> Add(Slice key, Slice value, std::string* reference) = 0;
-    // Makes all added values and their directory entries durable. Before the catalog commit.
-    virtual Task<Status> Finish() = 0;
-  };
+  // Values of at least so many bytes go out. SIZE_MAX: none. Constant.
+  virtual size_t threshold_bytes() const noexcept = 0;
+  // A value file is cut when it has this size.
+  virtual uint64_t file_bytes() const noexcept = 0;
+  // The codec of values, by the name of its variant, for each value by itself.
+  virtual std::string_view codec() const noexcept = 0;
+  // How many values a scan reads ahead together, when the I/O part can.
+  virtual size_t read_ahead() const noexcept = 0;
 
-  // Whether a value of this size goes out at flush. Constant for `inline`: false.
-  virtual bool Separates(size_t value_bytes) const noexcept = 0;
-  virtual Task<Result<std::unique_ptr<Writer>>> NewWriter(uint64_t file_number) = 0;
-  // The value behind a reference, verified. Corruption names file, offset, expected, found.
-  virtual Task<Result<BlockRef>> Read(Slice reference) = 0;
-  // Whether a file name in the shard's directory is a live value file.
-  virtual bool OwnsFile(std::string_view name) const = 0;
-};
-
-struct ValueStoreEnvironment {
-  Io* io = nullptr;
-  std::string directory;
+  // `files`: by rising number. Both return numbers, rising.
+  // The files whose values a compaction copies when it meets them.
+  virtual std::vector<uint64_t> Collectable(std::span<const ValueFileShape> files) const = 0;
+  // The files that must be collected soon, by compactions made for it, because garbage takes more
+  // space than allowed; all of them are collectable. Empty: nothing is owed.
+  // ENSURES: each has garbage, so that a tree at rest comes to an end with collecting.
+  virtual std::vector<uint64_t> Overdue(std::span<const ValueFileShape> files) const = 0;
+  // Bytes of garbage beyond what is allowed; 0: nothing is overdue.
+  virtual uint64_t DebtBytes(std::span<const ValueFileShape> files) const = 0;
 };
 
 struct ValuesVariant {
   std::string_view name;
   std::string_view summary;
   std::span<const SettingSpec> settings;
-  std::unique_ptr<ValueStore> (*make)(const SettingBag& bag,
-                                      const ValueStoreEnvironment& environment);
+  std::unique_ptr<ValueStore> (*make)(const SettingBag& bag);
 };
 
 }  // namespace lsmlab

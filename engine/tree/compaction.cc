@@ -7,6 +7,7 @@
 #include "engine/tree/run_iterator.h"
 #include "engine/tree/table_output.h"
 #include "engine/tree/tree.h"
+#include "engine/tree/value_output.h"
 
 // Compaction: carries out one plan of the policy.
 namespace lsmlab {
@@ -57,6 +58,28 @@ std::vector<LevelFill> FillAfter(const CompactionPlan& plan, const Version& vers
   return fill;
 }
 
+// The keys that `rule` ends outputs at: the first ones of the tables below the output level, rising,
+// or the last ones of the inputs, which are one run.
+std::vector<std::string> BoundariesOf(CompactionPlan::Cut rule, const CompactionPlan& plan,
+                                      const Version& version, const std::deque<Run>& inputs) {
+  std::vector<std::string> keys;
+  if (rule == CompactionPlan::Cut::kInPlace) {
+    LSMLAB_ASSERT(inputs.size() == 1);
+    for (const TableHandle* table : inputs.front().tables) {
+      keys.push_back(table->entry().largest_key);
+    }
+  } else if (rule == CompactionPlan::Cut::kAligned &&
+             plan.output_level + 1 < version.levels().size()) {
+    for (const Run& run : version.levels()[plan.output_level + 1]) {
+      for (const TableHandle* table : run.tables) keys.push_back(table->entry().smallest_key);
+    }
+    std::sort(keys.begin(), keys.end());
+  }
+  return keys;
+}
+
+}  // namespace
+
 // Everything that may hold older versions of keys in the inputs and is not an input itself.
 class OlderData {
  public:
@@ -84,16 +107,7 @@ class OlderData {
   std::vector<Run> runs_;
 };
 
-// The first keys of the tables below the output level, rising.
-std::vector<std::string> BoundariesBelow(const CompactionPlan& plan, const Version& version) {
-  std::vector<std::string> keys;
-  if (plan.output_level + 1 >= version.levels().size()) return keys;
-  for (const Run& run : version.levels()[plan.output_level + 1]) {
-    for (const TableHandle* table : run.tables) keys.push_back(table->entry().smallest_key);
-  }
-  std::sort(keys.begin(), keys.end());
-  return keys;
-}
+namespace {
 
 // Whether the block that the merge has entered last was in the cache. What it becomes is worth
 // keeping there, or every compaction would cost the readers their cache.
@@ -201,29 +215,42 @@ Task<Status> Tree::RunPlan(const CompactionPlan& plan, Version* version, StoreEv
   co_return co_await CommitEdit(job, std::move(edit), std::move(none), nullptr);
 }
 
-Task<Status> Tree::Merge(const CompactionPlan& plan, Version* version, uint64_t job,
-                         VersionEdit* edit, uint64_t* bytes_out) {
-  std::deque<Run> runs = InputRuns(plan, *version);
-  const OlderData older(plan, *version);
+// What one merge reads, and what its outputs are told.
+struct Tree::MergeInputs {
+  MergeInputs(const CompactionPlan& plan, const Version& version)
+      : runs(InputRuns(plan, version)), older(plan, version) {}
+  std::deque<Run> runs;
+  const OlderData older;
+  TableReadCounters blocks;
+  MergeSources sources;
+  TableBuildContext context;
+  CompactionPlan::Cut cut = CompactionPlan::Cut::kBySize;
+  std::vector<std::string> boundaries;
+};
+
+void Tree::PrepareMerge(const CompactionPlan& plan, const Version& version, MergeInputs* inputs) {
   Table::IteratorOptions read;
   read.fill_cache = false;
   read.site = IoSite::kCompactionRead;
-  TableReadCounters blocks;
-  read.counters = &blocks;
-  TableBuildContext context;
+  read.counters = &inputs->blocks;
+  TableBuildContext& context = inputs->context;
   context.level = plan.output_level;
   context.reason = TableBuildContext::Reason::kCompaction;
   context.now_ns = WallNanos();
   context.last_level = true;
-  context.level_bytes = version->LevelBytes();
+  context.level_bytes = version.LevelBytes();
   for (size_t level = plan.output_level + 1; level < context.level_bytes.size(); ++level) {
     if (context.level_bytes[level] > 0) context.last_level = false;
   }
+  inputs->cut = plan.cut;
+  if (align_outputs_ && plan.cut == CompactionPlan::Cut::kBySize) {
+    inputs->cut = CompactionPlan::Cut::kAligned;
+  }
+  inputs->boundaries = BoundariesOf(inputs->cut, plan, version, inputs->runs);
   uint64_t input_bytes = 0;
   uint64_t input_entries = 0;
-  MergeSources sources;
-  for (const Run& run : runs) {
-    sources.push_back(NewRunIterator(run, read));
+  for (const Run& run : inputs->runs) {
+    inputs->sources.push_back(NewRunIterator(run, read));
     for (const TableHandle* table : run.tables) {
       input_bytes += table->entry().bytes;
       input_entries += table->entry().entries;
@@ -234,35 +261,42 @@ Task<Status> Tree::Merge(const CompactionPlan& plan, Version* version, uint64_t 
     }
   }
   context.filter_bits_per_key =
-      filter_allocation_.BitsPerKey(plan.output_level, FillAfter(plan, *version));
+      filter_allocation_.BitsPerKey(plan.output_level, FillAfter(plan, version));
   // Keys of one output: its share of the inputs.
   if (input_bytes > 0) {
+    const double share =
+        static_cast<double>(plan.output_file_bytes) / static_cast<double>(input_bytes);
     context.expected_keys =
-        std::min<uint64_t>(input_entries, input_entries * plan.output_file_bytes / input_bytes + 1);
+        share >= 1 ? input_entries
+                   : static_cast<uint64_t>(static_cast<double>(input_entries) * share) + 1;
   }
-  TableOutput output(*this, std::move(context), IoSite::kCompactionWrite, job);
+}
+
+// Everything that is to be kept, in order, into tables and value files.
+Task<Status> Tree::MergeEntries(const CompactionPlan& plan, MergeInputs* inputs,
+                                TableOutput* output, ValueMover* mover) {
   std::vector<Sequence> snapshots = env_.snapshots->All();
   VersionFold fold(std::move(snapshots));
-  auto merged = NewMergingIterator(std::move(sources));
-  const CompactionPlan::Cut rule = align_outputs_ ? CompactionPlan::Cut::kAligned : plan.cut;
-  std::vector<std::string> boundaries;
-  if (rule == CompactionPlan::Cut::kAligned) boundaries = BoundariesBelow(plan, *version);
-  OutputCut cut(rule, plan.output_file_bytes, std::move(boundaries));
-  Warmth warmth(blocks);
+  OutputCut cut(inputs->cut, plan.output_file_bytes, std::move(inputs->boundaries));
+  auto merged = NewMergingIterator(std::move(inputs->sources));
+  Warmth warmth(inputs->blocks);
   uint32_t since_yield = 0;
   Status status = co_await merged->SeekToFirst();
   while (status.ok() && merged->valid()) {
     const Slice key = merged->key();
-    const bool tombstone = TagKind(merged->tag()) == EntryKind::kDelete;
-    if (fold.Keep(key, merged->tag(), tombstone && !older.MayHold(key))) {
-      if (cut.EndsBefore(key, output.open() ? output.open_bytes() : 0)) {
-        LSMLAB_CO_TRY(co_await output.FinishTable(plan.output_run));
+    Tag tag = merged->tag();
+    const bool tombstone = TagKind(tag) == EntryKind::kDelete;
+    if (fold.Keep(key, tag, tombstone && !inputs->older.MayHold(key))) {
+      if (cut.EndsBefore(key, output->open() ? output->open_bytes() : 0) && output->open()) {
+        LSMLAB_CO_TRY(co_await output->FinishTable(plan.output_run));
       }
-      if (!output.open()) LSMLAB_CO_TRY(co_await output.Begin());
-      if (cache_fill_ != CacheFill::kReads && warmth.Changed()) output.KeepBlocks(warmth.warm());
-      LSMLAB_CO_TRY(output.Add(key, merged->tag(), merged->value()));
-      cut.Took(key, output.open_bytes());
-      if (output.NeedsFlush()) LSMLAB_CO_TRY(co_await output.FlushPieces());
+      if (!output->open()) LSMLAB_CO_TRY(co_await output->Begin());
+      if (cache_fill_ != CacheFill::kReads && warmth.Changed()) output->KeepBlocks(warmth.warm());
+      Slice value = merged->value();
+      if (mover->Concerns(tag, value)) LSMLAB_CO_TRY(co_await mover->Move(key, &tag, &value));
+      LSMLAB_CO_TRY(output->Add(key, tag, value));
+      cut.Took(key, output->open_bytes());
+      if (output->NeedsFlush()) LSMLAB_CO_TRY(co_await output->FlushPieces());
     }
     if (++since_yield == kEntriesPerYield) {
       since_yield = 0;
@@ -272,12 +306,26 @@ Task<Status> Tree::Merge(const CompactionPlan& plan, Version* version, uint64_t 
     }
     status = co_await merged->Next();
   }
-  if (!status.ok()) co_return status;
+  co_return status;
+}
+
+Task<Status> Tree::Merge(const CompactionPlan& plan, Version* version, uint64_t job,
+                         VersionEdit* edit, uint64_t* bytes_out) {
+  MergeInputs inputs(plan, *version);
+  PrepareMerge(plan, *version, &inputs);
+  TableOutput output(*this, std::move(inputs.context), IoSite::kCompactionWrite, job);
+  ValueMover mover(*this, *version);
+  LSMLAB_CO_TRY(co_await MergeEntries(plan, &inputs, &output, &mover));
+  LSMLAB_CO_TRY(co_await mover.output().Finish());
   if (output.open()) LSMLAB_CO_TRY(co_await output.FinishTable(plan.output_run));
   LSMLAB_CO_TRY(co_await output.SyncNames());
   edit->added = output.entries();
   *bytes_out = output.bytes();
-  co_return co_await CommitEdit(job, std::move(*edit), output.TakeTables(), nullptr);
+  CounterCells& counters = env_.counters->Local();
+  counters.Add(Counter::kValueGcBytes, mover.output().bytes());
+  counters.Add(Counter::kValueGcBytesRead, mover.bytes_read());
+  co_return co_await CommitEdit(job, std::move(*edit), output.TakeTables(), nullptr,
+                                mover.output().TakeFiles());
 }
 
 }  // namespace lsmlab

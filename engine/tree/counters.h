@@ -36,6 +36,11 @@ enum class Counter : uint8_t {
   kFilterFalsePositives,
   kCacheHits,
   kCacheMisses,
+  kValueFlushBytes,
+  kValueGcBytes,
+  kValueGcBytesRead,
+  kValueReads,
+  kValueReadBytes,
   kCount,
 };
 

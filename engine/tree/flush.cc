@@ -1,8 +1,9 @@
 #include "engine/format/version_fold.h"
 #include "engine/tree/table_output.h"
 #include "engine/tree/tree.h"
+#include "engine/tree/value_output.h"
 
-// Flush: a sealed memtable becomes one table of level 0.
+// Flush: a sealed memtable becomes one table of level 0, its large values value files.
 namespace lsmlab {
 namespace {
 
@@ -43,6 +44,38 @@ bool Tree::IsBeingRead(uint64_t entries) {
   return since >= entries / kWritesPerRead;
 }
 
+// Writes what is to be kept of the memtable: entries to `output`, large values to `values`.
+Task<Status> Tree::WriteMemtable(MemtableHandle* handle, bool nothing_below, TableOutput* output,
+                                 ValueOutput* values) {
+  std::vector<Sequence> snapshots = env_.snapshots->All();
+  VersionFold fold(std::move(snapshots));
+  std::string reference;
+  auto entries = handle->memtable().NewIterator();
+  Status status = co_await entries->SeekToFirst();
+  uint32_t since_yield = 0;
+  while (status.ok() && entries->valid()) {
+    const Slice key = entries->key();
+    Tag tag = entries->tag();
+    Slice value = entries->value();
+    if (fold.Keep(key, tag, nothing_below)) {
+      if (!output->open()) LSMLAB_CO_TRY(co_await output->Begin());
+      if (TagKind(tag) == EntryKind::kPut && value.size() >= separate_from_) {
+        LSMLAB_CO_TRY(co_await values->Add(key, value, &reference));
+        tag = MakeTag(TagSequence(tag), EntryKind::kPutInValueFile);
+        value = reference;
+      }
+      LSMLAB_CO_TRY(output->Add(key, tag, value));
+      if (output->NeedsFlush()) LSMLAB_CO_TRY(co_await output->FlushPieces());
+    }
+    if (++since_yield == kEntriesPerYield) {
+      since_yield = 0;
+      co_await Yield(*env_.executor, Priority::kFlush);
+    }
+    status = co_await entries->Next();
+  }
+  co_return status;
+}
+
 Task<Status> Tree::FlushOne(MemtableHandle* handle) {
   StoreEvent event;
   event.kind = StoreEvent::Kind::kFlush;
@@ -70,40 +103,9 @@ Task<Status> Tree::FlushOne(MemtableHandle* handle) {
   const bool nothing_below = context.last_level;
   TableOutput output(*this, std::move(context), IoSite::kFlush, job);
   output.KeepBlocks(cache_fill_ == CacheFill::kWrites && IsBeingRead(handle->memtable().entries()));
-  std::unique_ptr<ValueStore::Writer> values;
-  std::vector<Sequence> snapshots = env_.snapshots->All();
-  VersionFold fold(std::move(snapshots));
-  auto entries = handle->memtable().NewIterator();
-  Status status = co_await entries->SeekToFirst();
-  uint32_t since_yield = 0;
-  while (status.ok() && entries->valid()) {
-    if (fold.Keep(entries->key(), entries->tag(), nothing_below)) {
-      if (!output.open()) LSMLAB_CO_TRY(co_await output.Begin());
-      if (TagKind(entries->tag()) == EntryKind::kPut &&
-          values_->Separates(entries->value().size())) {
-        if (values == nullptr) {
-          auto made =
-              co_await values_->NewWriter(next_file_.fetch_add(1, std::memory_order_relaxed));
-          if (!made.ok()) co_return made.status();
-          values = std::move(made).value();
-        }
-        std::string reference;
-        LSMLAB_CO_TRY(co_await values->Add(entries->key(), entries->value(), &reference));
-        const Tag tag = MakeTag(TagSequence(entries->tag()), EntryKind::kPutInValueFile);
-        LSMLAB_CO_TRY(output.Add(entries->key(), tag, reference));
-      } else {
-        LSMLAB_CO_TRY(output.Add(entries->key(), entries->tag(), entries->value()));
-      }
-      if (output.NeedsFlush()) LSMLAB_CO_TRY(co_await output.FlushPieces());
-    }
-    if (++since_yield == kEntriesPerYield) {
-      since_yield = 0;
-      co_await Yield(*env_.executor, Priority::kFlush);
-    }
-    status = co_await entries->Next();
-  }
-  if (!status.ok()) co_return status;
-  if (values != nullptr) LSMLAB_CO_TRY(co_await values->Finish());
+  ValueOutput values(*this);
+  LSMLAB_CO_TRY(co_await WriteMemtable(handle, nothing_below, &output, &values));
+  LSMLAB_CO_TRY(co_await values.Finish());
   // Runs of level 0 are numbered by the log segment: memtables are flushed in that order.
   if (output.open())
     LSMLAB_CO_TRY(co_await output.FinishTable(static_cast<uint32_t>(handle->log_number())));
@@ -117,15 +119,17 @@ Task<Status> Tree::FlushOne(MemtableHandle* handle) {
         sealed_.size() > 1 ? sealed_[sealed_.size() - 2]->log_number() : memtable_->log_number();
   }
   edit.added = output.entries();
-  event.bytes_out = output.bytes();
+  event.bytes_out = output.bytes() + values.bytes();
   const uint64_t log_number = *edit.log_number;
-  LSMLAB_CO_TRY(co_await CommitEdit(job, std::move(edit), output.TakeTables(), handle));
+  LSMLAB_CO_TRY(
+      co_await CommitEdit(job, std::move(edit), output.TakeTables(), handle, values.TakeFiles()));
   // Logs that could not be deleted are tried again at the next flush, or swept at the next open.
   Status released = co_await wal_->Release(log_number);
   (void)released;
   CounterCells& counters = env_.counters->Local();
   counters.Add(Counter::kFlushes, 1);
   counters.Add(Counter::kFlushBytes, event.bytes_out);
+  counters.Add(Counter::kValueFlushBytes, values.bytes());
   event.end_ns = NowNanos();
   env_.events->Add(std::move(event));
   co_return Status();

@@ -19,15 +19,17 @@ namespace lsmlab {
 // ends where one of them does, and the next compaction reads and writes that much less. The first
 // such place after half the target is taken if the output has passed few of them; where they lie
 // close together there will be better ones nearer to the target. Without any the output grows up to
-// twice its target. This is the scheme that RocksDB uses since 7.8.
+// twice its target. This is the scheme that RocksDB uses since 7.8. `kInPlace`: as kBySize, and at
+// the end of each input, so that no output spans a gap between two of them.
 //
 // Versions of one key are never parted. One user at a time.
 class OutputCut {
  public:
-  // `boundaries`: the first keys of the tables one level below the output's, rising; of no use to
-  // kBySize.
+  // `boundaries`, rising: for kAligned the first keys of the tables one level below the output's,
+  // for kInPlace the last ones of the inputs; of no use to kBySize.
   OutputCut(CompactionPlan::Cut rule, uint64_t target_bytes, std::vector<std::string> boundaries)
-      : target_(target_bytes),
+      : in_place_(rule == CompactionPlan::Cut::kInPlace),
+        target_(target_bytes),
         limit_(rule == CompactionPlan::Cut::kAligned && !boundaries.empty() ? 2 * target_bytes
                                                                             : target_bytes),
         boundaries_(std::move(boundaries)) {
@@ -38,6 +40,10 @@ class OutputCut {
   // asked before each entry, in order.
   bool EndsBefore(Slice key, uint64_t bytes) {
     bool ends = bytes >= limit_ && key != last_key_;
+    if (in_place_) {
+      for (; next_ < boundaries_.size() && key > boundaries_[next_]; ++next_) ends = true;
+      return ends;
+    }
     if (next_ < boundaries_.size() && key >= boundaries_[next_]) {
       do {
         ++passed_;
@@ -57,6 +63,7 @@ class OutputCut {
   // Of the target, from which on a boundary is taken.
   uint64_t PercentToAlign() const noexcept { return 50 + 5 * (passed_ < 8 ? passed_ : 8); }
 
+  const bool in_place_;
   const uint64_t target_;
   const uint64_t limit_;
   std::vector<std::string> boundaries_;

@@ -251,6 +251,11 @@ StoreStats StoreImpl::Stats() const {
       {Counter::kFilterFalsePositives, &stats.filter_false_positives},
       {Counter::kCacheHits, &stats.cache_hits},
       {Counter::kCacheMisses, &stats.cache_misses},
+      {Counter::kValueFlushBytes, &stats.value_flush_bytes},
+      {Counter::kValueGcBytes, &stats.value_gc_bytes},
+      {Counter::kValueGcBytesRead, &stats.value_gc_bytes_read},
+      {Counter::kValueReads, &stats.value_reads},
+      {Counter::kValueReadBytes, &stats.value_read_bytes},
   };
   for (const auto& [counter, value] : rows) *value = counters_.Sum(counter);
   for (const auto& tree : trees_) tree->AddStats(&stats);

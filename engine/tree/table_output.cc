@@ -58,6 +58,8 @@ Task<Status> TableOutput::FinishTable(uint32_t run) {
   entry.created_ns = properties.created_ns;
   entry.oldest_tombstone_ns = properties.oldest_tombstone_ns;
   entry.last_level = context_.last_level;
+  for (const auto& [file, bytes] : uses_) entry.values.push_back(ValueFileUse{file, bytes});
+  uses_.clear();
   std::vector<KeptBlock> kept = builder_->TakeKeptBlocks();
   builder_.reset();
   writer_.reset();
@@ -69,6 +71,12 @@ Task<Status> TableOutput::FinishTable(uint32_t run) {
   tables_.push_back(opened.value());
   entries_.push_back(std::move(entry));
   co_return Status();
+}
+
+// What is no reference is counted nowhere; whoever reads it reports it.
+void TableOutput::CountUse(Slice reference) {
+  ValueReference at;
+  if (DecodeValueReference(reference, &at)) uses_[at.file] += at.size;
 }
 
 Task<Status> TableOutput::SyncNames() {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -30,7 +31,10 @@ class TableOutput {
   bool open() const noexcept { return builder_ != nullptr; }
   uint64_t open_bytes() const noexcept { return builder_->EstimatedFileBytes(); }
   // The hot path of a job: copies the entry into the open table.
-  Status Add(Slice key, Tag tag, Slice value) { return builder_->Add(key, tag, value); }
+  Status Add(Slice key, Tag tag, Slice value) {
+    if (TagKind(tag) == EntryKind::kPutInValueFile) CountUse(value);
+    return builder_->Add(key, tag, value);
+  }
   // Whether blocks finished from now on are offered to the cache when their table is.
   void KeepBlocks(bool keep) noexcept {
     keep_ = keep;
@@ -49,6 +53,8 @@ class TableOutput {
   uint64_t bytes() const noexcept { return bytes_; }
 
  private:
+  void CountUse(Slice reference);
+
   Tree& tree_;
   TableBuildContext context_;
   const IoSite site_;
@@ -61,6 +67,7 @@ class TableOutput {
   std::string path_;
   std::unique_ptr<FileWriter> writer_;
   std::unique_ptr<TableBuilder> builder_;
+  std::map<uint64_t, uint64_t> uses_;  // of the open table: bytes by value file
   std::vector<TableEntry> entries_;
   std::vector<TableHandle*> tables_;
   uint64_t bytes_ = 0;

@@ -44,6 +44,10 @@ struct TreeEnvironment {
   bool read_only = false;
 };
 
+class TableOutput;
+class ValueOutput;
+class ValueMover;
+
 // Where a point read puts its value: exactly one is set.
 struct ReadTarget {
   std::string* text = nullptr;
@@ -52,7 +56,7 @@ struct ReadTarget {
 
 // One LSM tree with its log and catalog: a shard. Write path (tree_write.cc), read path
 // (tree_read.cc), recovery (tree_open.cc), background work (tree_background.cc, flush.cc,
-// compaction.cc).
+// compaction.cc), separated values (tree_values.cc).
 //
 // Thread safety: reads from any thread, never waiting for writers; writes from any thread, grouped
 // by the write queue, whose leader is the one writer; background jobs change the set of tables
@@ -78,8 +82,12 @@ class Tree {
   Task<Status> MultiGet(std::span<const Slice> keys, std::span<std::string> values,
                         std::span<Status> statuses, Sequence snapshot);
   std::unique_ptr<TreeIterator> NewIterator(Sequence snapshot, const ReadOptions& options);
-  // The value behind a reference that a TreeIterator showed.
-  Task<Result<BlockRef>> ReadValue(Slice reference) { return values_->Read(reference); }
+  // The value behind a reference that stands for `key` in a table of the version. The arguments
+  // outlive the task.
+  Task<Result<BlockRef>> ReadValue(const Version& version, Slice key, Slice reference) const;
+  // The same for a reader, counted as such.
+  Task<Result<BlockRef>> ReadUserValue(const Version& version, Slice key, Slice reference);
+  size_t read_ahead() const noexcept { return read_ahead_; }
 
   Sequence published() const noexcept { return published_.load(std::memory_order_acquire); }
 
@@ -96,6 +104,8 @@ class Tree {
   // tree_open.cc
   Status CheckPlaces(const CatalogState& state) const;
   Task<Status> OpenTables(const CatalogState& state);
+  Task<Status> OpenFiles(const CatalogState& state, std::vector<PlacedTable>* tables,
+                         std::vector<LiveValueFile>* values);
   Task<Status> RecoverLog(const CatalogState& state);
   Task<Status> FlushRecovered(MemtableHandle* recovered, uint64_t log_number);
   Task<Status> Sweep();
@@ -127,6 +137,8 @@ class Tree {
                     const ReadGuard& guard) noexcept;
   Status Deliver(const LookupFold& fold, TreeView* view, ReadTarget target);
   Task<Status> GetSlow(Slice key, ReadTarget target, Sequence snapshot, ViewRef view);
+  Task<Status> GetValue(Slice key, ReadTarget target, Sequence snapshot, ViewRef view,
+                        std::string reference);
   static void AddReadCounters(CounterCells& counters, const TableReadCounters& read) noexcept;
   ViewRef CurrentView();
 
@@ -144,20 +156,41 @@ class Tree {
   // Why nothing may be acknowledged: the error of this shard, or that another one has failed.
   Status StopReason() const;
   Task<Status> CommitEdit(uint64_t job, VersionEdit edit, std::vector<TableHandle*> added,
-                          MemtableHandle* flushed);
+                          MemtableHandle* flushed,
+                          std::vector<ValueFileHandle*> values = std::vector<ValueFileHandle*>());
+  Version* NextVersion(const VersionEdit& edit, const std::vector<TableHandle*>& added,
+                       std::vector<LiveValueFile> values) const;
   Task<void> UnlinkDoomed();
+
+  // tree_values.cc
+  void SetUpValues();
+  Task<Result<ValueFileHandle*>> OpenValueFile(const ValueFileEntry& entry);
+  Status CheckValueFiles(const CatalogState& state) const;
+  std::vector<LiveValueFile> NextValueFiles(VersionEdit* edit,
+                                            const std::vector<ValueFileHandle*>& added) const;
+  std::optional<CompactionPlan> PickCollectionLocked() const;
+  Task<Status> VerifyValues(const Version& version) const;
+  Task<Status> VerifyReferences(const TableHandle& table) const;
 
   // flush.cc, compaction.cc
   Task<void> FlushTask();
   bool IsBeingRead(uint64_t entries);
   Task<Status> FlushOne(MemtableHandle* handle);
+  Task<Status> WriteMemtable(MemtableHandle* handle, bool nothing_below, TableOutput* output,
+                             ValueOutput* values);
   Task<void> CompactionTask(CompactionPlan plan, Version* version);
   Task<Status> RunPlan(const CompactionPlan& plan, Version* version, StoreEvent* event);
   Task<Status> Merge(const CompactionPlan& plan, Version* version, uint64_t job, VersionEdit* edit,
                      uint64_t* bytes_out);
+  struct MergeInputs;
+  static void PrepareMerge(const CompactionPlan& plan, const Version& version, MergeInputs* inputs);
+  Task<Status> MergeEntries(const CompactionPlan& plan, MergeInputs* inputs, TableOutput* output,
+                            ValueMover* mover);
   void MarkInputs(const CompactionPlan& plan, const Version& version, bool on);
 
   friend class TableOutput;
+  friend class ValueOutput;
+  friend class ValueMover;
 
   TreeEnvironment env_;
   TableEnvironment table_env_;
@@ -168,6 +201,8 @@ class Tree {
   std::unique_ptr<Wal> wal_;
   std::unique_ptr<Catalog> catalog_;
   std::unique_ptr<ValueStore> values_;
+  std::unique_ptr<const Codec> value_codec_;  // for writing values; null: none
+  uint8_t value_codec_id_ = 0;
   std::shared_ptr<DoomedFiles> doomed_ = std::make_shared<DoomedFiles>();
 
   // Settings, read once.
@@ -182,6 +217,8 @@ class Tree {
   bool align_outputs_ = false;
   uint32_t levels_ = 0;
   int compactions_max_ = 1;
+  size_t separate_from_ = SIZE_MAX;  // bytes of a value that goes to a value file
+  size_t read_ahead_ = 1;
 
   // The leader's (one at a time).
   WriteQueue queue_;

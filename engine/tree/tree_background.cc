@@ -4,6 +4,14 @@
 
 // Which jobs run, what the current view is, and how the results of jobs become visible.
 namespace lsmlab {
+namespace {
+
+// Memtables' worth of garbage beyond the bound at which writers begin to be slowed, and the most
+// that garbage adds to the pressure.
+constexpr double kGarbageMemtables = 8;
+constexpr double kMostFromGarbage = 1.9;
+
+}  // namespace
 
 void Tree::InstallViewLocked() {
   auto* fresh = new TreeView(memtable_, sealed_, version_);
@@ -28,15 +36,25 @@ TreeShape Tree::Shape() const {
   return ShapeLocked();
 }
 
+// Garbage in value files slows writers, too, so that collecting it can keep up; it never stops
+// them.
 void Tree::UpdatePressureLocked() {
-  pressure_.store(policy_->Pressure(ShapeLocked()), std::memory_order_relaxed);
+  const TreeShape shape = ShapeLocked();
+  const double allowed = kGarbageMemtables * static_cast<double>(memtable_bytes_);
+  const double garbage = static_cast<double>(values_->DebtBytes(shape.value_files)) / allowed;
+  const double pressure = std::max(policy_->Pressure(shape), std::min(garbage, kMostFromGarbage));
+  pressure_.store(pressure, std::memory_order_relaxed);
 }
 
 // Marks the jobs that start now. True: one is owed, waits for its signal, and the caller does not
 // know it yet.
 bool Tree::PickPlansLocked(std::vector<std::pair<CompactionPlan, Version*>>* plans) {
   while (manual_ == 0 && compactions_running_ < compactions_max_) {
-    auto plan = policy_->Pick(ShapeLocked(), policy_state_, WallNanos());
+    // While writers are not slowed, garbage beyond its bound comes first.
+    std::optional<CompactionPlan> plan;
+    if (pressure_.load(std::memory_order_relaxed) < 1) plan = PickCollectionLocked();
+    if (!plan.has_value()) plan = policy_->Pick(ShapeLocked(), policy_state_, WallNanos());
+    if (!plan.has_value()) plan = PickCollectionLocked();
     if (!plan.has_value()) {
       // What is owed later waits for another signal.
       if (compactions_running_ == 0) may_compact_ = !signalled_;
@@ -161,36 +179,50 @@ Status Tree::StopReason() const {
                          ": another shard of the store has failed; open the store again");
 }
 
-// Makes a job's result durable and visible: catalog first, then the view. `added` are open tables
-// (references taken over); `flushed` the memtable that the edit replaces, or null.
+// The version after the edit, whose `added` tables are open and whose value files are `values`.
+// What it does not take over becomes obsolete. REQUIRES: the commit lock; the edit is durable.
+Version* Tree::NextVersion(const VersionEdit& edit, const std::vector<TableHandle*>& added,
+                           std::vector<LiveValueFile> values) const {
+  std::vector<PlacedTable> tables;
+  for (const PlacedTable& placed : version_->tables()) {
+    const uint64_t file = placed.table->entry().file;
+    const bool removed = std::any_of(edit.removed.begin(), edit.removed.end(),
+                                     [file](const RemovedTable& r) { return r.file == file; });
+    const auto again = std::find_if(edit.added.begin(), edit.added.end(),
+                                    [file](const TableEntry& e) { return e.file == file; });
+    if (again != edit.added.end()) {
+      tables.push_back({placed.table, again->level, again->run});
+    } else if (removed) {
+      placed.table->obsolete.store(true, std::memory_order_release);
+    } else {
+      tables.push_back(placed);
+    }
+  }
+  for (TableHandle* handle : added) {
+    tables.push_back({handle, handle->entry().level, handle->entry().run});
+  }
+  for (const uint64_t file : edit.values_removed) {
+    for (const LiveValueFile& old : version_->values()) {
+      if (old.handle->entry().file == file) old.handle->obsolete.store(true);
+    }
+  }
+  return new Version(std::move(tables), levels_, std::move(values));
+}
+
+// Makes a job's result durable and visible: catalog first, then the view. `added` are open tables,
+// `values` open value files (references taken over); `flushed` the memtable that the edit replaces,
+// or null.
 Task<Status> Tree::CommitEdit(uint64_t job, VersionEdit edit, std::vector<TableHandle*> added,
-                              MemtableHandle* flushed) {
+                              MemtableHandle* flushed, std::vector<ValueFileHandle*> values) {
   co_await commit_lock_.Lock();
   Version* replaced = nullptr;
   edit.next_file = next_file_.load(std::memory_order_relaxed);
   edit.last_sequence = published();
+  std::vector<LiveValueFile> live = NextValueFiles(&edit, values);
   Status status = co_await catalog_->Commit(job, edit);
   if (status.ok()) {
+    Version* fresh = NextVersion(edit, added, std::move(live));
     std::lock_guard guard(mutex_);
-    std::vector<PlacedTable> tables;
-    for (const PlacedTable& placed : version_->tables()) {
-      const uint64_t file = placed.table->entry().file;
-      const bool removed = std::any_of(edit.removed.begin(), edit.removed.end(),
-                                       [file](const RemovedTable& r) { return r.file == file; });
-      const auto again = std::find_if(edit.added.begin(), edit.added.end(),
-                                      [file](const TableEntry& e) { return e.file == file; });
-      if (again != edit.added.end()) {
-        tables.push_back({placed.table, again->level, again->run});
-      } else if (removed) {
-        placed.table->obsolete.store(true, std::memory_order_release);
-      } else {
-        tables.push_back(placed);
-      }
-    }
-    for (TableHandle* handle : added) {
-      tables.push_back({handle, handle->entry().level, handle->entry().run});
-    }
-    auto* fresh = new Version(std::move(tables), levels_);
     Version* old = std::exchange(version_, fresh);
     if (edit.policy_state.has_value()) policy_state_ = *edit.policy_state;
     if (flushed != nullptr) {
@@ -206,6 +238,7 @@ Task<Status> Tree::CommitEdit(uint64_t job, VersionEdit edit, std::vector<TableH
   // open keeps or sweeps them. So does everything else: no job may build on the old state.
   if (!status.ok()) SetBackgroundError(status, Severity::kUntilReopen);
   for (TableHandle* handle : added) handle->Unref();
+  for (ValueFileHandle* handle : values) handle->Unref();
   if (status.ok() && flushed != nullptr) flushed->Unref();
   co_return status;
 }
@@ -317,7 +350,7 @@ Task<Status> Tree::Verify() {
   for (const PlacedTable& placed : view->version()->tables()) {
     LSMLAB_CO_TRY(co_await placed.table->table().Verify());
   }
-  co_return Status();
+  co_return co_await VerifyValues(*view->version());
 }
 
 void Tree::AddStats(StoreStats* stats) const {
@@ -330,6 +363,12 @@ void Tree::AddStats(StoreStats* stats) const {
     stats->pinned_bytes += placed.table->table().pinned_bytes();
     stats->live_entries_estimate += placed.table->entry().entries;
     ++stats->tables;
+  }
+  for (const LiveValueFile& file : version_->values()) {
+    stats->value_bytes += file.handle->entry().bytes;
+    stats->value_record_bytes += file.handle->entry().record_bytes;
+    stats->value_live_bytes += file.live_bytes;
+    ++stats->value_files;
   }
   stats->memtable_bytes += memtable_->arena().used_bytes();
   for (const MemtableHandle* handle : sealed_) {

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <map>
 #include <tuple>
 
 #include "engine/format/file_name.h"
@@ -67,6 +68,7 @@ Tree::Tree(TreeEnvironment environment)
   // A flush need not wait for one of them to end: compactions step aside at their yield points.
   compactions_max_ = std::max(1, env_.executor->background_threads());
   SetUpTableEnvironment();
+  SetUpValues();
 }
 
 Tree::~Tree() {
@@ -137,10 +139,6 @@ Task<Status> Tree::Open(bool create) {
   catalog.shard = env_.shard;
   catalog.store_id = env_.store_id;
   catalog_ = c.catalog.variant->make(c.catalog.settings, catalog);
-  ValueStoreEnvironment values;
-  values.io = env_.io;
-  values.directory = env_.directory;
-  values_ = c.values.variant->make(c.values.settings, values);
 
   auto state = co_await catalog_->Open(create, env_.read_only);
   if (!state.ok()) co_return state.status();
@@ -152,8 +150,10 @@ Task<Status> Tree::Open(bool create) {
   uint64_t next = state->next_file;
   for (const DirEntry& entry : listing.value()) {
     const auto table = ParseNumberedFileName("", ".sst", entry.name);
+    const auto values = ParseNumberedFileName("", ".val", entry.name);
     const auto log = ParseNumberedFileName("", ".log", entry.name);
     if (table.has_value()) next = std::max(next, *table + 1);
+    if (values.has_value()) next = std::max(next, *values + 1);
     if (log.has_value()) next = std::max(next, *log + 1);
   }
   next_file_.store(next, std::memory_order_relaxed);
@@ -200,26 +200,39 @@ Status Tree::CheckPlaces(const CatalogState& state) const {
 
 Task<Status> Tree::OpenTables(const CatalogState& state) {
   std::vector<PlacedTable> tables;
+  std::vector<LiveValueFile> values;
   Status status = CheckPlaces(state);
+  if (status.ok()) status = CheckValueFiles(state);
+  if (status.ok()) status = co_await OpenFiles(state, &tables, &values);
+  if (status.ok()) version_ = new Version(tables, levels_, values);
+  for (const PlacedTable& placed : tables) placed.table->Unref();
+  for (const LiveValueFile& file : values) file.handle->Unref();
+  co_return status;
+}
+
+// What was opened before an error is in the lists, too.
+Task<Status> Tree::OpenFiles(const CatalogState& state, std::vector<PlacedTable>* tables,
+                             std::vector<LiveValueFile>* values) {
+  std::map<uint64_t, uint64_t> live;
   for (const TableEntry& entry : state.tables) {
     if (entry.level >= levels_) {
-      status = Status::InvalidArgument(PathOf(NumberedFileName("", entry.file, ".sst")) +
-                                       " is on level " + std::to_string(entry.level) +
-                                       ", but compaction.max_levels is " + std::to_string(levels_) +
-                                       "; open the store with at least " +
-                                       std::to_string(entry.level + 1));
+      co_return Status::InvalidArgument(
+          PathOf(NumberedFileName("", entry.file, ".sst")) + " is on level " +
+          std::to_string(entry.level) + ", but compaction.max_levels is " +
+          std::to_string(levels_) + "; open the store with at least " +
+          std::to_string(entry.level + 1));
     }
-    if (!status.ok()) break;
+    for (const ValueFileUse& use : entry.values) live[use.file] += use.bytes;
     auto opened = co_await OpenTable(entry);
-    if (opened.ok()) {
-      tables.push_back({opened.value(), entry.level, entry.run});
-    } else {
-      status = opened.status();
-    }
+    if (!opened.ok()) co_return opened.status();
+    tables->push_back({opened.value(), entry.level, entry.run});
   }
-  if (status.ok()) version_ = new Version(tables, levels_);
-  for (const PlacedTable& placed : tables) placed.table->Unref();
-  co_return status;
+  for (const ValueFileEntry& entry : state.value_files) {
+    auto opened = co_await OpenValueFile(entry);
+    if (!opened.ok()) co_return opened.status();
+    values->push_back({opened.value(), live[entry.file]});
+  }
+  co_return Status();
 }
 
 // Replays the log into a memtable, writes it out as tables, and starts a new segment: nothing that
@@ -290,12 +303,18 @@ Task<Status> Tree::Sweep() {
   {
     std::lock_guard guard(mutex_);
     for (const DirEntry& entry : listing.value()) {
-      const auto number = ParseNumberedFileName("", ".sst", entry.name);
-      if (!number.has_value() || entry.is_directory) continue;
-      const bool live = std::any_of(
-          version_->tables().begin(), version_->tables().end(),
-          [&](const PlacedTable& placed) { return placed.table->entry().file == *number; });
-      if (!live) orphans.push_back(PathOf(entry.name));
+      if (entry.is_directory) continue;
+      const auto table = ParseNumberedFileName("", ".sst", entry.name);
+      const auto values = ParseNumberedFileName("", ".val", entry.name);
+      const bool live_table =
+          table.has_value() && std::any_of(version_->tables().begin(), version_->tables().end(),
+                                           [&](const PlacedTable& placed) {
+                                             return placed.table->entry().file == *table;
+                                           });
+      const bool live_values = values.has_value() && version_->FindValueFile(*values) != nullptr;
+      if ((table.has_value() && !live_table) || (values.has_value() && !live_values)) {
+        orphans.push_back(PathOf(entry.name));
+      }
     }
   }
   for (std::string& orphan : orphans) {

@@ -10,6 +10,8 @@ namespace {
 
 // MultiGet prepares this many keys together: enough independent cache misses in flight.
 constexpr size_t kMultiGetStage = 16;
+// Its reads in flight, at most: more find no faster disk, only longer queues.
+constexpr size_t kReadsTogether = 32;
 
 }  // namespace
 
@@ -42,6 +44,7 @@ void Tree::AddReadCounters(CounterCells& counters, const TableReadCounters& read
 ValueOrTask<Status> Tree::Get(Slice key, ReadTarget target, Sequence snapshot) {
   env_.counters->Add(Counter::kGets, 1);
   ViewRef pinned;
+  std::string reference;
   {
     ReadGuard guard;
     // The view first: what it holds was published before, so the sequence read after it covers it.
@@ -49,11 +52,15 @@ ValueOrTask<Status> Tree::Get(Slice key, ReadTarget target, Sequence snapshot) {
     const Sequence sequence = snapshot == kMaxSequence ? published() : snapshot;
     const LookupKey lookup(key, sequence);
     LookupFold fold(sequence);
-    if (TryGetInView(*view, lookup, fold, guard) && fold.kind() != EntryKind::kPutInValueFile) {
-      return Deliver(fold, view, target);
+    if (TryGetInView(*view, lookup, fold, guard)) {
+      if (fold.kind() != EntryKind::kPutInValueFile) return Deliver(fold, view, target);
+      reference.assign(fold.value());
     }
     pinned = ViewRef::Share(view);
     snapshot = sequence;
+  }
+  if (!reference.empty()) {
+    return GetValue(key, target, snapshot, std::move(pinned), std::move(reference));
   }
   return GetSlow(key, target, snapshot, std::move(pinned));
 }
@@ -102,14 +109,21 @@ Task<Status> Tree::GetSlow(Slice key, ReadTarget target, Sequence snapshot, View
     if (!status.ok()) co_return status;
   }
   if (fold.state() == LookupFold::State::kFound && fold.kind() == EntryKind::kPutInValueFile) {
-    Result<BlockRef> value = co_await values_->Read(fold.value());
-    if (!value.ok()) co_return value.status();
-    LookupFold resolved(snapshot);
-    const BlockRef block = std::move(value).value();
-    resolved.Feed(MakeTag(snapshot, EntryKind::kPut), block->bytes(), &block);
-    co_return Deliver(resolved, view.get(), target);
+    std::string reference(fold.value());
+    co_return co_await GetValue(key, target, snapshot, std::move(view), std::move(reference));
   }
   co_return Deliver(fold, view.get(), target);
+}
+
+// The rest of a read that has found a reference in the view.
+Task<Status> Tree::GetValue(Slice key, ReadTarget target, Sequence snapshot, ViewRef view,
+                            std::string reference) {
+  Result<BlockRef> value = co_await ReadUserValue(*view->version(), key, reference);
+  if (!value.ok()) co_return value.status();
+  LookupFold resolved(snapshot);
+  const BlockRef block = std::move(value).value();
+  resolved.Feed(MakeTag(snapshot, EntryKind::kPut), block->bytes(), &block);
+  co_return Deliver(resolved, view.get(), target);
 }
 
 Task<Status> Tree::MultiGet(std::span<const Slice> keys, std::span<std::string> values,
@@ -117,7 +131,7 @@ Task<Status> Tree::MultiGet(std::span<const Slice> keys, std::span<std::string> 
   ViewRef view = CurrentView();
   if (snapshot == kMaxSequence) snapshot = published();
   env_.counters->Add(Counter::kGets, keys.size());
-  std::vector<size_t> missing;
+  std::vector<std::pair<size_t, Task<Status>>> missing;
   for (size_t begin = 0; begin < keys.size(); begin += kMultiGetStage) {
     const size_t end = std::min(keys.size(), begin + kMultiGetStage);
     std::vector<LookupKey> lookups;
@@ -130,20 +144,25 @@ Task<Status> Tree::MultiGet(std::span<const Slice> keys, std::span<std::string> 
     }
     for (size_t i = begin; i < end; ++i) {
       LookupFold fold(snapshot);
-      if (TryGetInView(*view.get(), lookups[i - begin], fold, guard) &&
-          fold.kind() != EntryKind::kPutInValueFile) {
-        ReadTarget target;
-        target.text = &values[i];
-        statuses[i] = Deliver(fold, view.get(), target);
+      ReadTarget target;
+      target.text = &values[i];
+      if (!TryGetInView(*view.get(), lookups[i - begin], fold, guard)) {
+        missing.emplace_back(i, GetSlow(keys[i], target, snapshot, ViewRef::Share(view.get())));
+      } else if (fold.kind() == EntryKind::kPutInValueFile) {
+        missing.emplace_back(i, GetValue(keys[i], target, snapshot, ViewRef::Share(view.get()),
+                                         std::string(fold.value())));
       } else {
-        missing.push_back(i);
+        statuses[i] = Deliver(fold, view.get(), target);
       }
     }
   }
-  for (const size_t i : missing) {
-    ReadTarget target;
-    target.text = &values[i];
-    statuses[i] = co_await GetSlow(keys[i], target, snapshot, ViewRef::Share(view.get()));
+  // The reads of what is missing overlap where the I/O part can do that.
+  for (size_t begin = 0; begin < missing.size(); begin += kReadsTogether) {
+    const size_t end = std::min(missing.size(), begin + kReadsTogether);
+    for (size_t i = begin; i < end; ++i) missing[i].second.Start();
+    for (size_t i = begin; i < end; ++i) {
+      statuses[missing[i].first] = co_await missing[i].second.Join();
+    }
   }
   co_return Status();
 }

@@ -26,6 +26,20 @@ uint64_t OverlapBytes(const std::vector<Run>& level, Slice begin, Slice end) {
   return bytes;
 }
 
+// The part of the files' garbage that falls to one table: as large as its part of the live bytes.
+uint64_t GarbageOf(const TableEntry& table, const std::vector<ValueFileShape>& files) {
+  double garbage = 0;
+  auto at = files.begin();
+  for (const ValueFileUse& use : table.values) {
+    at = std::lower_bound(at, files.end(), use.file,
+                          [](const ValueFileShape& f, uint64_t number) { return f.file < number; });
+    if (at == files.end() || at->file != use.file) continue;
+    garbage += static_cast<double>(at->garbage_bytes()) * static_cast<double>(use.bytes) /
+               static_cast<double>(std::max<uint64_t>(1, at->live_bytes));
+  }
+  return static_cast<uint64_t>(garbage);
+}
+
 }  // namespace
 
 void Run::BuildIndex() {
@@ -79,8 +93,10 @@ uint64_t Run::HeadOfShort(Slice key, size_t skip) noexcept {
   return __builtin_bswap64(head);
 }
 
-Version::Version(std::vector<PlacedTable> tables, uint32_t levels)
-    : tables_(std::move(tables)), levels_(levels) {
+Version::Version(std::vector<PlacedTable> tables, uint32_t levels,
+                 std::vector<LiveValueFile> values)
+    : tables_(std::move(tables)), values_(std::move(values)), levels_(levels) {
+  for (const LiveValueFile& file : values_) file.handle->Ref();
   for (const PlacedTable& placed : tables_) {
     placed.table->Ref();
     std::vector<Run>& runs = levels_[placed.level];
@@ -93,12 +109,16 @@ Version::Version(std::vector<PlacedTable> tables, uint32_t levels)
     }
     run->tables.push_back(placed.table);
   }
+  const std::vector<ValueFileShape> files = ValueFileShapes();
   for (std::vector<Run>& runs : levels_) {
     std::sort(runs.begin(), runs.end(),
               [](const Run& a, const Run& b) { return a.number > b.number; });
     for (Run& run : runs) {
       run.BuildIndex();
-      for (const TableHandle* table : run.tables) run.filters.push_back(table->table().filter());
+      for (const TableHandle* table : run.tables) {
+        run.filters.push_back(table->table().filter());
+        run.value_garbage.push_back(GarbageOf(table->entry(), files));
+      }
       order_.push_back(&run);
     }
   }
@@ -106,6 +126,25 @@ Version::Version(std::vector<PlacedTable> tables, uint32_t levels)
 
 Version::~Version() {
   for (const PlacedTable& placed : tables_) placed.table->Unref();
+  for (const LiveValueFile& file : values_) file.handle->Unref();
+}
+
+const ValueFileHandle* Version::FindValueFile(uint64_t file) const noexcept {
+  const auto at = std::lower_bound(
+      values_.begin(), values_.end(), file,
+      [](const LiveValueFile& v, uint64_t number) { return v.handle->entry().file < number; });
+  if (at == values_.end() || at->handle->entry().file != file) return nullptr;
+  return at->handle;
+}
+
+std::vector<ValueFileShape> Version::ValueFileShapes() const {
+  std::vector<ValueFileShape> shapes;
+  shapes.reserve(values_.size());
+  for (const LiveValueFile& file : values_) {
+    const ValueFileEntry& entry = file.handle->entry();
+    shapes.push_back({entry.file, entry.record_bytes, file.live_bytes});
+  }
+  return shapes;
 }
 
 bool Version::TryGet(const LookupKey& lookup, LookupFold& fold, const ReadGuard& guard,
@@ -161,6 +200,7 @@ void Version::PrefetchGet(const LookupKey& lookup) const noexcept {
 TreeShape Version::Shape() const {
   TreeShape shape;
   shape.levels.resize(levels_.size());
+  shape.value_files = ValueFileShapes();
   for (size_t level = 0; level < levels_.size(); ++level) {
     LevelShape& out = shape.levels[level];
     for (const Run& run : levels_[level]) {
@@ -185,6 +225,7 @@ TreeShape Version::Shape() const {
           table.next_level_overlap_bytes =
               OverlapBytes(levels_[level + 1], entry.smallest_key, entry.largest_key);
         }
+        table.value_garbage_bytes = run.value_garbage[run_out.tables.size() - 1];
         table.being_compacted = handle->being_compacted;
         out.bytes += entry.bytes;
         if (table.being_compacted) out.bytes_being_compacted += entry.bytes;

@@ -11,6 +11,7 @@
 #include "engine/parts/tree_shape.h"
 #include "engine/tree/filter_allocation.h"
 #include "engine/tree/table_handle.h"
+#include "engine/tree/value_file_handle.h"
 
 namespace lsmlab {
 
@@ -23,6 +24,7 @@ struct Run {
   std::vector<uint64_t> first_heads, last_heads;  // filled up to kHeadsAtOnce with the maximum
   // Of each table. Beside each other, so that a negative answer touches no table.
   std::vector<TableFilter> filters;
+  std::vector<uint64_t> value_garbage;  // of each table; see TableShape
 
   // Index of the first table whose largest key is >= key; tables.size() when there is none.
   size_t Find(Slice key) const noexcept;
@@ -76,12 +78,19 @@ struct PlacedTable {
   uint32_t run;
 };
 
-// The set of tables at one moment: immutable, counted. A level is a list of runs, newest first;
-// level 0 has one table per run, a leveled level one run.
+// A value file, and how many bytes of it the tables of a version refer to.
+struct LiveValueFile {
+  ValueFileHandle* handle;
+  uint64_t live_bytes;
+};
+
+// The set of tables at one moment, with the value files they refer to: immutable, counted. A level
+// is a list of runs, newest first; level 0 has one table per run, a leveled level one run.
 class Version {
  public:
-  // Takes its own reference to every table. REQUIRES: tables of one (level, run) are disjoint.
-  Version(std::vector<PlacedTable> tables, uint32_t levels);
+  // Takes its own reference to every file. `values`: by rising file number. REQUIRES: tables of one
+  // (level, run) are disjoint; every value file that a table refers to is there.
+  Version(std::vector<PlacedTable> tables, uint32_t levels, std::vector<LiveValueFile> values = {});
 
   void Ref() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
   void Unref() {
@@ -91,6 +100,10 @@ class Version {
   const std::vector<std::vector<Run>>& levels() const noexcept { return levels_; }
   const std::vector<PlacedTable>& tables() const noexcept { return tables_; }
   size_t run_count() const noexcept { return order_.size(); }
+  const std::vector<LiveValueFile>& values() const noexcept { return values_; }
+  // Null: there is none.
+  const ValueFileHandle* FindValueFile(uint64_t file) const noexcept;
+  std::vector<ValueFileShape> ValueFileShapes() const;
 
   // Point read from memory, newest run to oldest. False: a block is missing (see Table::TryGet).
   bool TryGet(const LookupKey& lookup, LookupFold& fold, const ReadGuard& guard,
@@ -111,6 +124,7 @@ class Version {
   ~Version();
   std::atomic<uint32_t> references_{1};
   std::vector<PlacedTable> tables_;
+  std::vector<LiveValueFile> values_;
   std::vector<std::vector<Run>> levels_;
   std::vector<const Run*> order_;  // all runs, newest first
 };

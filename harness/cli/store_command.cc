@@ -79,7 +79,7 @@ Status PrintEntries(Store& store, const std::string& from, uint64_t count) {
   return status;
 }
 
-// Every table with its place and key range.
+// Every table with its place and key range, and every value file.
 Status PrintDump(Store& store) {
   uint32_t shard = 0;
   for (const TreeShape& shape : store.Shapes()) {
@@ -95,6 +95,12 @@ Status PrintDump(Store& store) {
               Printable(t.largest_key, 32).c_str());
         }
       }
+    }
+    for (const ValueFileShape& file : shape.value_files) {
+      std::printf("shard %u value file %llu: %llu bytes, %llu of them live\n", shard,
+                  static_cast<unsigned long long>(file.file),
+                  static_cast<unsigned long long>(file.bytes),
+                  static_cast<unsigned long long>(file.live_bytes));
     }
     ++shard;
   }

@@ -211,7 +211,8 @@ class Run {
     deletes_ += measured.deletes;
     const auto tables = record->gauges.find("table_bytes");
     if (tables != record->gauges.end() && tables->second > 0 && spec_.load && deletes_ == 0) {
-      record->space_amplification = tables->second / static_cast<double>(live_bytes_);
+      const double stored = tables->second + At(record->gauges, "value_bytes");
+      record->space_amplification = stored / static_cast<double>(live_bytes_);
     }
   }
 

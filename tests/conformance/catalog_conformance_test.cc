@@ -37,6 +37,13 @@ std::string Print(const CatalogState& state) {
   for (const TableEntry& table : state.tables) {
     out += " " + std::to_string(table.tree) + "/" + std::to_string(table.level) + "/" +
            std::to_string(table.file) + "[" + table.smallest_key + "," + table.largest_key + "]";
+    for (const ValueFileUse& use : table.values) {
+      out += "v" + std::to_string(use.file) + "*" + std::to_string(use.bytes);
+    }
+  }
+  for (const ValueFileEntry& file : state.value_files) {
+    out += " " + std::to_string(file.tree) + "/v" + std::to_string(file.file) + ":" +
+           std::to_string(file.records);
   }
   return out;
 }
@@ -55,7 +62,18 @@ VersionEdit NextEdit(const CatalogState& state, uint64_t commit) {
     table.smallest_key = "a" + std::string(random.Below(60), 'x');
     table.largest_key = "b" + std::to_string(commit);
     table.max_sequence = commit;
+    if (random.OneIn(2)) {
+      ValueFileEntry values;
+      values.tree = edit.tree;
+      values.file = (*edit.next_file)++;
+      values.records = commit;
+      edit.values_added.push_back(values);
+      table.values = {{values.file, commit}};
+    }
     edit.added.push_back(table);
+  }
+  for (const ValueFileEntry& file : state.value_files) {
+    if (random.OneIn(6)) edit.values_removed.push_back(file.file);
   }
   for (const TableEntry& table : state.tables) {
     if (random.OneIn(6)) edit.removed.push_back({table.file});

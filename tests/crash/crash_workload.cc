@@ -38,19 +38,25 @@ std::vector<History::Change> DrawChanges(Random& random) {
 // Of the log `ring`: the slots that it keeps, and one that an open needs while all hold a log.
 constexpr uint64_t kSlotsMost = 4;
 
-// What a store that has just been opened keeps: its tables, one log, one manifest.
-Status CheckNoOrphans(const SimDisk& disk, uint64_t live_tables) {
-  uint64_t tables = 0, logs = 0, slots = 0, manifests = 0;
+// What a store that has just been opened keeps: its tables and value files, one log, one manifest.
+Status CheckNoOrphans(const SimDisk& disk, const StoreStats& live) {
+  uint64_t tables = 0, values = 0, logs = 0, slots = 0, manifests = 0;
   for (const std::string& path : disk.Files()) {
     tables += path.ends_with(".sst") ? 1 : 0;
+    values += path.ends_with(".val") ? 1 : 0;
     logs += path.ends_with(".log") ? 1 : 0;
     slots += path.ends_with(".ring") ? 1 : 0;
     manifests += path.find("MANIFEST") != std::string::npos ? 1 : 0;
   }
-  if (tables == live_tables && logs <= 1 && slots <= kSlotsMost && manifests == 1) return Status();
+  if (tables == live.tables && values == live.value_files && logs <= 1 && slots <= kSlotsMost &&
+      manifests == 1) {
+    return Status();
+  }
   return Status::Corruption("orphans: " + std::to_string(tables) + " table files where " +
-                            std::to_string(live_tables) + " are live, " + std::to_string(logs) +
-                            " logs, " + std::to_string(slots) + " slots, " +
+                            std::to_string(live.tables) + " are live, " + std::to_string(values) +
+                            " value files where " + std::to_string(live.value_files) +
+                            " are live, " + std::to_string(logs) + " logs, " +
+                            std::to_string(slots) + " slots, " +
                             std::to_string(manifests) + " manifests");
 }
 
@@ -175,7 +181,7 @@ Status CheckRecovered(const CrashWorkload& workload, std::shared_ptr<SimDisk> di
   store.reset();
   opened = Store::Open(workload.OptionsOn(disk));
   if (!opened.ok()) return opened.status();
-  LSMLAB_TRY(CheckNoOrphans(*disk, opened.value()->Stats().tables));
+  LSMLAB_TRY(CheckNoOrphans(*disk, opened.value()->Stats()));
   return extended.Match(*opened.value(), all, all, &found);
 }
 

@@ -16,11 +16,11 @@ namespace {
 // A script of writes and maintenance that goes on after errors, and what the store may hold then.
 class FaultScript {
  public:
-  explicit FaultScript(const std::string& sync, MakeIo make_io = {}, bool ring = false)
+  explicit FaultScript(const std::string& sync, const TestComposition& composition = {"", "", {}},
+                       MakeIo make_io = {})
       : make_io_(std::move(make_io)) {
     CrashRun run;
-    run.composition = {"default", "", {}};
-    if (ring) run.composition = RingComposition(true);
+    run.composition = composition;
     run.sync = sync;
     workload_ = std::make_unique<CrashWorkload>(run);
     durable_ = sync == "group" || sync == "every";
@@ -202,22 +202,21 @@ struct FaultCase {
   const char* sync;
   bool persistent;
   bool no_space;
-  bool ring = false;  // the log, in place of append
+  TestComposition composition = {"", "", {}};
+  uint64_t every = 1;  // of the operations; scripts with value files or a ring have many more
 };
 
 class FaultTest : public testing::TestWithParam<FaultCase> {};
 
 TEST_P(FaultTest, NothingAcknowledgedIsLostAndNothingWrongIsRead) {
   const FaultCase& c = GetParam();
-  FaultScript without(c.sync, {}, c.ring);
+  FaultScript without(c.sync, c.composition);
   const Status plain = without.Run(kSteps);
   ASSERT_TRUE(plain.ok()) << plain.ToString();
   const uint64_t operations = without.disk()->steps();
-  // A script over the ring has more operations: its slots are made first.
-  const uint64_t stride =
-      std::max<uint64_t>(1, static_cast<uint64_t>((c.ring ? 3 : 1) / TestScale()));
-  for (uint64_t at = 1; at <= operations; at += stride) {
-    FaultScript script(c.sync, {}, c.ring);
+  const uint64_t scale = std::max<uint64_t>(1, static_cast<uint64_t>(1 / TestScale()));
+  for (uint64_t at = 1; at <= operations; at += c.every * scale) {
+    FaultScript script(c.sync, c.composition);
     SimFault fault;
     fault.at = at;
     fault.persistent = c.persistent;
@@ -236,9 +235,14 @@ INSTANTIATE_TEST_SUITE_P(All, FaultTest,
                                          FaultCase{"no_space_once", "group", false, true},
                                          FaultCase{"no_space_from_then_on", "group", true, true},
                                          FaultCase{"no_space_once_no_sync", "none", false, true},
-                                         FaultCase{"ring_eio_once", "group", false, false, true},
+                                         FaultCase{"ring_eio_once", "group", false, false,
+                                                   RingComposition(true), 3},
                                          FaultCase{"ring_no_space_from_then_on", "none", true, true,
-                                                   true}),
+                                                   RingComposition(true), 3},
+                                         FaultCase{"eio_once_separated", "group", false, false,
+                                                   SeparatedCompositions().front(), 3},
+                                         FaultCase{"no_space_once_separated", "none", false, true,
+                                                   SeparatedCompositions().back(), 3}),
                          [](const auto& c) { return std::string(c.param.name); });
 
 // The bug that the rule about failed syncs is there for, planted: trying again.
@@ -255,10 +259,12 @@ TEST(PlantedFaultBugTest, RetryingAFailedSyncIsFound) {
       return true;
     });
   };
-  for (const IoSite site : {IoSite::kWal, IoSite::kFlush, IoSite::kCatalog}) {
+  for (const IoSite site : {IoSite::kWal, IoSite::kFlush, IoSite::kCatalog, IoSite::kValueFile}) {
+    const TestComposition composition =
+        site == IoSite::kValueFile ? SeparatedCompositions().front() : TestComposition();
     uint64_t found = 0;
     for (uint64_t at = 1; at <= 10; ++at) {
-      FaultScript script("group", retrying);
+      FaultScript script("group", composition, retrying);
       SimFault fault;
       fault.kind = IoKind::kDataSync;
       fault.site = site;

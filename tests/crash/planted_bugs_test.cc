@@ -54,6 +54,7 @@ class MissingSyncTest : public testing::TestWithParam<MissingSync> {};
 TEST_P(MissingSyncTest, IsFound) {
   const MissingSync& missing = GetParam();
   CrashRun run = GroupRun();
+  if (missing.site == IoSite::kValueFile) run.composition = SeparatedCompositions().front();
   uint64_t skipped = 0;
   run.make_io = [&](std::shared_ptr<SimDisk> disk) {
     return std::make_unique<FilterIo>(MakeSimulatedIo(std::move(disk)), [&](IoOp& op) {
@@ -79,6 +80,7 @@ INSTANTIATE_TEST_SUITE_P(
                     MissingSync{"flush_directory", true, IoSite::kFlush},
                     MissingSync{"merged_table", false, IoSite::kCompactionWrite},
                     MissingSync{"merge_directory", true, IoSite::kCompactionWrite},
+                    MissingSync{"value_file", false, IoSite::kValueFile},
                     MissingSync{"catalog", false, IoSite::kCatalog},
                     MissingSync{"catalog_directory", true, IoSite::kCatalog},
                     MissingSync{"identity", false, IoSite::kIdentity}),

@@ -28,6 +28,7 @@ Status ModelRunner::Run() {
     if (status.ok() && step_ % kWholeScanEvery == 0) {
       doing_ = "whole scan";
       status = CompareWhole(operation_, store_->NewIterator().get());
+      value_gc_bytes_ = std::max(value_gc_bytes_, store_->Stats().value_gc_bytes);
       for (const TreeShape& shape : store_->Shapes()) {
         for (size_t level = 0; level < shape.levels.size(); ++level) {
           if (shape.levels[level].bytes > 0) deepest_level_ = std::max(deepest_level_, level);

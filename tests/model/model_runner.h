@@ -29,6 +29,8 @@ class ModelRunner {
   Status Run();
   // Deepest level that held a table, for tests that want to know whether compaction took part.
   size_t deepest_level() const noexcept { return deepest_level_; }
+  // The most that compactions were seen to write of separated values between two opens.
+  uint64_t value_gc_bytes() const noexcept { return value_gc_bytes_; }
 
  private:
   // What the store showed after operation `at`.
@@ -68,6 +70,7 @@ class ModelRunner {
   const char* doing_ = "";
   bool log_kept_ = true;
   size_t deepest_level_ = 0;
+  uint64_t value_gc_bytes_ = 0;
 };
 
 }  // namespace lsmlab::test

@@ -69,6 +69,7 @@ TEST_P(ModelTest, AnswersAsTheModel) {
   const long frames = LiveFrames();
   const uint64_t total = Scaled(c.operations);
   size_t deepest = 0;
+  uint64_t value_gc_bytes = 0;
   for (uint64_t done = 0; done < total; done += kOperationsPerStore) {
     TempDirectory directory;
     ModelRun run;
@@ -87,11 +88,14 @@ TEST_P(ModelTest, AnswersAsTheModel) {
     const Status status = runner.Run();
     ASSERT_TRUE(status.ok()) << status.ToString();
     deepest = std::max(deepest, runner.deepest_level());
+    value_gc_bytes = std::max(value_gc_bytes, runner.value_gc_bytes());
   }
   if (total >= kOperationsPerStore) {
     // Without compaction only the runs that CompactRange makes leave level 0.
     EXPECT_GE(deepest, c.composition.name == "compaction_none" ? 1u : 2u)
         << "compaction took no part";
+    const bool separated = c.composition.name.find("separated") != std::string::npos;
+    EXPECT_EQ(value_gc_bytes > 0, separated) << "values were not moved, or without need";
   }
   EXPECT_EQ(LiveFrames(), frames);
 }

@@ -21,6 +21,13 @@ const Settings kSmall = {
     {"engine.cache.bytes", "128KiB"},
 };
 
+// Value files so small that garbage is collected after a few hundred writes.
+const Settings kSeparated = {
+    {"engine.values.variant", "separated"},
+    {"engine.values.threshold", "100"},
+    {"engine.values.file_size", "8KiB"},
+};
+
 [[noreturn]] void Give(const std::string& name, const Status& status) {
   std::fprintf(stderr, "composition %s: %s\n", name.c_str(), status.ToString().c_str());
   std::abort();
@@ -82,7 +89,6 @@ Composition ComposeSmall(const TestComposition& wanted, const Settings& more) {
   if (!composed.ok()) Give(wanted.name, composed.status());
   Composition composition = composed->composition;
   if (wanted.partitioner != nullptr) composition.partitioner = {wanted.partitioner, {}};
-  if (wanted.values != nullptr) composition.values = {wanted.values, {}};
   return composition;
 }
 
@@ -109,6 +115,19 @@ std::vector<TestComposition> OtherPresets() {
     if (name != "baseline" && name != "fast") all.push_back({TestName(name), name, {}});
   }
   return all;
+}
+
+std::vector<TestComposition> SeparatedCompositions() {
+  // Collected by compactions that pass, and by those that the bound on space makes.
+  Settings bounded = kSeparated;
+  for (const auto& [name, text] : Settings{{"engine.values.gc_ratio", "1"},
+                                           {"engine.values.max_space_amplification", "1.2"},
+                                           {"engine.values.codec", "lz4"},
+                                           {"engine.compaction.variant", "tiered"},
+                                           {"engine.table.block.layout", "slotted"}}) {
+    bounded.emplace_back(name, text);
+  }
+  return {{"separated", "", kSeparated}, {"separated_bounded_tiered", "", bounded}};
 }
 
 std::vector<TestComposition> OnePartVariations() {
@@ -155,9 +174,9 @@ std::vector<TestComposition> OnePartVariations() {
   all.push_back({"wal_off", "", {{"engine.wal.variant", "off"}}});
   all.push_back(RingComposition(true));
   all.push_back({"one_waiting", "", {{"engine.memtable.max_waiting", "1"}}});
-  all.push_back({"three_shards", "", {}, &kThreeShards, nullptr});
-  all.push_back({"file_values", "", {}, nullptr, &kFileValues});
-  all.push_back({"three_shards_file_values", "", {}, &kThreeShards, &kFileValues});
+  all.push_back({"three_shards", "", {}, &kThreeShards});
+  for (const TestComposition& separated : SeparatedCompositions()) all.push_back(separated);
+  all.push_back({"three_shards_separated", "", kSeparated, &kThreeShards});
   return all;
 }
 

@@ -17,9 +17,8 @@ struct TestComposition {
   std::string name;    // for test names: letters, digits, underscores
   std::string preset;  // empty: the registry's defaults
   Settings changes;    // "engine.<part>.<setting>" and text
-  // Test doubles in place of what the registry offers; null: none.
+  // A test double in place of what the registry offers; null: none.
   const PartitionerVariant* partitioner = nullptr;
-  const ValuesVariant* values = nullptr;
 
   // What GoogleTest shows of it.
   friend void PrintTo(const TestComposition& composition, std::ostream* out) {
@@ -36,8 +35,10 @@ std::vector<TestComposition> MainPresets();
 std::vector<TestComposition> OtherPresets();
 // The log `ring` with small slots, `direct` or through the page cache.
 TestComposition RingComposition(bool direct);
+// Values in small value files, so that their garbage is collected soon.
+std::vector<TestComposition> SeparatedCompositions();
 // The default with one part exchanged: each memtable, block layout, cache, filter, codec and log
-// sync setting of the registry appears at least once. Also the test doubles of part_doubles.h.
+// sync setting of the registry appears at least once. Also the test double of part_doubles.h.
 std::vector<TestComposition> OnePartVariations();
 
 }  // namespace lsmlab::test

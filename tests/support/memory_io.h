@@ -27,6 +27,7 @@ class MemoryIo final : public Io {
   void Put(const std::string& path, std::string bytes) {
     files_[path] = std::make_shared<std::string>(std::move(bytes));
   }
+  void Remove(const std::string& path) { files_.erase(path); }
   bool Exists(const std::string& path) const { return files_.count(path) != 0; }
   // Reads answer with this error while it is not ok.
   void FailReads(Status status) { read_failure_ = std::move(status); }

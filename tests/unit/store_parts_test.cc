@@ -11,8 +11,8 @@
 #include "tests/support/part_doubles.h"
 #include "variants/io/simulated_io.h"
 
-// What the store does above its trees: several shards, separated values, statistics; on the
-// simulated disk. Random operations on the same compositions are in the model test.
+// What the store does above its trees: several shards, statistics; on the simulated disk. Random
+// operations on the same compositions are in the model test.
 namespace lsmlab::test {
 namespace {
 
@@ -38,8 +38,7 @@ class StorePartsTest : public testing::Test {
     }
   }
   void WriteReadAndCompareCounters();
-  const TestComposition shards_{"three_shards", "", {}, &kThreeShards, nullptr};
-  const TestComposition values_{"file_values", "", {}, nullptr, &kFileValues};
+  const TestComposition shards_{"three_shards", "", {}, &kThreeShards};
   std::shared_ptr<SimDisk> disk_ = SimDisk::Make();
   std::shared_ptr<Io> io_;
   std::unique_ptr<Store> store_;
@@ -228,33 +227,6 @@ TEST_F(StorePartsTest, AFailedSyncInOneShardStopsAll) {
   (void)ignored;
   Open(shards_, {{"engine.wal.sync", "group"}});
   EXPECT_TRUE(store_->Put("a1", "z").ok());
-}
-
-TEST_F(StorePartsTest, LargeValuesGoToTheirFileAndComeBack) {
-  Open(values_);
-  Fill(40, kFileValuesAbove + 1);
-  ASSERT_TRUE(store_->Put("small", std::string(kFileValuesAbove, 's')).ok());
-  const auto value_files = [this] {
-    size_t files = 0;
-    for (const std::string& path : disk_->Files()) files += path.ends_with(".val") ? 1 : 0;
-    return files;
-  };
-  EXPECT_EQ(value_files(), 0u);
-  ASSERT_TRUE(store_->Flush().ok());
-  EXPECT_EQ(value_files(), 1u);
-  EXPECT_LT(store_->Stats().table_bytes, 10u << 10) << "the large values are in the table";
-  ASSERT_TRUE(store_->CompactRange({}, {}).ok());
-  auto iterator = store_->NewIterator();
-  ASSERT_TRUE(iterator->SeekToLast().ok());
-  EXPECT_EQ(iterator->Value().value().size(), kFileValuesAbove);
-  for (int i = 39; i >= 0; --i) {
-    ASSERT_TRUE(iterator->Prev().ok());
-    ASSERT_TRUE(iterator->valid());
-    EXPECT_EQ(OperationOf(iterator->key(), iterator->Value().value()), i);
-    PinnedValue pinned;
-    ASSERT_TRUE(store_->Get(iterator->key(), &pinned).ok());
-    EXPECT_EQ(OperationOf(iterator->key(), pinned.value()), i);
-  }
 }
 
 // Bytes by cause are what the disk was given for that cause.

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "engine/async/frame_pool.h"
 #include "engine/async/run_loop.h"
@@ -49,6 +50,17 @@ Task<int> WaitsBelow(WaitNode& node) {
 
 Task<void> CountInline(long rounds, long& sum) {
   for (long i = 0; i < rounds; ++i) sum += co_await Plain(1);
+}
+
+// Begins all before it waits for the first.
+Task<int> JoinsAll(WaitNode* nodes, int count) {
+  std::vector<Task<int>> tasks;
+  for (int i = 0; i < count; ++i) tasks.push_back(WaitsBelow(nodes[i]));
+  tasks.push_back(Plain(1));
+  for (Task<int>& task : tasks) task.Start();
+  int sum = 0;
+  for (Task<int>& task : tasks) sum += co_await task.Join();
+  co_return sum;
 }
 
 ValueOrTask<int> Hot(int value, WaitNode* node) {
@@ -161,6 +173,20 @@ TEST(FramePool, ReusesBySizeAndServesLarge) {
   EXPECT_EQ(again, small);
   FreeFrame(again, 128);
 #endif
+}
+
+TEST(Task, StartedTasksAreJoinedInAnyOrderOfTheirEnds) {
+  WaitNode nodes[3];
+  Task<int> all = JoinsAll(nodes, 3);
+  EXPECT_FALSE(all.Start());
+  for (const int i : {2, 0, 1}) {
+    ASSERT_NE(nodes[i].home, nullptr) << "not begun";
+    EXPECT_FALSE(all.done());
+    RunLoop::Current().Post(&nodes[i]);
+    RunLoop::Current().RunReady();
+  }
+  ASSERT_TRUE(all.done());
+  EXPECT_EQ(all.Take(), 31);
 }
 
 }  // namespace

@@ -33,6 +33,17 @@ TableEntry EntryOf(uint64_t file) {
   return t;
 }
 
+ValueFileEntry ValueFileOf(uint64_t file) {
+  ValueFileEntry v;
+  v.file = file;
+  v.id = {0x2122232425262728, 0x3132333435363738};
+  v.bytes = 1 << 20;
+  v.records = 77;
+  v.record_bytes = 1'000'000;
+  v.created_ns = 987654321;
+  return v;
+}
+
 VersionEdit SampleEdit() {
   VersionEdit edit;
   edit.log_number = 17;
@@ -42,6 +53,9 @@ VersionEdit SampleEdit() {
   edit.added = {EntryOf(12), EntryOf(13)};
   edit.added[1].sequence_override = 55;
   edit.removed = {{3}, {400}};
+  edit.added[1].values = {{20, 500}, {21, 1}};
+  edit.values_added = {ValueFileOf(20), ValueFileOf(21)};
+  edit.values_removed = {15, 300};
   return edit;
 }
 
@@ -55,6 +69,7 @@ TEST(VersionEdit, RoundTrip) {
   VersionEdit edit = SampleEdit();
   edit.tree = 4;
   for (TableEntry& table : edit.added) table.tree = 4;
+  for (ValueFileEntry& file : edit.values_added) file.tree = 4;
   VersionEdit read;
   ASSERT_TRUE(DecodeVersionEdit(Encode(edit), &read).ok());
   EXPECT_EQ(read.tree, 4u);
@@ -87,6 +102,20 @@ TEST(VersionEdit, RoundTrip) {
   EXPECT_TRUE(got.last_level);
   EXPECT_FALSE(got.sequence_override.has_value());
   EXPECT_EQ(read.added[1].sequence_override, 55u);
+  EXPECT_TRUE(got.values.empty());
+  ASSERT_EQ(read.added[1].values.size(), 2u);
+  EXPECT_EQ(read.added[1].values[0].file, 20u);
+  EXPECT_EQ(read.added[1].values[0].bytes, 500u);
+  ASSERT_EQ(read.values_added.size(), 2u);
+  const ValueFileEntry& values = read.values_added[1];
+  EXPECT_EQ(values.file, 21u);
+  EXPECT_EQ(values.tree, 4u);
+  EXPECT_EQ(values.id, ValueFileOf(21).id);
+  EXPECT_EQ(values.bytes, 1u << 20);
+  EXPECT_EQ(values.records, 77u);
+  EXPECT_EQ(values.record_bytes, 1'000'000u);
+  EXPECT_EQ(values.created_ns, 987654321);
+  EXPECT_EQ(read.values_removed, (std::vector<uint64_t>{15, 300}));
   // Encoding what was read gives the same bytes.
   EXPECT_EQ(Encode(read), Encode(edit));
 }
@@ -121,7 +150,7 @@ TEST(VersionEdit, EveryCutIsRefusedOrAFieldBoundary) {
     EXPECT_TRUE(status.ok() || status.IsCorruption());
     whole += status.ok();
   }
-  EXPECT_EQ(whole, 8);
+  EXPECT_EQ(whole, 12);
 }
 
 TEST(VersionEdit, UnknownMandatoryFieldIsRefusedOptionalSkipped) {
@@ -152,6 +181,11 @@ TEST(VersionEdit, LimitsAreHeld) {
   EXPECT_TRUE(refused([](VersionEdit& e) { e.added[0].min_sequence = 13; }));
   EXPECT_TRUE(refused([](VersionEdit& e) { e.added[0].max_sequence = kMaxSequence + 1; }));
   EXPECT_TRUE(refused([](VersionEdit& e) { e.added[0].sequence_override = kMaxSequence + 1; }));
+  EXPECT_TRUE(refused([](VersionEdit& e) { e.added[1].values[0].file = 0; }));
+  EXPECT_TRUE(refused([](VersionEdit& e) { e.added[1].values[1].file = 20; }));
+  EXPECT_TRUE(refused([](VersionEdit& e) { e.added[1].values[1].bytes = 0; }));
+  EXPECT_TRUE(refused([](VersionEdit& e) { e.values_added[0].file = 0; }));
+  EXPECT_TRUE(refused([](VersionEdit& e) { e.values_added[0].record_bytes = 2 << 20; }));
   EXPECT_TRUE(refused([](VersionEdit& e) { e.last_sequence = kMaxSequence + 1; }));
   EXPECT_TRUE(refused([](VersionEdit& e) { e.policy_state->assign(4097, 's'); }));
   std::string twice = Encode(SampleEdit()) + Encode(SampleEdit());
@@ -196,6 +230,15 @@ TEST(CatalogState, AppliesEditsInOrder) {
   move.added[0].level = 3;
   ASSERT_TRUE(ApplyEdit(move, &state).ok());
   EXPECT_EQ(state.tables[1].level, 3u);
+  VersionEdit values;
+  values.values_added = {ValueFileOf(12), ValueFileOf(11)};
+  ASSERT_TRUE(ApplyEdit(values, &state).ok());
+  values.values_added = {ValueFileOf(13)};
+  values.values_removed = {12};
+  ASSERT_TRUE(ApplyEdit(values, &state).ok());
+  ASSERT_EQ(state.value_files.size(), 2u);
+  EXPECT_EQ(state.value_files[0].file, 11u);
+  EXPECT_EQ(state.value_files[1].file, 13u);
 }
 
 TEST(CatalogState, RefusesContradictions) {
@@ -212,6 +255,18 @@ TEST(CatalogState, RefusesContradictions) {
   add.added = {EntryOf(7), EntryOf(7)};
   EXPECT_TRUE(ApplyEdit(add, &state).IsCorruption());
   EXPECT_EQ(state.tables.size(), 1u);
+  VersionEdit values;
+  values.values_added = {ValueFileOf(8)};
+  ASSERT_TRUE(ApplyEdit(values, &state).ok());
+  EXPECT_TRUE(ApplyEdit(values, &state).IsCorruption());
+  values.values_removed = {8};
+  EXPECT_TRUE(ApplyEdit(values, &state).IsCorruption());
+  values.values_added.clear();
+  values.values_removed = {9};
+  EXPECT_TRUE(ApplyEdit(values, &state).IsCorruption());
+  values.values_removed = {8, 8};
+  EXPECT_TRUE(ApplyEdit(values, &state).IsCorruption());
+  EXPECT_EQ(state.value_files.size(), 1u);
 }
 
 TEST(FileName, OneNamePerNumber) {

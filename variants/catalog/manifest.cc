@@ -18,6 +18,7 @@ namespace {
 constexpr uint64_t kDomain = 0x74736566696e614d;  // apart from logs with the same numbers
 constexpr size_t kManifestBytesMax = size_t{1} << 30;
 constexpr size_t kSnapshotEditTables = 4096;  // per edit: below its size limit with any keys
+constexpr size_t kValueUseBytesMax = 20;
 constexpr std::string_view kPrefix = "MANIFEST-";
 
 constexpr SettingSpec kManifestSettings[] = {
@@ -116,6 +117,7 @@ Task<Status> ManifestCatalog::Survey(bool* has_current, bool* has_data) {
   for (const DirEntry& entry : listed.value()) {
     if (entry.name == kCurrentName) *has_current = true;
     if (ParseNumberedFileName("", ".sst", entry.name) ||
+        ParseNumberedFileName("", ".val", entry.name) ||
         ParseNumberedFileName("", ".log", entry.name) ||
         ParseNumberedFileName("", ".ring", entry.name)) {
       *has_data = true;
@@ -199,7 +201,7 @@ void ManifestCatalog::EncodeEdit(const VersionEdit& edit) {
   encoder_.EndRecord();
 }
 
-// The state as edits: the numbers first, then the tables by tree.
+// The state as edits: the numbers first, then value files and tables by tree.
 void ManifestCatalog::EncodeSnapshot() {
   VersionEdit head;
   head.log_number = state_.log_number;
@@ -212,20 +214,31 @@ void ManifestCatalog::EncodeSnapshot() {
   head.policy_state = state_.policy_state;
   EncodeEdit(head);
   std::map<uint32_t, VersionEdit> edits;
-  size_t key_bytes = 0;
+  for (const ValueFileEntry& file : state_.value_files) {
+    VersionEdit& edit = edits[file.tree];
+    edit.tree = file.tree;
+    edit.values_added.push_back(file);
+    if (edit.values_added.size() >= kSnapshotEditTables) {
+      EncodeEdit(edit);
+      edit.values_added.clear();
+    }
+  }
+  size_t listed_bytes = 0;
   for (const TableEntry& table : state_.tables) {
     VersionEdit& edit = edits[table.tree];
     edit.tree = table.tree;
     edit.added.push_back(table);
-    key_bytes += table.smallest_key.size() + table.largest_key.size();
-    if (edit.added.size() >= kSnapshotEditTables || key_bytes >= kMaxEditBytes / 2) {
+    listed_bytes += table.smallest_key.size() + table.largest_key.size();
+    listed_bytes += table.values.size() * kValueUseBytesMax;
+    if (edit.added.size() >= kSnapshotEditTables || listed_bytes >= kMaxEditBytes / 2) {
       EncodeEdit(edit);
       edit.added.clear();
-      key_bytes = 0;
+      edit.values_added.clear();
+      listed_bytes = 0;
     }
   }
   for (const auto& [tree, edit] : edits) {
-    if (!edit.added.empty()) EncodeEdit(edit);
+    if (!edit.added.empty() || !edit.values_added.empty()) EncodeEdit(edit);
   }
 }
 

@@ -3,22 +3,24 @@
 namespace lsmlab {
 namespace {
 
-// The null variant: separates nothing, so it is never asked to write or read.
+// The null variant. In a store that was written with another one, compactions bring back the values
+// they meet.
 class InlineValues final : public ValueStore {
  public:
-  bool Separates(size_t) const noexcept override { return false; }
-  Task<Result<std::unique_ptr<Writer>>> NewWriter(uint64_t) override {
-    co_return Status::NotSupported("values inline: writes no value files");
+  size_t threshold_bytes() const noexcept override { return SIZE_MAX; }
+  uint64_t file_bytes() const noexcept override { return 0; }
+  std::string_view codec() const noexcept override { return "none"; }
+  size_t read_ahead() const noexcept override { return 1; }
+  std::vector<uint64_t> Collectable(std::span<const ValueFileShape> files) const override {
+    std::vector<uint64_t> all;
+    for (const ValueFileShape& file : files) all.push_back(file.file);
+    return all;
   }
-  Task<Result<BlockRef>> Read(Slice) override {
-    co_return Status::NotSupported(
-        "values inline: the entry refers to a value file; open the store with the values variant "
-        "it was written with");
-  }
-  bool OwnsFile(std::string_view) const override { return false; }
+  std::vector<uint64_t> Overdue(std::span<const ValueFileShape>) const override { return {}; }
+  uint64_t DebtBytes(std::span<const ValueFileShape>) const override { return 0; }
 };
 
-std::unique_ptr<ValueStore> MakeInlineValues(const SettingBag&, const ValueStoreEnvironment&) {
+std::unique_ptr<ValueStore> MakeInlineValues(const SettingBag&) {
   return std::make_unique<InlineValues>();
 }
 
