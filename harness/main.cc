@@ -10,8 +10,8 @@ namespace lsmlab::harness {
 namespace {
 
 constexpr const Command* kCommands[] = {
-    &kRunCommand,       &kBenchCommand, &kReportCommand, &kVariantsCommand,
-    &kWorkloadsCommand, &kStoreCommand, &kChildCommand,
+    &kRunCommand,      &kBenchCommand,     &kReportCommand, &kSimulateCommand,
+    &kVariantsCommand, &kWorkloadsCommand, &kStoreCommand,  &kChildCommand,
 };
 
 void PrintOverview() {
