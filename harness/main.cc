@@ -11,7 +11,7 @@ namespace lsmlab::harness {
 namespace {
 
 constexpr const Command* kCommands[] = {
-    &kRunCommand,       &kBenchCommand, &kReportCommand, &kVariantsCommand,
+    &kRunCommand,       &kBenchCommand, &kReportCommand, &kSimulateCommand, &kVariantsCommand,
     &kWorkloadsCommand, &kStoreCommand, &kCheckCommand,  &kChildCommand,
 };
 

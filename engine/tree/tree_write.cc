@@ -1,6 +1,6 @@
 #include <algorithm>
-#include <cmath>
 
+#include "engine/tree/pacing.h"
 #include "engine/tree/tree.h"
 
 // The write path: writers join the queue, its leader logs and applies a whole group.
@@ -10,9 +10,6 @@ namespace {
 
 // A group's size bounds how long its first member waits for the last one's bytes.
 constexpr size_t kGroupBytesMax = 1u << 20;
-// Where pacing begins (pressure 1) and just before writers stop (pressure 2), bytes per second.
-constexpr double kPacedRateMax = 512.0 * (1 << 20);
-constexpr double kPacedRateMin = 4.0 * (1 << 20);
 // Delays below this are saved up: sleeping has a grain of tens of microseconds.
 constexpr int64_t kSlowdownGrainNanos = 1'000'000;
 
@@ -277,9 +274,8 @@ int64_t Tree::SlowdownNanos(size_t bytes) {
     slowdown_debt_ns_ = 0;
     return 0;
   }
-  const double rate =
-      kPacedRateMax * std::pow(kPacedRateMin / kPacedRateMax, std::min(pressure - 1, 1.0));
-  slowdown_debt_ns_ += static_cast<int64_t>(static_cast<double>(bytes) / rate * 1e9);
+  slowdown_debt_ns_ +=
+      static_cast<int64_t>(static_cast<double>(bytes) / PacedBytesPerSecond(pressure) * 1e9);
   if (slowdown_debt_ns_ < kSlowdownGrainNanos) return 0;
   return std::exchange(slowdown_debt_ns_, 0);
 }

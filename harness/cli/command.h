@@ -28,6 +28,7 @@ extern const Command kCheckCommand;
 extern const Command kChildCommand;
 extern const Command kReportCommand;
 extern const Command kRunCommand;
+extern const Command kSimulateCommand;
 extern const Command kStoreCommand;
 extern const Command kVariantsCommand;
 extern const Command kWorkloadsCommand;

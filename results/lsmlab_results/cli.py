@@ -1,4 +1,4 @@
-"""The command line: table, report, plots, speed.
+"""The command line: table, report, plots, speed, simulation.
 
 Exit codes: 0 done; 1 done, and the answer is no (nothing complete to show, a bar missed or not
 measured); 2 the input or the command line is at fault, or a file could not be written.
@@ -10,7 +10,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from lsmlab_results import expect, table
+from lsmlab_results import expect, simulation, table
 from lsmlab_results.reader import RecordError, Results, read
 from lsmlab_results.text import clean
 
@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")
     try:
-        code = options.run(read(options.directory), options)
+        code = options.run(options.read(options.directory), options)
         sys.stdout.flush()
         return code
     except RecordError as error:
@@ -49,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
         ("report", _report, "write DIR/report.html and DIR/plots/"),
         ("plots", _plots, "write DIR/plots/*.svg and *.png"),
         ("speed", _speed, "hold the expected ratios in the records against the measured ones"),
+        ("simulation", _simulation, "draw DIR/simulation.ndjson into DIR/plots/"),
     ):
         command = commands.add_parser(name, help=words, description=words, epilog=_EXAMPLE)
         command.add_argument("directory", type=Path, metavar="DIR", help="a result directory")
@@ -57,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
                 "--width", type=int, metavar="COLUMNS",
                 help="80 to 160; without it, as wide as the terminal",
             )  # fmt: skip
-        command.set_defaults(run=run)
+        command.set_defaults(run=run, read=simulation.read if run is _simulation else read)
     return parser
 
 
@@ -89,6 +90,14 @@ def _speed(results: Results, options: argparse.Namespace) -> int:
     outcomes = [expect.judge(results, bar) for bar in bars]
     sys.stdout.write(expect.render(outcomes))
     return 0 if all(o.passed for o in outcomes) else 1
+
+
+def _simulation(simulated: simulation.Simulation, options: argparse.Namespace) -> int:
+    from lsmlab_results import plot_simulation
+
+    for path in plot_simulation.draw_file(simulated):
+        print(clean(path, 4096))
+    return 0
 
 
 def _any_complete(results: Results) -> int:
