@@ -58,8 +58,8 @@ std::vector<LevelFill> FillAfter(const CompactionPlan& plan, const Version& vers
   return fill;
 }
 
-// The keys that `rule` ends outputs at: the first ones of the tables below the output level, rising,
-// or the last ones of the inputs, which are one run.
+// The keys that `rule` ends outputs at: the first ones of the tables below the output level,
+// rising, or the last ones of the inputs, which are one run.
 std::vector<std::string> BoundariesOf(CompactionPlan::Cut rule, const CompactionPlan& plan,
                                       const Version& version, const std::deque<Run>& inputs) {
   std::vector<std::string> keys;

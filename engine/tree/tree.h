@@ -183,7 +183,7 @@ class Tree {
   Task<Status> Merge(const CompactionPlan& plan, Version* version, uint64_t job, VersionEdit* edit,
                      uint64_t* bytes_out);
   struct MergeInputs;
-  static void PrepareMerge(const CompactionPlan& plan, const Version& version, MergeInputs* inputs);
+  void PrepareMerge(const CompactionPlan& plan, const Version& version, MergeInputs* inputs);
   Task<Status> MergeEntries(const CompactionPlan& plan, MergeInputs* inputs, TableOutput* output,
                             ValueMover* mover);
   void MarkInputs(const CompactionPlan& plan, const Version& version, bool on);

@@ -78,7 +78,8 @@ class SampleTables {
     env_.settings = c.table.settings;
     env_.filter = c.filter.variant;
     env_.filter_settings = c.filter.settings;
-    env_.filter_bits_per_level = c.filter.settings.RealList("bits_per_key");
+    // Monkey's average, too: the levels' shares of it differ, their sum does not.
+    filter_bits_ = c.filter.settings.RealList("bits_per_key");
     env_.filter_by_name = c.filter_by_name;
     cache_ = c.cache.variant->make(c.cache.settings);
     env_.cache = cache_.get();
@@ -93,7 +94,7 @@ class SampleTables {
 
   // How many levels have settings of their own.
   size_t LevelsApart() const {
-    return std::max(env_.codec_per_level.size(), env_.filter_bits_per_level.size());
+    return std::max(env_.codec_per_level.size(), filter_bits_.size());
   }
 
   Result<StoredEntry> Measure(const SimWorkload& workload, uint32_t level, bool last) {
@@ -129,6 +130,7 @@ class SampleTables {
     context.id = TableId{1, 1};
     context.level = level;
     context.last_level = last;
+    context.filter_bits_per_key = filter_bits_[std::min<size_t>(level, filter_bits_.size() - 1)];
     const std::vector<std::string> keys = entries.SortedKeys();
     context.expected_keys = keys.size();
     const std::unique_ptr<TableBuilder> builder =
@@ -150,6 +152,7 @@ class SampleTables {
   const Composition& composition_;
   std::unique_ptr<BlockCache> cache_;
   TableEnvironment env_;
+  std::vector<double> filter_bits_;  // per level; the last entry repeats
 };
 
 // Of a Bloom filter with the best number of probes (Bloom 1970); all our filters are near it.

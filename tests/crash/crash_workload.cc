@@ -52,12 +52,11 @@ Status CheckNoOrphans(const SimDisk& disk, const StoreStats& live) {
       manifests == 1) {
     return Status();
   }
-  return Status::Corruption("orphans: " + std::to_string(tables) + " table files where " +
-                            std::to_string(live.tables) + " are live, " + std::to_string(values) +
-                            " value files where " + std::to_string(live.value_files) +
-                            " are live, " + std::to_string(logs) + " logs, " +
-                            std::to_string(slots) + " slots, " +
-                            std::to_string(manifests) + " manifests");
+  return Status::Corruption(
+      "orphans: " + std::to_string(tables) + " table files where " + std::to_string(live.tables) +
+      " are live, " + std::to_string(values) + " value files where " +
+      std::to_string(live.value_files) + " are live, " + std::to_string(logs) + " logs, " +
+      std::to_string(slots) + " slots, " + std::to_string(manifests) + " manifests");
 }
 
 }  // namespace
