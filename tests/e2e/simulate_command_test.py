@@ -49,7 +49,7 @@ class SimulateTest(ProgramTest):
             (["--user-bytes", "12parsecs"], ["--user-bytes", "12parsecs", "KiB"]),
             (["--user-bytes", "0"], ["nothing to do"]),
             (["--distribution", "zipfian"], ["--distribution", "zipfian:THETA"]),
-            (["--distribution", "zipfian:7"], ["zipfian", "0.01 to 3"]),
+            (["--distribution", "zipfian:7"], ["zipfian", "'7'", "0.01 to 3"]),
             (["--delete-share", "1.5"], ["--delete-share", "0 to 1"]),
             (["--entry-bytes", "10"], ["--entry-bytes", "--key-bytes"]),
             (["--samples", "1"], ["--samples", "10000"]),
