@@ -25,7 +25,9 @@ constexpr OptionSpec kOptions[] = {
     {"stored-bytes", "N",
      "of one entry in a table, instead of what a sample table of the "
      "composition says"},
-    {"distribution", "NAME", "uniform (default), sequential or zipfian:THETA"},
+    {"distribution", "NAME",
+     "uniform (default), sequential, zipfian:THETA, or scrambled:THETA, which is what YCSB calls "
+     "zipfian"},
     {"delete-share", "X", "of the writes, 0 to 1; default 0"},
     {"load", "", "before the writes, every key is written once, and the tree drained"},
     {"write-rate", "SIZE",
@@ -33,7 +35,7 @@ constexpr OptionSpec kOptions[] = {
      "tables and deletes need it"},
     {"device-write-bandwidth", "SIZE", "bytes per second of all jobs; default: without limit"},
     {"job-bandwidth", "SIZE", "bytes per second that one job reads; default: without limit"},
-    {"jobs", "N", "compactions at the same time; default: the executor's background threads"},
+    {"jobs", "N", "background threads, and compactions at the same time; default: the executor's"},
     {"samples", "N", "points over time, 2 to 10000; default 100"},
     {"seed", "N", "of the sizes of outputs; default 42"},
     {"table-limit", "N",

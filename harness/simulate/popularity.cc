@@ -32,25 +32,25 @@ KeyPopularity KeyPopularity::Uniform(double keys) {
   return popularity;
 }
 
-KeyPopularity KeyPopularity::Zipfian(double keys, double theta) {
-  LSMLAB_ASSERT(keys >= 1 && theta > 0 && theta <= 3);
+KeyPopularity KeyPopularity::Scrambled(double keys, double theta, double items) {
+  LSMLAB_ASSERT(keys >= 1 && items >= keys && theta > 0 && theta <= 3);
   KeyPopularity popularity(keys);
   std::vector<RankClass> classes;
   double total = 0;
-  for (double rank = 0; rank < keys;) {
+  for (double rank = 0; rank < items;) {
     double end = rank < kSingleRanks ? rank + 1 : std::floor(rank * kRankClassGrowth);
-    end = std::min(end, keys);
+    end = std::min(end, items);
     const double sum = end - rank <= 1 ? std::pow(rank + 1, -theta) : PowerSum(rank, end, theta);
     classes.push_back({end - rank, sum / (end - rank)});
     total += sum;
     rank = end;
   }
   for (RankClass& c : classes) c.probability /= total;
-  popularity.Tabulate(classes);
+  popularity.Tabulate(classes, items > keys);
   return popularity;
 }
 
-void KeyPopularity::Tabulate(const std::vector<RankClass>& classes) {
+void KeyPopularity::Tabulate(const std::vector<RankClass>& classes, bool hashed) {
   draws_of_all_ = kAllOfThem / classes.back().probability;
   log_first_ = std::log(kFewestDraws);
   log_step_ = (std::log(draws_of_all_) - log_first_) / (kTableEntries - 1);
@@ -58,6 +58,9 @@ void KeyPopularity::Tabulate(const std::vector<RankClass>& classes) {
     const double draws = std::exp(log_first_ + log_step_ * static_cast<double>(i));
     double distinct = 0;
     for (const RankClass& c : classes) distinct -= c.keys * std::expm1(-c.probability * draws);
+    // A key is drawn when one of the ranks that were hashed onto it is; how many of the drawn ones
+    // were is Poisson distributed.
+    if (hashed) distinct = -keys_ * std::expm1(-distinct / keys_);
     log_distinct_.push_back(std::log(distinct));
   }
 }

@@ -17,7 +17,9 @@ class KeyPopularity {
   // The key of rank r (from 1) with a probability proportional to r^-theta (Gray et al., "Quickly
   // Generating Billion-Record Synthetic Databases", 1994). Ranks are put into classes of nearly
   // equal probability. REQUIRES: 0 < theta <= 3.
-  static KeyPopularity Zipfian(double keys, double theta);
+  static KeyPopularity Zipfian(double keys, double theta) { return Scrambled(keys, theta, keys); }
+  // YCSB's: `items` ranks, each hashed onto a key. REQUIRES: items >= keys; equal: as Zipfian.
+  static KeyPopularity Scrambled(double keys, double theta, double items);
 
   double keys() const noexcept { return keys_; }
   // How many different keys `draws` writes reach. Grows from 0 to keys().
@@ -32,7 +34,7 @@ class KeyPopularity {
   struct RankClass {
     double keys, probability;  // of one of them
   };
-  void Tabulate(const std::vector<RankClass>& classes);
+  void Tabulate(const std::vector<RankClass>& classes, bool hashed);
 
   double keys_;
   double draws_of_all_ = 0;

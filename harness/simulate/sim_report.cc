@@ -22,7 +22,8 @@ std::string OrderText(const SimWorkload& w) {
   if (w.order == SimWorkload::Order::kSequential) return "in key order";
   if (w.order == SimWorkload::Order::kUniform) return "uniform";
   char text[32];
-  std::snprintf(text, sizeof text, "zipfian %.2f", w.theta);
+  std::snprintf(text, sizeof text, "%s %.2f",
+                w.order == SimWorkload::Order::kZipfian ? "zipfian" : "scrambled", w.theta);
   return text;
 }
 

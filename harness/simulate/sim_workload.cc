@@ -84,21 +84,26 @@ Result<double> ParseNumber(std::string_view option, std::string_view text, doubl
 }
 
 Status ParseDistribution(std::string_view option, std::string_view text, SimWorkload* workload) {
-  constexpr std::string_view kZipfian = "zipfian:";
   if (text == "uniform") {
     workload->order = SimWorkload::Order::kUniform;
-  } else if (text == "sequential") {
-    workload->order = SimWorkload::Order::kSequential;
-  } else if (text.starts_with(kZipfian)) {
-    workload->order = SimWorkload::Order::kZipfian;
-    Result<double> theta =
-        ParseNumber(std::string(option) + " zipfian", text.substr(kZipfian.size()), 0.01, 3);
-    if (!theta.ok()) return theta.status();
-    workload->theta = theta.value();
-  } else {
-    return Refuse(option, text, "uniform, sequential or zipfian:THETA, as zipfian:0.99");
+    return {};
   }
-  return {};
+  if (text == "sequential") {
+    workload->order = SimWorkload::Order::kSequential;
+    return {};
+  }
+  for (const bool scrambled : {false, true}) {
+    const std::string_view name = scrambled ? "scrambled:" : "zipfian:";
+    if (!text.starts_with(name)) continue;
+    const Result<double> theta = ParseNumber(std::string(option) + " " + std::string(name),
+                                             text.substr(name.size()), 0.01, 3);
+    if (!theta.ok()) return theta.status();
+    workload->order = scrambled ? SimWorkload::Order::kScrambled : SimWorkload::Order::kZipfian;
+    workload->theta = theta.value();
+    return {};
+  }
+  return Refuse(option, text,
+                "uniform, sequential, zipfian:THETA or scrambled:THETA, as zipfian:0.99");
 }
 
 std::string SizeText(double bytes) {

@@ -18,10 +18,19 @@ constexpr double kNoWrite = 1e-6;
 // up.
 constexpr int kIdleEventsMax = 100'000;
 
+// Ranks of YCSB's scrambled zipfian distribution, however many keys there are.
+constexpr double kScrambledItems = 1e10;
+
 KeyPopularity PopularityOf(const SimWorkload& workload) {
-  return workload.order == SimWorkload::Order::kZipfian
-             ? KeyPopularity::Zipfian(workload.keys, workload.theta)
-             : KeyPopularity::Uniform(workload.keys);
+  switch (workload.order) {
+    case SimWorkload::Order::kZipfian:
+      return KeyPopularity::Zipfian(workload.keys, workload.theta);
+    case SimWorkload::Order::kScrambled:
+      return KeyPopularity::Scrambled(workload.keys, workload.theta,
+                                      std::max(workload.keys, kScrambledItems));
+    default:
+      return KeyPopularity::Uniform(workload.keys);
+  }
 }
 
 }  // namespace
@@ -229,11 +238,16 @@ Status Simulator::HandleEvent(const NextEvent& event) {
   return Schedule();
 }
 
-// Shares of the job per second.
+// Shares of the job per second. A flush has a background thread as soon as it wants one;
+// compactions take turns on the others.
 double Simulator::SpeedOf(const Job& job) const {
   const SimWorkload& w = setup_.workload;
   double speed = kNever;
-  if (w.job_bandwidth > 0 && job.bytes_in > 0) speed = w.job_bandwidth / job.bytes_in;
+  if (w.job_bandwidth > 0 && job.bytes_in > 0) {
+    const double threads = std::max(0.0, w.jobs - (flush_running_ ? 1.0 : 0.0));
+    const double turn = job.flush ? 1 : std::min(1.0, threads / compactions_running_);
+    speed = w.job_bandwidth * turn / job.bytes_in;
+  }
   if (w.device_write_bandwidth > 0 && job.bytes_out > 0) {
     const double share = w.device_write_bandwidth / static_cast<double>(jobs_.size());
     speed = std::min(speed, share / job.bytes_out);

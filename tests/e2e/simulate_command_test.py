@@ -31,10 +31,8 @@ class SimulateTest(ProgramTest):
             self.assertGreater(os.path.getsize(os.path.join(out, "plots", "simulation." + end)), 5000)
 
     def test_a_hundred_terabytes(self):
-        text = self.good("simulate", "--user-bytes", "100TB", "--table-limit", "2000",
-                         "--set", "engine.memtable.size=1GiB",
-                         "--set", "engine.compaction.file_size=1GiB",
-                         "--set", "engine.compaction.level1_size=4GiB")  # fmt: skip
+        text = self.good("simulate", "--user-bytes", "100TB",
+                         "--set", "engine.compaction.variant=tiered")  # fmt: skip
         self.assertIn("in two pieces", text)
         self.assertIn("write, drained", text)
 
@@ -49,7 +47,7 @@ class SimulateTest(ProgramTest):
             (["--user-bytes", "12parsecs"], ["--user-bytes", "12parsecs", "KiB"]),
             (["--user-bytes", "0"], ["nothing to do"]),
             (["--distribution", "zipfian"], ["--distribution", "zipfian:THETA"]),
-            (["--distribution", "zipfian:7"], ["zipfian", "0.01 to 3"]),
+            (["--distribution", "zipfian:7"], ["zipfian", "'7'", "0.01 to 3"]),
             (["--delete-share", "1.5"], ["--delete-share", "0 to 1"]),
             (["--entry-bytes", "10"], ["--entry-bytes", "--key-bytes"]),
             (["--samples", "1"], ["--samples", "10000"]),

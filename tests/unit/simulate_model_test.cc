@@ -138,6 +138,25 @@ INSTANTIATE_TEST_SUITE_P(Distributions, SimContents, testing::Values(0.0, 0.7, 0
                            return "theta" + std::to_string(static_cast<int>(test.param * 100));
                          });
 
+TEST(SimPopularity, ScrambledRanksFallOnAnyKey) {
+  constexpr double kTheta = 0.9;
+  constexpr int kItems = 500'000;
+  Random random(6);
+  std::vector<double> popularity(kModelKeys);
+  double sum = 0;
+  for (int rank = 1; rank <= kItems; ++rank) {
+    const double p = std::pow(rank, -kTheta);
+    popularity[random.Below(kModelKeys)] += p;
+    sum += p;
+  }
+  const KeyPopularity said = KeyPopularity::Scrambled(kModelKeys, kTheta, kItems);
+  for (const double draws : {100.0, 1e4, 1e5}) {
+    double distinct = 0;
+    for (const double p : popularity) distinct -= std::expm1(-draws * p / sum);
+    EXPECT_NEAR(said.Distinct(draws) / distinct, 1, 0.02) << draws;
+  }
+}
+
 TEST(SimContentsOfLoads, SharesOfOneLoadAddUp) {
   const ContentModel model(KeyPopularity::Uniform(1000), 0);
   Random random(1);
@@ -228,6 +247,8 @@ TEST(SimOptions, SizesNumbersAndDistributions) {
   EXPECT_NE(refused.status().message().find("--user-bytes: '12parsecs'"), std::string::npos);
   EXPECT_EQ(refused.status().message().find('\n'), std::string::npos);
   SimWorkload w;
+  EXPECT_TRUE(ParseDistribution("--d", "scrambled:0.9", &w).ok());
+  EXPECT_EQ(w.order, SimWorkload::Order::kScrambled);
   EXPECT_TRUE(ParseDistribution("--d", "zipfian:1.1", &w).ok());
   EXPECT_EQ(w.order, SimWorkload::Order::kZipfian);
   EXPECT_EQ(w.theta, 1.1);
