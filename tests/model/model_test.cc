@@ -23,8 +23,8 @@ struct ModelCase {
 
 // A sync of a real disk takes milliseconds, so most of the operations run on the simulated one.
 constexpr uint64_t kPosixOperations = 6'000;
-constexpr uint64_t kPresetOperations = 80'000;
-constexpr uint64_t kVariationOperations = 18'000;
+constexpr uint64_t kPresetOperations = 60'000;
+constexpr uint64_t kVariationOperations = 12'000;
 
 // Every run opens a fresh store this often: short histories reach the rare states of a young tree.
 constexpr uint64_t kOperationsPerStore = 6'000;
