@@ -33,7 +33,8 @@ struct StoreOptions {
   uint64_t seed = 0;       // of store and table ids; 0: from the operating system
   // With engine.compaction.start = signalled: called when a compaction has come to be owed, once
   // until StartCompactions is called. From a thread of the engine's or of a caller's, with nothing
-  // locked; may call StartCompactions, or anything that does not block. May be empty.
+  // locked; may call StartCompactions, or anything that does not block. May come from within Open,
+  // when the store is left with a debt: call StartCompactions after it then. May be empty.
   std::function<void()> on_compaction_owed;
 };
 

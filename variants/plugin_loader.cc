@@ -117,10 +117,11 @@ Status LoadPlugin(const std::string& path) {
   const Plugin* plugin = function();
   if (plugin == nullptr) return Refuse(path, "its function lsmlab_plugin returned nothing");
   LSMLAB_TRY(CheckIdentity(path, plugin->identity));
-  LSMLAB_TRY(TryFactories(path, *plugin));
-  if (const Status status = AddVariants(*plugin); !status.ok()) {
+  if (const Status status = CheckVariants(*plugin); !status.ok()) {
     return Refuse(path, std::string(status.message()));
   }
+  LSMLAB_TRY(TryFactories(path, *plugin));
+  LSMLAB_TRY(AddVariants(*plugin));
   Loaded().push_back({path, HashOfFile(file), plugin});
   return {};
 }

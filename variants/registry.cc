@@ -150,17 +150,24 @@ Status CheckSettings(std::span<const SettingSpec> specs) {
 template <typename V>
 Status AddRows(std::span<const V* const> more, std::vector<const V*>& rows, const char* part,
                bool add) {
+  std::vector<const V*> known = rows;
   for (const V* row : more) {
     if (row == nullptr || row->name.empty()) {
       return Status::InvalidArgument("a " + std::string(part) + " without a name");
     }
     const std::string what = std::string(part) + " '" + std::string(row->name) + "'";
-    for (const V* other : rows) {
-      if (!add && other->name == row->name) {
+    if constexpr (requires { row->id; }) {
+      if (row->id < 128) {
+        return Status::InvalidArgument(what + ": id " + std::to_string(row->id) +
+                                       "; allowed are 128 to 255");
+      }
+    }
+    for (const V* other : known) {
+      if (other->name == row->name) {
         return Status::InvalidArgument(what + ": the name is taken; allowed is any other");
       }
       if constexpr (requires { row->id; }) {
-        if (!add && other->id == row->id) {
+        if (other->id == row->id) {
           return Status::InvalidArgument(what + ": id " + std::to_string(row->id) +
                                          " is that of '" + std::string(other->name) +
                                          "'; allowed is any other from 128 to 255");
@@ -170,9 +177,25 @@ Status AddRows(std::span<const V* const> more, std::vector<const V*>& rows, cons
     if (const Status status = CheckSettings(row->settings); !status.ok()) {
       return Status::InvalidArgument(what + ": " + std::string(status.message()));
     }
-    if (add) rows.push_back(row);
+    known.push_back(row);
   }
+  if (add) rows = std::move(known);
   return {};
+}
+
+Status AddPlugin(const Plugin& plugin, bool add) {
+  LSMLAB_TRY(AddRows(plugin.memtables, Rows(kMemtables), "memtable", add));
+  LSMLAB_TRY(AddRows(plugin.wals, Rows(kWals), "wal", add));
+  LSMLAB_TRY(AddRows(plugin.tables, Rows(kTables), "table", add));
+  LSMLAB_TRY(AddRows(plugin.filters, Rows(kFilters), "filter", add));
+  LSMLAB_TRY(AddRows(plugin.codecs, Rows(kCodecs), "codec", add));
+  LSMLAB_TRY(AddRows(plugin.caches, Rows(kCaches), "cache", add));
+  LSMLAB_TRY(AddRows(plugin.values, Rows(kValueStores), "values", add));
+  LSMLAB_TRY(AddRows(plugin.compactions, Rows(kCompactions), "compaction", add));
+  LSMLAB_TRY(AddRows(plugin.catalogs, Rows(kCatalogs), "catalog", add));
+  LSMLAB_TRY(AddRows(plugin.ios, Rows(kIos), "io", add));
+  LSMLAB_TRY(AddRows(plugin.executors, Rows(kExecutors), "executor", add));
+  return AddRows(plugin.partitioners, Rows(kPartitioners), "partitioner", add);
 }
 
 }  // namespace
@@ -194,21 +217,11 @@ std::span<const PartitionerVariant* const> PartitionerVariants() noexcept {
   return Rows(kPartitioners);
 }
 
+Status CheckVariants(const Plugin& plugin) { return AddPlugin(plugin, /*add=*/false); }
+
 Status AddVariants(const Plugin& plugin) {
-  for (const bool add : {false, true}) {  // all or nothing
-    LSMLAB_TRY(AddRows(plugin.memtables, Rows(kMemtables), "memtable", add));
-    LSMLAB_TRY(AddRows(plugin.wals, Rows(kWals), "wal", add));
-    LSMLAB_TRY(AddRows(plugin.tables, Rows(kTables), "table", add));
-    LSMLAB_TRY(AddRows(plugin.filters, Rows(kFilters), "filter", add));
-    LSMLAB_TRY(AddRows(plugin.codecs, Rows(kCodecs), "codec", add));
-    LSMLAB_TRY(AddRows(plugin.caches, Rows(kCaches), "cache", add));
-    LSMLAB_TRY(AddRows(plugin.values, Rows(kValueStores), "values", add));
-    LSMLAB_TRY(AddRows(plugin.compactions, Rows(kCompactions), "compaction", add));
-    LSMLAB_TRY(AddRows(plugin.catalogs, Rows(kCatalogs), "catalog", add));
-    LSMLAB_TRY(AddRows(plugin.ios, Rows(kIos), "io", add));
-    LSMLAB_TRY(AddRows(plugin.executors, Rows(kExecutors), "executor", add));
-    LSMLAB_TRY(AddRows(plugin.partitioners, Rows(kPartitioners), "partitioner", add));
-  }
+  LSMLAB_TRY(CheckVariants(plugin));  // all or nothing
+  LSMLAB_TRY(AddPlugin(plugin, /*add=*/true));
   Described() = DescribeAll();
   return {};
 }

@@ -65,9 +65,11 @@ struct PartInfo {
 };
 
 // Appends the rows of a plugin to those of their parts, all or none. InvalidArgument: a name or a
-// codec's id is taken, or a default does not parse. REQUIRES: at the start of the program, before
-// anything of this file is kept or another thread runs.
+// codec's id is taken, an id is not from 128 to 255, or a default does not parse. REQUIRES: at the
+// start of the program, before anything of this file is kept or another thread runs.
 Status AddVariants(const Plugin& plugin);
+// The same without adding anything.
+Status CheckVariants(const Plugin& plugin);
 
 // In the order of Part.
 const std::array<PartInfo, kPartCount>& AllParts();

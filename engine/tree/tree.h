@@ -143,7 +143,7 @@ class Tree {
   ViewRef CurrentView();
 
   // tree_background.cc
-  void MaybeSchedule();
+  bool MaybeSchedule(bool signal = false);
   bool PickPlansLocked(std::vector<std::pair<CompactionPlan, Version*>>* plans);
   void InstallViewLocked();
   void UpdatePressureLocked();

@@ -72,25 +72,28 @@ bool Tree::PickPlansLocked(std::vector<std::pair<CompactionPlan, Version*>>* pla
   return false;
 }
 
-void Tree::StartCompactions() {
-  {
-    std::lock_guard guard(mutex_);
-    may_compact_ = true;
-    told_owed_ = false;
-  }
-  MaybeSchedule();
-}
+void Tree::StartCompactions() { MaybeSchedule(/*signal=*/true); }
 
-// Starts whatever may run now. Any thread; cheap when there is nothing to do.
-void Tree::MaybeSchedule() {
-  bool start_flush = false, owed = false;
+// Starts whatever may run now; `signal`: compactions, too, that wait for the caller. True: nothing
+// runs, and nothing is owed that was not given up. Any thread; cheap when there is nothing to do.
+bool Tree::MaybeSchedule(bool signal) {
+  bool start_flush = false, owed = false, idle = false;
   std::vector<std::pair<CompactionPlan, Version*>> plans;
   {
     std::lock_guard guard(mutex_);
-    if (closing_ || env_.read_only) return;
-    if (!background_error_.ok()) return;
+    if (signal) {
+      may_compact_ = true;
+      told_owed_ = false;
+    }
+    // Asked in one piece with the choice: what comes to be owed between the two would be missed.
+    const auto idle_now = [this] {
+      return compactions_running_ == 0 && !flush_running_ && sealed_.empty();
+    };
+    if (!background_error_.ok()) return false;
+    if (closing_ || env_.read_only) return idle_now();
     if (!flush_running_ && !sealed_.empty()) start_flush = flush_running_ = true;
     owed = PickPlansLocked(&plans);
+    idle = idle_now();
   }
   if (owed && env_.on_compaction_owed != nullptr && *env_.on_compaction_owed) {
     (*env_.on_compaction_owed)();
@@ -99,6 +102,7 @@ void Tree::MaybeSchedule() {
   for (auto& [plan, version] : plans) {
     env_.executor->Spawn(Priority::kCompaction, CompactionTask(std::move(plan), version), *env_.io);
   }
+  return idle;
 }
 
 // Asks the policy again and again where time alone may give it a reason.
@@ -294,11 +298,7 @@ Task<Status> Tree::Drain() {
     const uint64_t ticket = background_event_.Ticket();
     Status error = StopReason();
     if (!error.ok()) co_return error;
-    StartCompactions();
-    {
-      std::lock_guard guard(mutex_);
-      if (compactions_running_ == 0 && !flush_running_ && sealed_.empty()) break;
-    }
+    if (MaybeSchedule(/*signal=*/true)) break;
     co_await background_event_.Wait(ticket);
   }
   co_return Status();

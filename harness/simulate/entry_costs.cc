@@ -93,9 +93,7 @@ class SampleTables {
   }
 
   // How many levels have settings of their own.
-  size_t LevelsApart() const {
-    return std::max(env_.codec_per_level.size(), filter_bits_.size());
-  }
+  size_t LevelsApart() const { return std::max(env_.codec_per_level.size(), filter_bits_.size()); }
 
   Result<StoredEntry> Measure(const SimWorkload& workload, uint32_t level, bool last) {
     StoredEntry stored;
@@ -168,6 +166,10 @@ Result<EntryCosts> MeasureEntryCosts(const Composition& c, const SimWorkload& wo
     return Status::NotSupported(
         "engine.values.variant: the simulation knows values inside tables "
         "only; allowed is inline");
+  }
+  if (c.table.settings.Choice("output.cut") == "aligned") {
+    return Status::NotSupported(
+        "engine.table.output.cut: the simulation cuts by size only; allowed is size");
   }
   EntryCosts costs;
   costs.memtable_put =

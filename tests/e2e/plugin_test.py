@@ -15,7 +15,7 @@ std::unique_ptr<lsmlab::FilterBuilder> Make(const lsmlab::SettingBag&, double, u
   throw std::runtime_error("no room for bits");
 }
 constexpr lsmlab::FilterVariant kFilter = {NAME, "broken", {}, Make, nullptr};
-constexpr const lsmlab::FilterVariant* kFilters[] = {&kFilter};
+constexpr const lsmlab::FilterVariant* kFilters[] = {&kFilter, EXTRA};
 const lsmlab::Plugin kPlugin = {
     .identity = lsmlab::CompiledIdentity(HASH), .name = "broken", .filters = kFilters};
 }
@@ -89,11 +89,14 @@ class PluginTest(ProgramTest):
         self.bad(2, "variants", "--plugin", empty, says=("lacks the function lsmlab_plugin",))
 
     def test_what_was_made_for_something_else_is_refused_in_one_line(self):
-        other = self.compile("other", '-DHASH="0123456789abcdef"', '-DNAME="mine"')
+        other = self.compile("other", '-DHASH="0123456789abcdef"', '-DNAME="mine"', "-DEXTRA=")
         self.bad(2, "variants", "--plugin", other, says=("contracts 0123456789ab", "allowed is"))
         mine = '-DHASH="' + self.contract() + '"'
-        throws = self.compile("throws", mine, '-DNAME="mine"')
+        throws = self.compile("throws", mine, '-DNAME="mine"', "-DEXTRA=")
         self.bad(2, "variants", "--plugin", throws, says=("factory of 'mine' threw", "no room"))
+        for extra, says in (("&kFilter", "'mine': the name is taken"), ("nullptr", "without a name")):
+            twice = self.compile("twice", mine, '-DNAME="mine"', "-DEXTRA=" + extra)
+            self.bad(2, "variants", "--plugin", twice, says=(says,))
 
 
 if __name__ == "__main__":
