@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "harness/cli/command.h"
+#include "harness/cli/engine_options.h"
 #include "harness/cli/summary.h"
 #include "harness/experiment/plan.h"
 #include "harness/record/json.h"
@@ -60,20 +61,13 @@ Result<std::string> WorkloadPath(const std::string& given) {
 }
 
 Result<EngineSetup> ReadEngine(const ParsedOptions& options) {
-  const Result<Preset> preset = LoadPreset(options.Get("preset", "baseline"), kPresetLayer);
-  if (!preset.ok())
-    return Status::InvalidArgument("--preset: " + std::string(preset.status().message()));
-  std::vector<Assignment> assignments = preset.value().assignments;
-  for (const std::string& text : options.All("set")) {
-    Result<std::pair<std::string, std::string>> parts = SplitAssignment("--set", text);
-    if (!parts.ok()) return parts.status();
-    assignments.push_back({parts->first, parts->second, "--set", kCommandLineLayer});
-  }
+  const Result<std::vector<Assignment>> assignments = ReadEngineOptions(options);
+  if (!assignments.ok()) return assignments.status();
   const std::string engine = options.Get("engine", "lsmlab");
   if (FindEngine(engine) == nullptr) {
     return Status::InvalidArgument("--engine: " + UnknownEngineMessage(engine));
   }
-  return SetUpEngine(engine, assignments);
+  return SetUpEngine(engine, assignments.value());
 }
 
 Status ReadWorkload(const ParsedOptions& options, RunSpec* spec) {

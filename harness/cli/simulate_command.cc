@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "harness/cli/command.h"
+#include "harness/cli/engine_options.h"
 #include "harness/cli/python_package.h"
 #include "harness/experiment/experiment.h"
 #include "harness/run/files.h"
@@ -121,16 +122,9 @@ Result<SimWorkload> ReadSimWorkload(const ParsedOptions& options) {
 }
 
 Result<Composition> ReadComposition(const ParsedOptions& options) {
-  const Result<Preset> preset = LoadPreset(options.Get("preset", "baseline"), kPresetLayer);
-  if (!preset.ok())
-    return Status::InvalidArgument("--preset: " + std::string(preset.status().message()));
-  std::vector<Assignment> assignments = preset.value().assignments;
-  for (const std::string& text : options.All("set")) {
-    Result<std::pair<std::string, std::string>> parts = SplitAssignment("--set", text);
-    if (!parts.ok()) return parts.status();
-    assignments.push_back({parts->first, parts->second, "--set", kCommandLineLayer});
-  }
-  Result<ComposedEngine> composed = Compose(assignments);
+  const Result<std::vector<Assignment>> assignments = ReadEngineOptions(options);
+  if (!assignments.ok()) return assignments.status();
+  Result<ComposedEngine> composed = Compose(assignments.value());
   if (!composed.ok()) return composed.status();
   return composed.value().composition;
 }
