@@ -17,7 +17,7 @@ namespace lsmlab {
 // Sanitizers make everything ten times slower.
 constexpr int Scaled(int count) {
 #if defined(LSMLAB_SANITIZED)
-  return count / 6;
+  return count / 10;
 #else
   return count;
 #endif

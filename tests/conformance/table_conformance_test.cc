@@ -27,6 +27,9 @@ TableParts Parts(std::string layout, const FilterVariant& filter, const CodecVar
   return parts;
 }
 
+// How many of what a test runs over in every combination: a third where the tests are scaled down.
+int Fewer(int count) { return TestScale() < 1 ? count / 3 : count; }
+
 // Every combination; where the tests are scaled down a quarter of them, in which every two variants
 // of different parts still meet.
 std::vector<TableParts> AllParts() {
@@ -244,7 +247,7 @@ EntryMap RandomEntries(uint64_t seed, int count, std::string prefix, uint64_t ke
 }
 
 TEST_P(TableConformance, ManyVersionsStraddleBlocks) {
-  Open(RandomEntries(1, 400, "user", 40));
+  Open(RandomEntries(1, Fewer(400), "user", 40));
   CheckEverything();
   // Without a cache it is luck whether a seek's block is the one at hand.
   if (GetParam().table == &kFlatTable && GetParam().layout == "slotted" &&
@@ -254,7 +257,7 @@ TEST_P(TableConformance, ManyVersionsStraddleBlocks) {
 }
 
 TEST_P(TableConformance, SparseKeysWithALongCommonPrefix) {
-  Open(RandomEntries(2, 300, std::string(300, 'p'), 100'000));
+  Open(RandomEntries(2, Fewer(300), std::string(300, 'p'), 100'000));
   CheckEverything();
 }
 
@@ -272,7 +275,7 @@ TEST_P(TableConformance, BinaryKeysOfAllLengths) {
 }
 
 TEST_P(TableConformance, HeadsThatTieOverManyBlocks) {
-  EntryMap entries = RandomEntries(8, 300, "tied for longer than a head", 2000);
+  EntryMap entries = RandomEntries(8, Fewer(300), "tied for longer than a head", 2000);
   entries.emplace(EntryKey("a", MakeTag(1, EntryKind::kPut)), "no prefix is common");
   entries.emplace(EntryKey("z", MakeTag(1, EntryKind::kPut)), "last");
   Open(entries);
@@ -324,7 +327,7 @@ TEST_P(TableConformance, LargeKeysAndValues) {
   for (int i = 0; i < 6; ++i) {
     std::string key(i % 2 == 0 ? kMaxKeyBytes : 100, 'k');
     key.back() = static_cast<char>('a' + i);
-    std::string value(i % 3 == 0 ? Scaled(1u << 20) : 40'000, '\0');
+    std::string value(i % 3 == 0 ? Scaled(1u << 20) : Fewer(40'000), '\0');
     for (char& c : value) c = static_cast<char>(random.Below(16));
     entries.emplace(EntryKey(key, MakeTag(7, EntryKind::kPut)), value);
     entries.emplace(EntryKey("small" + std::to_string(i), MakeTag(9, EntryKind::kPut)), "v");

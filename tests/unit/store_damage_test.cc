@@ -159,8 +159,10 @@ TEST_P(DamageTest, EveryKindIsReportedWithTheFileOrHarmless) {
       noticed_here += noticed ? 1 : 0;
     }
     noticed_in_all += noticed_here;
-    // After a clean close nearly every byte matters; table files are padded here and there.
-    EXPECT_GE(noticed_here * 10, per_file * (IsSlot(path) ? 0 : 8)) << path;
+    // After a clean close nearly every byte matters; table files are padded here and there. A few
+    // damages prove nothing about how many.
+    if (per_file < 50 || IsSlot(path)) continue;
+    EXPECT_GE(noticed_here * 10, per_file * 8) << path;
   }
   std::printf("%llu damages, %llu reported, the others harmless\n",
               static_cast<unsigned long long>(damages),
