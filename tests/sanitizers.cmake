@@ -2,7 +2,7 @@
 # of the presets asan and tsan (target lsmlab_asan_tests, lsmlab_tsan_tests) and run by ctest of the
 # release build. Tests of the harness are left out: its headers would double the time to build.
 # To add a test, add its name. REQUIRES: no two of them share a test suite's name. These presets
-# compile eight files as one (a third of the time), so the private names of a library's files, and of
+# compile twelve files as one (a third of the time), so the private names of a library's files, and of
 # the tests here, differ from each other.
 set(LSMLAB_ASAN_TESTS
   async_test base_test cache_conformance_test catalog_conformance_test codec_conformance_test

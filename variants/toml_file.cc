@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 
 #define TOML_EXCEPTIONS 0
@@ -14,6 +13,7 @@
 #define TOML_ENABLE_WINDOWS_COMPAT 0
 #include <toml++/toml.h>
 
+#include "engine/base/real_text.h"
 #include "variants/nearest.h"
 
 namespace lsmlab {
@@ -24,11 +24,6 @@ constexpr int kMaxDepth = 16;
 
 std::string Origin(const std::string& file, const toml::source_region& source) {
   return file + ":" + std::to_string(source.begin.line);
-}
-
-std::string RealText(double value) {
-  char buffer[32];
-  return std::string(buffer, std::to_chars(buffer, buffer + sizeof buffer, value).ptr);
 }
 
 // Copies the parser's tree into ours.

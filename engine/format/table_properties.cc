@@ -56,7 +56,7 @@ void VisitFields(Properties& p, Visitor& v) {
   v.Number(1000, p.block_alignment);
 }
 
-struct Writer {
+struct PropertyWriter {
   std::string fields;
   uint64_t count = 0;
 
@@ -118,7 +118,7 @@ struct Reader {
 }  // namespace
 
 void EncodeTableProperties(const TableProperties& properties, std::string& out) {
-  Writer writer;
+  PropertyWriter writer;
   VisitFields(properties, writer);
   PutVarint64(out, writer.count);
   out += writer.fields;

@@ -6,6 +6,8 @@
 #include <limits>
 #include <system_error>
 
+#include "engine/base/real_text.h"
+
 namespace lsmlab {
 namespace {
 
@@ -31,12 +33,6 @@ std::string Quoted(std::string_view text) {
   }
   out += text.size() > kShown ? "...\"" : "\"";
   return out;
-}
-
-std::string RealText(double value) {
-  char buffer[32];
-  const auto end = std::to_chars(buffer, buffer + sizeof buffer, value);
-  return std::string(buffer, end.ptr);
 }
 
 std::string WithUnit(int64_t value, std::span<const Unit> units) {

@@ -4,17 +4,13 @@
 #include <charconv>
 #include <cmath>
 
+#include "engine/base/real_text.h"
 #include "variants/nearest.h"
 
 namespace lsmlab::harness {
 namespace {
 
 using Kind = TomlValue::Kind;
-
-std::string RealText(double value) {
-  char buffer[32];
-  return std::string(buffer, std::to_chars(buffer, buffer + sizeof buffer, value).ptr);
-}
 
 // "500ms", "1.5s", "5m".
 bool ParseSeconds(std::string_view text, double* seconds) {

@@ -1,6 +1,6 @@
 #include "harness/peers/config_view.h"
 
-#include <charconv>
+#include "engine/base/real_text.h"
 
 namespace lsmlab::harness {
 namespace {
@@ -29,11 +29,6 @@ std::string Durability(const SharedConditions& shared) {
   if (!shared.log) return "none";
   if (shared.sync == "group" || shared.sync == "every") return "power loss";
   return "process kill";
-}
-
-std::string RealText(double value) {
-  char buffer[32];
-  return std::string(buffer, std::to_chars(buffer, buffer + sizeof buffer, value).ptr);
 }
 
 }  // namespace

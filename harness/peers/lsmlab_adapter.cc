@@ -98,7 +98,7 @@ class LsmlabAdapter final : public StoreAdapter {
   std::unique_ptr<Store> store_;
 };
 
-Result<std::unique_ptr<StoreAdapter>> Open(const OpenRequest& request) {
+Result<std::unique_ptr<StoreAdapter>> OpenLsmlab(const OpenRequest& request) {
   StoreOptions options;
   options.path = request.path;
   options.composition = request.setup.composed.composition;
@@ -112,6 +112,6 @@ Result<std::unique_ptr<StoreAdapter>> Open(const OpenRequest& request) {
 }  // namespace
 
 const EngineInfo kLsmlabEngine = {
-    "lsmlab", "ours, in any composition of engine.* settings", {}, Open, true};
+    "lsmlab", "ours, in any composition of engine.* settings", {}, OpenLsmlab, true};
 
 }  // namespace lsmlab::harness

@@ -64,13 +64,17 @@ class NullAdapter final : public StoreAdapter {
   const std::vector<std::string> pool_;
 };
 
-Result<std::unique_ptr<StoreAdapter>> Open(const OpenRequest& request) {
+Result<std::unique_ptr<StoreAdapter>> OpenNull(const OpenRequest& request) {
   return std::unique_ptr<StoreAdapter>(std::make_unique<NullAdapter>(request.workload));
 }
 
 }  // namespace
 
 const EngineInfo kNullEngine = {
-    "null", "keeps nothing, returns ready records: what the driver itself costs", {}, Open, false};
+    "null",
+    "keeps nothing, returns ready records: what the driver itself costs",
+    {},
+    OpenNull,
+    false};
 
 }  // namespace lsmlab::harness

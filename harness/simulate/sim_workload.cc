@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "engine/base/real_text.h"
 #include "variants/nearest.h"
 
 namespace lsmlab::harness {
@@ -26,11 +27,6 @@ constexpr std::array<SizeUnit, 12> kSizeUnits = {{{"B", 1},
                                                   {"TiB", 0x1p40},
                                                   {"PiB", 0x1p50},
                                                   {"", 1}}};
-
-std::string PlainText(double value) {
-  char text[32];
-  return std::string(text, std::to_chars(text, text + sizeof text, value).ptr);
-}
 
 Status Refuse(std::string_view option, std::string_view text, const std::string& allowed) {
   return Status::InvalidArgument(std::string(option) + ": '" + Shown(text) +
@@ -80,7 +76,7 @@ Result<double> ParseNumber(std::string_view option, std::string_view text, doubl
   std::string_view rest = text;
   double value = 0;
   if (TakeNumber(&rest, &value) && rest.empty() && value >= min && value <= max) return value;
-  return Refuse(option, text, "a number from " + PlainText(min) + " to " + PlainText(max));
+  return Refuse(option, text, "a number from " + RealText(min) + " to " + RealText(max));
 }
 
 Status ParseDistribution(std::string_view option, std::string_view text, SimWorkload* workload) {

@@ -16,7 +16,7 @@
 namespace lsmlab::test {
 namespace {
 
-constexpr int kKeys = 400;
+constexpr int kDamagedKeys = 400;
 
 class DamageTest : public testing::TestWithParam<TestComposition> {
  protected:
@@ -36,7 +36,7 @@ class DamageTest : public testing::TestWithParam<TestComposition> {
     std::unique_ptr<Store> store = std::move(opened).value();
     Random random(11);
     for (uint64_t operation = 1; operation <= 900; ++operation) {
-      const std::string key = "key" + std::to_string(random.Below(kKeys));
+      const std::string key = "key" + std::to_string(random.Below(kDamagedKeys));
       if (random.OneIn(6)) {
         model_.Delete(operation, key);
         ASSERT_TRUE(store->Delete(key).ok());
@@ -80,7 +80,7 @@ class DamageTest : public testing::TestWithParam<TestComposition> {
     auto opened = Store::Open(OptionsOn(disk));
     if (!opened.ok()) return expect_named(opened.status());
     Store& store = *opened.value();
-    for (int i = 0; i < kKeys; ++i) {
+    for (int i = 0; i < kDamagedKeys; ++i) {
       const std::string key = "key" + std::to_string(i);
       std::string value;
       const Status status = store.Get(key, &value);
@@ -209,7 +209,7 @@ TEST_P(DamageTest, ALogThatWasNotClosedKeepsAPrefixOrReports) {
       bool found = false;
       for (uint64_t at = 900; at >= 700 && !found; --at) {
         found = true;
-        for (int key = 0; key < kKeys && found; ++key) {
+        for (int key = 0; key < kDamagedKeys && found; ++key) {
           const std::string name = "key" + std::to_string(key);
           std::string value;
           const Status status = opened.value()->Get(name, &value);

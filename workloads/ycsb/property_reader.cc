@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "engine/base/real_text.h"
 #include "workloads/ycsb/known_properties.h"
 
 namespace lsmlab::workloads {
@@ -16,12 +17,6 @@ bool ParseNumber(std::string_view text, T* value) {
   const char* end = text.data() + text.size();
   const auto [p, error] = std::from_chars(text.data(), end, *value);
   return error == std::errc() && p == end;
-}
-
-// The shortest text that reads back as the same number.
-std::string RealText(double value) {
-  char text[40];
-  return std::string(text, std::to_chars(text, text + sizeof text, value).ptr);
 }
 
 std::string Lower(std::string_view text) {
