@@ -85,7 +85,6 @@ class RunTest(ProgramTest):
                     if (o["workload"], o["phase"], o["block"]) == cell(r)[1:]]  # fmt: skip
             self.assertEqual(len({o["workload_digest"] for o in same}), 1)
             self.assertEqual({o["seed"] for o in same}, {42 + r["block"]})
-        self.good("report", out)
 
     def test_resume_does_what_is_missing_and_repeats_nothing(self):
         out = self.path("out")
@@ -112,7 +111,7 @@ class RunTest(ProgramTest):
 
     def test_copied_load_is_done_once_and_runs_as_a_fresh_one(self):
         out = self.path("out")
-        text = self.good("run", self.write("copied.toml", COPIED), "--out", out)
+        text = self.good("run", self.write("copied.toml", COPIED), "--out", out, "--no-report")
         self.assertIn(f"{COPIED_RUNS} runs done", text)
         self.assertFalse(os.path.exists(os.path.join(out, "work")), "stores must be gone")
         records = self.records(out)
@@ -185,6 +184,14 @@ class RunTest(ProgramTest):
         self.assertEqual(self.listing(out), before)
         self.bad(2, "run", other, "--out", self.path("new"), "--resume", says=["nothing to resume"])
         self.assertFalse(os.path.exists(self.path("new")))
+
+    def test_report_is_made_from_the_records_alone(self):
+        out = self.path("out")
+        text = LONG.replace("operationcount = 0", "operationcount = 1000")
+        self.good("run", self.write("short.toml", text), "--out", out, "--no-report")
+        self.assertFalse(os.path.exists(os.path.join(out, "report.html")))
+        self.good("report", out)
+        self.assertTrue(os.path.exists(os.path.join(out, "report.html")))
 
     def test_interrupt_ends_cleanly_and_resume_goes_on(self):
         out = self.path("out")

@@ -108,7 +108,7 @@ TEST_F(StoreRotationTest, FifoDropsByAgeWithoutAnyWrite) {
 
 // Timers that fire at any moment, between any two steps.
 TEST_F(StoreRotationTest, AnyMomentWillDo) {
-  for (uint64_t seed = 1; seed <= std::max<uint64_t>(3, Scaled(20)); ++seed) {
+  for (uint64_t seed = 1; seed <= std::max<uint64_t>(3, Scaled(8)); ++seed) {
     Open({{"engine.memtable.max_age", "1s"},
           {"engine.executor.variant", "inline"},
           {"engine.executor.seed", std::to_string(seed)}});
