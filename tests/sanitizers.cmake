@@ -18,10 +18,10 @@ set(LSMLAB_ASAN_SCALE 0.05)
 set(LSMLAB_TSAN_SCALE 0.04)
 # Left out of the run: long simulations of decisions without any memory to get wrong, and for the
 # thread sanitizer what one thread does alone.
-set(long_ones "OutputCut.*:*AlignedOutputs*:*SnapshotOfManyTables*:*MonkeySearches*")
+set(long_ones "OutputCut.*:*AlignedOutputs*:*SnapshotOfManyTables*:*MonkeySearches*:CoveringArray.*")
 set(LSMLAB_ASAN_SKIPPED "LeveledModel.*:PolicyShapes.*:*PolicyModel.*:${long_ones}")
 set(LSMLAB_TSAN_SKIPPED
-  "*ModelTest.*_inline:*/MemtableConformance.*:Arena.*:*/DamageTest.*:*KeysAndValuesUpToTheLimits*:${long_ones}")
+  "*ModelTest.*_inline:*/MemtableConformance.*:Arena.*:Covering*:*/DamageTest.*:*KeysAndValuesUpToTheLimits*:${long_ones}")
 
 function(lsmlab_sanitizer_program name)
   set(sources "")

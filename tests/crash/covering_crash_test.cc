@@ -1,0 +1,70 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "tests/crash/crash_workload.h"
+#include "tests/support/composition_space.h"
+#include "tests/support/test_scale.h"
+
+// Power loss and process death in one history on every row of the pairwise covering array.
+namespace lsmlab::test {
+namespace {
+
+// A round is another history on all rows, with so many moments in each.
+constexpr uint64_t kMomentsPerRound = 2;
+
+// The row as the crash workload can run it: one shard on the simulated disk, by one caller, and
+// nothing that depends on the time of day, so that a run can be repeated.
+CrashRun CrashRunOf(TestComposition row) {
+  CrashRun run;
+  Settings kept;
+  for (auto& [name, text] : row.changes) {
+    if (name == "engine.wal.sync") {
+      run.sync = text;
+    } else if (!name.starts_with("engine.executor.") && !name.starts_with("engine.partitioner.") &&
+               name != "engine.memtable.max_age" && name != "engine.compaction.delete_ttl") {
+      kept.emplace_back(std::move(name), std::move(text));
+    }
+  }
+  row.changes = std::move(kept);
+  run.composition = std::move(row);
+  return run;
+}
+
+TEST(CoveringCrash, EveryRowLeavesAPrefixOfTheWrites) {
+  const auto& [space, array] = CoveringCompositions();
+  uint64_t points = 0;
+  const auto rounds = std::max<uint64_t>(1, static_cast<uint64_t>(TestScale() / 2));
+  const uint64_t moments = Scaled(kMomentsPerRound) / rounds;
+  // Under a sanitizer every fourth row.
+  const size_t step = TestScale() < 1 ? 4 : 1;
+  for (uint64_t round = 0; round < rounds; ++round) {
+    for (size_t i = 0; i < array.rows.size(); i += step) {
+      CrashRun run =
+          CrashRunOf(space.CompositionOf(array.rows[i], "covering row " + std::to_string(i)));
+      run.seed = TestSeed(round + 1);
+      run.writes = round % 2 == 0 ? 100 : 250;
+      CrashWorkload whole(run);
+      Status status = whole.Run();
+      ASSERT_TRUE(status.ok()) << run.composition.name << ": " << status.ToString();
+      run.every = std::max<uint64_t>(1, whole.disk().steps() / std::max<uint64_t>(1, moments));
+      CrashWorkload workload(run);
+      status = workload.Run();
+      ASSERT_TRUE(status.ok()) << run.composition.name << ": " << status.ToString();
+      for (const Moment& moment : workload.moments()) {
+        for (int mode = 0; mode < kCrashModes; ++mode) {
+          const uint64_t damage =
+              (round * array.rows.size() + i) * kCrashModes + moment.step + mode;
+          status = CheckCrash(workload, moment, static_cast<CrashMode>(mode), damage,
+                              damage % 8 == 0 ? 1 : 0, &points);
+          EXPECT_TRUE(status.ok()) << status.ToString();
+        }
+      }
+    }
+  }
+  std::printf("crash points checked on %zu rows: %llu\n", (array.rows.size() + step - 1) / step,
+              static_cast<unsigned long long>(points));
+}
+
+}  // namespace
+}  // namespace lsmlab::test
