@@ -72,6 +72,7 @@ class TableHome {
     SettingBag cache;
     cache.Set("bytes", static_cast<int64_t>(parts.cache_bytes));
     cache.Set("shards", parts.shards);
+    cache.Set("pin_share", 0.5);
     cache_ = parts.cache->make(cache);
     environment_.io = &io_;
     environment_.cache = cache_.get();

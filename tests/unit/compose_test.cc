@@ -195,6 +195,18 @@ TEST(Validity, RefusesFiltersThatCannotWork) {
   EXPECT_EQ(ErrorOf({prefix, {"engine.filter.prefix_bytes", "8", "x.toml:6", 0}}), "accepted");
 }
 
+TEST(Validity, ACacheThatKeepsNothingPinsNothing) {
+  const Assignment pin = {"engine.cache.pin", "metadata+level0", "x.toml:7", 0};
+  for (const char* cache : {"lru", "clock", "s3-fifo", "swizzled"}) {
+    EXPECT_EQ(ErrorOf({pin, {"engine.cache.variant", cache, "a", 0}}), "accepted");
+  }
+  const std::string error = ErrorOf({pin, {"engine.cache.variant", "none", "a", 0}});
+  EXPECT_NE(error.find("x.toml:7: engine.cache.pin = 'metadata+level0' is refused: "
+                       "engine.cache.variant is 'none'"),
+            std::string::npos)
+      << error;
+}
+
 TEST(Validity, TableSettingsThatGoTogether) {
   const std::string error = ErrorOf({{"engine.table.block.search", "interpolation", "x:3", 0}});
   EXPECT_NE(error.find("x:3: engine.table.block.search = 'interpolation' is refused"),
