@@ -60,6 +60,12 @@ constexpr ValidityRule kRules[] = {
        return TableHas(c, "block.search", "interpolation") &&
               TableHas(c, "block.layout", "restarts");
      }},
+    {"engine.table.index.entries",
+     "'hash' knows at which byte an entry starts, which says nothing in "
+     "engine.table.block.layout 'restarts'; allowed with it is 'none'",
+     [](const Composition& c) {
+       return TableHas(c, "index.entries", "hash") && TableHas(c, "block.layout", "restarts");
+     }},
     {"engine.cache.pin",
      "engine.cache.variant is 'none', which keeps no block at all; allowed with it is 'none'",
      [](const Composition& c) {

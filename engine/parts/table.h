@@ -9,6 +9,7 @@
 
 #include "engine/async/task.h"
 #include "engine/base/epoch.h"
+#include "engine/base/memory_budget.h"
 #include "engine/base/status.h"
 #include "engine/format/entry.h"
 #include "engine/format/file_writer.h"
@@ -75,6 +76,9 @@ struct TableEnvironment {
   Io* io = nullptr;
   BlockCache* cache = nullptr;
   TablePins pins;
+  // For what open tables keep in memory beyond what reading them needs; each variant's settings say
+  // how much that may be.
+  std::shared_ptr<MemoryBudget> optional_memory = std::make_shared<MemoryBudget>();
   SettingBag settings;  // of the table part
   SettingBag filter_settings;
   const FilterVariant* filter = nullptr;                      // for new tables

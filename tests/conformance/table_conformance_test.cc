@@ -46,6 +46,7 @@ std::vector<TableParts> AllParts() {
           if (turn % 10 == 4 || turn % 10 == 8) all.back().block_alignment = "page";
           if (turn % 4 == 1) all.back().block_search = "hash";
           if (turn % 4 == 3 && layout == 1) all.back().block_search = "interpolation";
+          if (turn % 2 == 0 && layout == 1) all.back().entry_index = "hash";
         }
       }
     }

@@ -215,6 +215,13 @@ TEST(Validity, TableSettingsThatGoTogether) {
   EXPECT_EQ(ErrorOf({{"engine.table.block.search", "interpolation", "a", 0},
                      {"engine.table.block.layout", "slotted", "a", 0}}),
             "accepted");
+  const Assignment entries = {"engine.table.index.entries", "hash", "x:4", 0};
+  EXPECT_NE(ErrorOf({entries}).find("x:4: engine.table.index.entries = 'hash' is refused"),
+            std::string::npos);
+  EXPECT_EQ(ErrorOf({entries, {"engine.table.block.layout", "slotted", "a", 0}}), "accepted");
+  EXPECT_NE(ErrorOf({entries, {"engine.table.variant", "partitioned", "a", 0}})
+                .find("is a setting of flat"),
+            std::string::npos);
   for (const char* size : {"4KiB", "6KiB"}) {
     const std::string pages = ErrorOf({{"engine.table.variant", "partitioned", "a", 0},
                                        {"engine.table.block.alignment", "page", "a", 0},
