@@ -46,6 +46,8 @@ std::vector<std::pair<std::string_view, double>> StatsAsList(const StoreStats& s
       {"cache_evictions", s.cache_evictions},
       {"cache_bytes", s.cache_bytes},
       {"cache_capacity_bytes", s.cache_capacity_bytes},
+      {"cache_pinned_bytes", s.cache_pinned_bytes},
+      {"cache_pins_refused", s.cache_pins_refused},
       {"block_reads", s.block_reads},
       {"block_read_bytes", s.block_read_bytes},
       {"value_reads", s.value_reads},

@@ -31,6 +31,8 @@ struct StoreStats {
   uint64_t filter_probes = 0, filter_negatives = 0, filter_false_positives = 0;
   uint64_t cache_hits = 0, cache_misses = 0, cache_inserts = 0, cache_evictions = 0;
   uint64_t cache_bytes = 0, cache_capacity_bytes = 0;
+  uint64_t cache_pinned_bytes = 0;  // part of cache_bytes
+  uint64_t cache_pins_refused = 0;  // blocks that cache.pin_share had no room for
   uint64_t block_reads = 0, block_read_bytes = 0;
   uint64_t value_reads = 0, value_read_bytes = 0;  // from value files, for readers
   // State.

@@ -60,6 +60,17 @@ constexpr ValidityRule kRules[] = {
        return TableHas(c, "block.search", "interpolation") &&
               TableHas(c, "block.layout", "restarts");
      }},
+    {"engine.table.index.entries",
+     "'hash' knows at which byte an entry starts, which says nothing in "
+     "engine.table.block.layout 'restarts'; allowed with it is 'none'",
+     [](const Composition& c) {
+       return TableHas(c, "index.entries", "hash") && TableHas(c, "block.layout", "restarts");
+     }},
+    {"engine.cache.pin",
+     "engine.cache.variant is 'none', which keeps no block at all; allowed with it is 'none'",
+     [](const Composition& c) {
+       return c.cache.variant->name == "none" && c.cache.settings.Choice("pin") != "none";
+     }},
     {"engine.values.variant",
      "engine.compaction.variant is 'fifo', whose max_size counts the bytes of tables; "
      "allowed with it is 'inline'",

@@ -37,6 +37,9 @@ struct Block {
   // leads to many other blocks. At most kHighestBlockPriority; set before the block is shared.
   uint8_t priority = 0;
   uint8_t spared = 0;  // the cache's, under its lock: how many of these times are over
+  // Set before the block is shared: the cache is asked to keep it, see BlockCache. From Insert on
+  // the cache's, under its lock: whether it does.
+  bool pin = false;
   uint32_t size = 0;
   uint32_t charge = 0;          // bytes of memory this block really takes
   uint32_t cache_position = 0;  // the cache's, under its lock
@@ -86,7 +89,8 @@ class BlockRef {
 };
 
 // One per block, in the array of the table that owns it. What it holds belongs to the cache variant
-// (`swizzled`: the pointer to the cached block or null; `lru`, `none`: unused).
+// (`swizzled`: the pointer to the cached block or null; others: the offset of a block that Unpin or
+// Forget may have to find).
 struct BlockSlot {
   std::atomic<uint64_t> word{0};
 };

@@ -15,7 +15,10 @@
 // Block cache: keeps blocks in memory within a budget. Variants: `none`, `lru` and `s3-fifo`
 // (sharded, mutex), `clock` (no lock for hits), `swizzled` (the table's own slot points straight at
 // the block; CLOCK eviction; no search at all).
-// All keep blocks of a higher priority (Block::priority) for longer.
+// All keep blocks of a higher priority (Block::priority) for longer, and those that are pinned
+// (Block::pin) until their table lets go of them or goes away. What is pinned is charged like
+// everything else and bounded: by the share cache.pin_share of cache.bytes, in each shard of the
+// cache. Beyond it a block that asks to be pinned is kept like any other, and counted.
 // Hot: TryPin is one virtual call per block touched, unless swizzled_slots() lets the table look
 // into its slot itself.
 //
@@ -25,6 +28,8 @@ namespace lsmlab {
 
 struct CacheCounters {
   uint64_t hits = 0, misses = 0, inserts = 0, evictions = 0, charge_bytes = 0, blocks = 0;
+  uint64_t pinned_bytes = 0;  // part of charge_bytes
+  uint64_t pins_refused = 0;  // blocks that found no room among the pinned ones
 };
 
 class BlockCache {
@@ -46,6 +51,10 @@ class BlockCache {
   // evict others. A block larger than the cache, or a cache that is full of pinned blocks, is
   // returned uncached.
   virtual BlockRef Insert(BlockSlot& slot, const BlockId& id, BlockRef block) = 0;
+
+  // From now on the blocks of these slots are evicted like others. Safe beside readers and beside
+  // Insert of other slots; one of these slots under way may or may not be met.
+  virtual void Unpin(std::span<BlockSlot> slots, uint64_t file) noexcept = 0;
 
   // The table that owns these slots is going away: forget its blocks. REQUIRES: no reader can reach
   // the slots any more; ENSURES: the cache does not touch them again.

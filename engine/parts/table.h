@@ -9,6 +9,7 @@
 
 #include "engine/async/task.h"
 #include "engine/base/epoch.h"
+#include "engine/base/memory_budget.h"
 #include "engine/base/status.h"
 #include "engine/format/entry.h"
 #include "engine/format/file_writer.h"
@@ -62,10 +63,22 @@ struct TableBuildContext {
   std::string catalog_mark;
 };
 
+// Which blocks tables ask the cache to pin: data blocks, and those of index and filter that are in
+// the cache at all.
+struct TablePins {
+  bool metadata = false;
+  bool level0_metadata = false;
+  bool level0_data = false;
+};
+
 // What builders and readers of one store share. Outlives every table.
 struct TableEnvironment {
   Io* io = nullptr;
   BlockCache* cache = nullptr;
+  TablePins pins;
+  // For what open tables keep in memory beyond what reading them needs; each variant's settings say
+  // how much that may be.
+  std::shared_ptr<MemoryBudget> optional_memory = std::make_shared<MemoryBudget>();
   SettingBag settings;  // of the table part
   SettingBag filter_settings;
   const FilterVariant* filter = nullptr;                      // for new tables
@@ -163,6 +176,9 @@ class Table {
   // Offers the cache what the table's builder has kept, so that it need not be read from the
   // device. REQUIRES: the blocks are this table's; nobody else uses the table yet.
   virtual void FillCache(std::vector<KeptBlock> blocks) const {}
+  // Says in which level of the tree the table stands from now on; before the first call it is none
+  // of its own. What is pinned depends on it. One caller at a time.
+  virtual void SetLevel(uint32_t level) const noexcept {}
 
   virtual const TableProperties& properties() const noexcept = 0;
   virtual uint64_t file_bytes() const noexcept = 0;

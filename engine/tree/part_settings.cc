@@ -47,6 +47,17 @@ constexpr SettingSpec kCodecRows[] = {
      "empty: the variant on every level"},
 };
 
+constexpr SettingSpec kCacheRows[] = {
+    {"pin", SettingType::kChoice, "none", 0, 0,
+     "none|metadata|level0-metadata|level0|metadata+level0",
+     "blocks that stay once they are cached, for as long as their table lives: partitions of index "
+     "and filter (of partitioned tables; flat ones keep theirs beside the cache), of all tables or "
+     "of those of level 0; level0 = these and the data blocks of level 0"},
+    {"pin_share", SettingType::kReal, "0.5", 0, 0.9, "",
+     "part of cache.bytes, in each of its shards, that pinned blocks may take; more are kept as "
+     "other blocks are"},
+};
+
 constexpr SettingSpec kCompactionRows[] = {
     {"start", SettingType::kChoice, "automatic", 0, 0, "automatic|signalled",
      "who starts compactions: automatic = the store as soon as one is owed, signalled = the "
@@ -62,6 +73,7 @@ const std::span<const SettingSpec> kWal{kWalRows};
 const std::span<const SettingSpec> kTable{kTableRows};
 const std::span<const SettingSpec> kFilter{kFilterRows};
 const std::span<const SettingSpec> kCodec{kCodecRows};
+const std::span<const SettingSpec> kCache{kCacheRows};
 const std::span<const SettingSpec> kCompaction{kCompactionRows};
 
 }  // namespace lsmlab::part_settings

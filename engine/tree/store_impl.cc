@@ -264,6 +264,8 @@ StoreStats StoreImpl::Stats() const {
   stats.cache_evictions = cache.evictions;
   stats.cache_bytes = cache.charge_bytes;
   stats.cache_capacity_bytes = cache_->capacity_bytes();
+  stats.cache_pinned_bytes = cache.pinned_bytes;
+  stats.cache_pins_refused = cache.pins_refused;
   const IoCounters blocks = io_->Counters(IoSite::kBlockRead);
   stats.block_reads = blocks.reads;
   stats.block_read_bytes = blocks.read_bytes;

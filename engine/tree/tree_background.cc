@@ -195,6 +195,7 @@ Version* Tree::NextVersion(const VersionEdit& edit, const std::vector<TableHandl
     const auto again = std::find_if(edit.added.begin(), edit.added.end(),
                                     [file](const TableEntry& e) { return e.file == file; });
     if (again != edit.added.end()) {
+      placed.table->table().SetLevel(again->level);
       tables.push_back({placed.table, again->level, again->run});
     } else if (removed) {
       placed.table->obsolete.store(true, std::memory_order_release);

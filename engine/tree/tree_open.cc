@@ -83,6 +83,10 @@ void Tree::SetUpTableEnvironment() {
   const Composition& c = *env_.composition;
   table_env_.io = env_.io;
   table_env_.cache = env_.cache;
+  const std::string& pin = c.cache.settings.Choice("pin");
+  table_env_.pins.metadata = pin.starts_with("metadata");
+  table_env_.pins.level0_data = pin.ends_with("level0");
+  table_env_.pins.level0_metadata = pin.starts_with("level0");
   table_env_.settings = c.table.settings;
   table_env_.filter = c.filter.variant;
   table_env_.filter_settings = c.filter.settings;
@@ -122,6 +126,7 @@ Task<Result<TableHandle*>> Tree::OpenTable(TableEntry entry) {
   auto table = co_await env_.composition->table.variant->open(table_env_, std::move(file).value(),
                                                               cache_file, entry.id);
   if (!table.ok()) co_return table.status();
+  table.value()->SetLevel(entry.level);
   co_return new TableHandle(std::move(entry), std::move(table).value(), std::move(path), doomed_);
 }
 

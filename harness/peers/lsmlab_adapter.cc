@@ -8,10 +8,10 @@ namespace lsmlab::harness {
 namespace {
 
 // Statistics that describe a moment; everything else in StatsAsList only grows.
-constexpr std::array<std::string_view, 11> kGauges = {
-    "cache_bytes",        "cache_capacity_bytes", "table_bytes",           "tables",
-    "pinned_bytes",       "memtable_bytes",       "value_files",           "value_bytes",
-    "value_record_bytes", "value_live_bytes",     "live_entries_estimate",
+constexpr std::array<std::string_view, 12> kGauges = {
+    "cache_bytes", "cache_capacity_bytes", "cache_pinned_bytes", "table_bytes",
+    "tables",      "pinned_bytes",         "memtable_bytes",     "value_files",
+    "value_bytes", "value_record_bytes",   "value_live_bytes",   "live_entries_estimate",
 };
 
 class LsmlabSession final : public StoreSession {

@@ -38,6 +38,11 @@ TableParts Fast() {
   parts.cache = &kSwizzledCache;
   return parts;
 }
+TableParts Indexed() {
+  TableParts parts = Fast();
+  parts.entry_index = "hash";
+  return parts;
+}
 TableParts Textbook() {
   TableParts parts;
   parts.restart_interval = 16;
@@ -81,9 +86,11 @@ struct Fixture {
 };
 
 Fixture& Of(int which) {
-  static std::unique_ptr<Fixture> fixtures[2];
+  static std::unique_ptr<Fixture> fixtures[3];
   if (fixtures[which] == nullptr) {
-    fixtures[which] = std::make_unique<Fixture>(which == 0 ? Fast() : Textbook());
+    fixtures[which] = std::make_unique<Fixture>(which == 0   ? Fast()
+                                                : which == 1 ? Textbook()
+                                                             : Indexed());
   }
   return *fixtures[which];
 }
@@ -222,11 +229,12 @@ void Build(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(keys.size()));
 }
 
-// Argument 0: slotted, blocked-bloom, swizzled. 1: restarts 16, bloom, lru.
-BENCHMARK(GetHit)->Arg(0)->Arg(1);
-BENCHMARK(GetHitIsolated)->Arg(0)->Arg(1);
-BENCHMARK(GetMiss)->Arg(0)->Arg(1);
-BENCHMARK(GetMissIsolated)->Arg(0)->Arg(1);
+// Argument 0: slotted, blocked-bloom, swizzled. 1: restarts 16, bloom, lru. 2: as 0, with a hash
+// index over the entries.
+BENCHMARK(GetHit)->Arg(0)->Arg(1)->Arg(2);
+BENCHMARK(GetHitIsolated)->Arg(0)->Arg(1)->Arg(2);
+BENCHMARK(GetMiss)->Arg(0)->Arg(1)->Arg(2);
+BENCHMARK(GetMissIsolated)->Arg(0)->Arg(1)->Arg(2);
 BENCHMARK(SeekRandom)->Arg(0)->Arg(1);
 BENCHMARK(SeekIsolated)->Arg(0)->Arg(1);
 BENCHMARK(NextHot)->Arg(0)->Arg(1);

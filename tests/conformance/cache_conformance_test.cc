@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -22,6 +23,7 @@ SettingBag Bag(int64_t bytes, int64_t shards) {
   SettingBag bag;
   bag.Set("bytes", bytes);
   bag.Set("shards", shards);
+  bag.Set("pin_share", 0.5);
   return bag;
 }
 
@@ -52,6 +54,28 @@ class CacheConformance : public testing::TestWithParam<const CacheVariant*> {
     EpochDrain();
   }
   BlockRef Insert(size_t i) { return cache_->Insert(slots_[i], IdOf(1, i), MakeBlock(IdOf(1, i))); }
+  BlockRef InsertPinned(size_t i) {
+    BlockRef block = MakeBlock(IdOf(1, i));
+    block->pin = true;
+    return cache_->Insert(slots_[i], IdOf(1, i), std::move(block));
+  }
+  // How many of the blocks are there, without renewing them.
+  size_t Held(size_t begin, size_t end) {
+    size_t held = 0;
+    const ReadGuard guard;
+    for (size_t i = begin; i < end; ++i) {
+      held += cache_->Peek(slots_[i], IdOf(1, i), guard) != nullptr;
+    }
+    return held;
+  }
+  // Many times the cache, each block used twice.
+  void InsertOthers(size_t begin, size_t end) {
+    for (size_t i = begin; i < end; ++i) {
+      (void)Insert(i);
+      for (int uses = 0; uses < 2; ++uses) (void)Cached(i);
+      ASSERT_LE(cache_->Counters().charge_bytes, cache_->capacity_bytes());
+    }
+  }
   bool Cached(size_t i) {
     const ReadGuard guard;
     Block* block = cache_->TryPin(slots_[i], IdOf(1, i), guard);
@@ -127,6 +151,52 @@ TEST_P(CacheConformance, APriorityKeepsABlockForLonger) {
     for (int uses = 0; uses < 2; ++uses) (void)Cached(i);
   }
   EXPECT_EQ(held(0), 0u);
+}
+
+TEST_P(CacheConformance, APinnedBlockStaysUntilItIsLetGo) {
+  Make(512 << 10, 1, 4000);
+  for (size_t i = 0; i < 20; ++i) (void)InsertPinned(i);
+  EXPECT_EQ(cache_->Counters().pinned_bytes, keeps() ? cache_->Counters().charge_bytes : 0u);
+  for (size_t i = 0; i < 20; i += 3) (void)Cached(i);
+  InsertOthers(20, 2000);
+  EXPECT_EQ(Held(0, 20), keeps() ? 20u : 0u);
+  const uint64_t pinned = cache_->Counters().pinned_bytes;
+  cache_->Unpin(std::span(slots_).first(10), 1);
+  cache_->Unpin(std::span(slots_).subspan(100, 50), 1);  // never were
+  EXPECT_EQ(cache_->Counters().pinned_bytes, pinned / 2);
+  EXPECT_EQ(Held(0, 20), keeps() ? 20u : 0u) << "it goes when its turn comes";
+  InsertOthers(2000, 4000);
+  EXPECT_EQ(Held(0, 10), 0u);
+  EXPECT_EQ(Held(10, 20), keeps() ? 10u : 0u);
+  EXPECT_EQ(cache_->Counters().pins_refused, 0u);
+  cache_->Forget(slots_, 1);
+  EXPECT_EQ(Held(0, 4000), 0u);
+  EXPECT_EQ(cache_->Counters().pinned_bytes, 0u);
+  EXPECT_EQ(cache_->Counters().charge_bytes, 0u);
+}
+
+TEST_P(CacheConformance, PinnedBlocksTakeNoMoreThanTheirShare) {
+  Make(512 << 10, 1, 2000);
+  const uint64_t charge = MakeBlock(IdOf(1, 0))->charge;
+  const uint64_t most = (256 << 10) / charge;
+  for (size_t i = 0; i < 100; ++i) (void)InsertPinned(i);
+  CacheCounters counters = cache_->Counters();
+  EXPECT_EQ(counters.pinned_bytes, keeps() ? most * charge : 0u);
+  EXPECT_EQ(counters.pins_refused, keeps() ? 100 - most : 0u);
+  EXPECT_EQ(counters.blocks, keeps() ? 100u : 0u) << "the others are cached all the same";
+  InsertOthers(100, 1500);
+  EXPECT_EQ(Held(0, 100), keeps() ? most : 0u) << "and go like others";
+  // More than is left beside the pinned ones: not cached, and nothing pinned goes for it.
+  const BlockRef large =
+      cache_->Insert(slots_[1600], IdOf(1, 1600), MakeBlock(IdOf(1, 1600), 300 << 10));
+  EXPECT_TRUE(Holds(*large.get(), IdOf(1, 1600)));
+  EXPECT_EQ(Held(1600, 1601), 0u);
+  EXPECT_EQ(Held(0, 100), keeps() ? most : 0u);
+  // What is let go makes room for others to be pinned.
+  cache_->Unpin(std::span(slots_).first(10), 1);
+  (void)InsertPinned(1700);
+  InsertOthers(1701, 2000);
+  EXPECT_EQ(Held(1700, 1701), keeps() ? 1u : 0u);
 }
 
 TEST_P(CacheConformance, WhatIsUsedStays) {
@@ -229,8 +299,13 @@ TEST_P(CacheConformance, ReadersLoadersAndEvictionAtOnce) {
             if (random.OneIn(4)) ref = BlockRef::Share(block);
           }
         }
-        if (!ref) ref = cache_->Insert(slots_[i], id, MakeBlock(id));
+        if (!ref) {
+          ref = MakeBlock(id);
+          ref->pin = random.OneIn(8);
+          ref = cache_->Insert(slots_[i], id, std::move(ref));
+        }
         ASSERT_TRUE(Holds(*ref.get(), id));
+        if (random.OneIn(64)) cache_->Unpin(slots_, 1);
         if (random.OneIn(8)) kept[random.Below(4)] = ref;
       }
     });
@@ -239,6 +314,9 @@ TEST_P(CacheConformance, ReadersLoadersAndEvictionAtOnce) {
   stop = true;
   for (std::thread& thread : threads) thread.join();
   EXPECT_LE(cache_->Counters().charge_bytes, cache_->capacity_bytes());
+  EXPECT_LE(cache_->Counters().pinned_bytes, cache_->capacity_bytes() / 2);
+  cache_->Unpin(slots_, 1);
+  EXPECT_EQ(cache_->Counters().pinned_bytes, 0u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Caches, CacheConformance, test::Registered(CacheVariants()),

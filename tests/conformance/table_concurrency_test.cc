@@ -26,6 +26,7 @@ struct Choice {
   const char* layout;
   const FilterVariant* filter;
   const CacheVariant* cache;
+  const char* entry_index = "none";
 };
 
 class TableThreads : public testing::TestWithParam<Choice> {
@@ -37,6 +38,7 @@ class TableThreads : public testing::TestWithParam<Choice> {
     parts.filter = GetParam().filter;
     parts.cache = GetParam().cache;
     parts.codec = &kLz4Codec;
+    parts.entry_index = GetParam().entry_index;
     parts.block_bytes = 1024;
     parts.cache_bytes = cache_bytes;
     return parts;
@@ -148,6 +150,8 @@ INSTANTIATE_TEST_SUITE_P(Parts, TableThreads,
                                                 &kBlockedBloomFilter, &kSwizzledCache},
                                          Choice{"restarts", &kFlatTable, "restarts", &kBloomFilter,
                                                 &kLruCache},
+                                         Choice{"entry_index", &kFlatTable, "slotted",
+                                                &kBlockedBloomFilter, &kSwizzledCache, "hash"},
                                          Choice{"partitioned", &kPartitionedTable, "slotted",
                                                 &kBlockedBloomFilter, &kSwizzledCache}),
                          [](const auto& choice) { return std::string(choice.param.name); });

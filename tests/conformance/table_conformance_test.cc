@@ -49,6 +49,7 @@ std::vector<TableParts> AllParts() {
           if (turn % 10 == 4 || turn % 10 == 8) all.back().block_alignment = "page";
           if (turn % 4 == 1) all.back().block_search = "hash";
           if (turn % 4 == 3 && layout == 1) all.back().block_search = "interpolation";
+          if (turn % 2 == 0 && layout == 1) all.back().entry_index = "hash";
         }
       }
     }
@@ -496,6 +497,59 @@ void TableCaching::CheckKept(const TableVariant& variant) {
     EXPECT_LT(cached, model.size() * 6 / 10) << "what was not kept is not there";
   }
   EXPECT_EQ(table->block_reads(), 0u);
+}
+
+// Blocks of level 0, and partitions wherever they are, need no second read; until the table leaves
+// level 0 or goes away.
+TEST_P(TableCaching, WhatIsPinnedFollowsTheLevel) {
+  for (const TableVariant* variant : TableVariants()) {
+    TableParts parts;
+    parts.table = variant;
+    parts.cache = GetParam();
+    parts.cache_bytes = 256 << 10;
+    parts.shards = 1;
+    TableHome home(parts);
+    home.environment().pins.metadata = true;
+    home.environment().pins.level0_data = true;
+    const EntryMap model = RandomEntries(15, 800, "user", 1'000'000);
+    home.Build("t", model);
+    const auto read_all = [&](const Table& table) {
+      for (const auto& [key, value] : model) {
+        LookupFold fold(kMaxSequence);
+        TableReadCounters counters;
+        TableHome::Must(Finish(table.Get(LookupKey(key.first, kMaxSequence), fold, counters)));
+      }
+    };
+    const auto pinned = [&home] { return home.cache().Counters().pinned_bytes; };
+    const bool keeps = GetParam() != &kNoCache;
+    const uint64_t partitions = keeps && variant == &kPartitionedTable ? 1 : 0;
+    auto deep = std::move(home.Open("t")).value();
+    deep->SetLevel(3);
+    read_all(*deep);
+    const uint64_t metadata = pinned();
+    EXPECT_EQ(metadata > 0, partitions > 0) << variant->name;
+    auto top = std::move(home.Open("t")).value();
+    top->SetLevel(0);
+    read_all(*top);
+    const uint64_t reads = top->block_reads();
+    EXPECT_EQ(pinned() > 2 * metadata, keeps) << variant->name;
+    for (int i = 0; i < 4; ++i) {
+      auto other = std::move(home.Open("t")).value();
+      read_all(*other);
+    }
+    read_all(*top);
+    if (keeps) {
+      EXPECT_EQ(top->block_reads(), reads) << variant->name;
+    }
+    top->SetLevel(1);
+    EXPECT_EQ(pinned(), 2 * metadata) << variant->name;
+    deep->SetLevel(4);
+    top.reset();
+    EXPECT_EQ(pinned(), metadata) << variant->name;
+    deep.reset();
+    EXPECT_EQ(pinned(), 0u) << variant->name;
+    EXPECT_EQ(home.cache().Counters().pins_refused, 0u);
+  }
 }
 
 // Full blocks of 4 KiB take a page of memory and no more, kept by the builder or read.

@@ -29,6 +29,8 @@ struct WalCase {
   std::string sync = "none";
 
   bool has_slots() const { return variant->name == "ring"; }
+  // Both ways of making slots, one with each way of syncing.
+  bool prewritten() const { return sync == "group"; }
   friend void PrintTo(const WalCase& c, std::ostream* out) { *out << c.variant->name << c.sync; }
 };
 
@@ -65,6 +67,7 @@ inline std::unique_ptr<Wal> MakeWal(Io& io, const WalCase& c) {
   if (c.has_slots()) {
     bag.Set("segment_size", static_cast<int64_t>(kSlotBytes));
     bag.Set("segments", int64_t{3});
+    bag.Set("prewrite", std::string(c.prewritten() ? "open" : "need"));
   }
   WalEnvironment environment;
   environment.io = &io;

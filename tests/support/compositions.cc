@@ -169,6 +169,16 @@ std::vector<TestComposition> OnePartVariations() {
                    "",
                    {{"engine.cache.variant", variant}, {"engine.cache.fill_by", "writes"}}});
   }
+  all.push_back({"partitioned_pinned",
+                 "",
+                 {{"engine.table.variant", "partitioned"},
+                  {"engine.cache.pin", "metadata+level0"},
+                  {"engine.cache.pin_share", "0.7"}}});
+  all.push_back({"slotted_entry_index",
+                 "",
+                 {{"engine.table.block.layout", "slotted"},
+                  {"engine.table.index.entries", "hash"},
+                  {"engine.table.index.entries_bytes", "4KiB"}}});
   all.push_back({"sync_group", "", {{"engine.wal.sync", "group"}}});
   all.push_back({"sync_every", "", {{"engine.wal.sync", "every"}}});
   all.push_back({"wal_off", "", {{"engine.wal.variant", "off"}}});

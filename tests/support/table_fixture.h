@@ -32,6 +32,8 @@ struct TableParts {
   std::string index_search = "btree";
   std::string block_search = "binary";
   std::string block_alignment = "packed";
+  std::string entry_index = "none";  // for layout slotted
+  uint64_t entry_index_bytes = 1u << 30;
   const FilterVariant* filter = &kBloomFilter;
   const CodecVariant* codec = &kNoCodec;
   const CacheVariant* cache = &kLruCache;
@@ -72,6 +74,7 @@ class TableHome {
     SettingBag cache;
     cache.Set("bytes", static_cast<int64_t>(parts.cache_bytes));
     cache.Set("shards", parts.shards);
+    cache.Set("pin_share", 0.5);
     cache_ = parts.cache->make(cache);
     environment_.io = &io_;
     environment_.cache = cache_.get();
@@ -86,6 +89,8 @@ class TableHome {
     environment_.settings.Set("index.search", parts.index_search);
     environment_.settings.Set("block.search", parts.block_search);
     environment_.settings.Set("block.alignment", parts.block_alignment);
+    environment_.settings.Set("index.entries", parts.entry_index);
+    environment_.settings.Set("index.entries_bytes", static_cast<int64_t>(parts.entry_index_bytes));
     if (parts.codec->id != 0) {
       environment_.codec_per_level = {
           std::shared_ptr<const Codec>(CodecOf(parts.codec->id), [](const Codec*) {})};

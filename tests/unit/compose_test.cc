@@ -195,6 +195,18 @@ TEST(Validity, RefusesFiltersThatCannotWork) {
   EXPECT_EQ(ErrorOf({prefix, {"engine.filter.prefix_bytes", "8", "x.toml:6", 0}}), "accepted");
 }
 
+TEST(Validity, ACacheThatKeepsNothingPinsNothing) {
+  const Assignment pin = {"engine.cache.pin", "metadata+level0", "x.toml:7", 0};
+  for (const char* cache : {"lru", "clock", "s3-fifo", "swizzled"}) {
+    EXPECT_EQ(ErrorOf({pin, {"engine.cache.variant", cache, "a", 0}}), "accepted");
+  }
+  const std::string error = ErrorOf({pin, {"engine.cache.variant", "none", "a", 0}});
+  EXPECT_NE(error.find("x.toml:7: engine.cache.pin = 'metadata+level0' is refused: "
+                       "engine.cache.variant is 'none'"),
+            std::string::npos)
+      << error;
+}
+
 TEST(Validity, TableSettingsThatGoTogether) {
   const std::string error = ErrorOf({{"engine.table.block.search", "interpolation", "x:3", 0}});
   EXPECT_NE(error.find("x:3: engine.table.block.search = 'interpolation' is refused"),
@@ -203,6 +215,13 @@ TEST(Validity, TableSettingsThatGoTogether) {
   EXPECT_EQ(ErrorOf({{"engine.table.block.search", "interpolation", "a", 0},
                      {"engine.table.block.layout", "slotted", "a", 0}}),
             "accepted");
+  const Assignment entries = {"engine.table.index.entries", "hash", "x:4", 0};
+  EXPECT_NE(ErrorOf({entries}).find("x:4: engine.table.index.entries = 'hash' is refused"),
+            std::string::npos);
+  EXPECT_EQ(ErrorOf({entries, {"engine.table.block.layout", "slotted", "a", 0}}), "accepted");
+  EXPECT_NE(ErrorOf({entries, {"engine.table.variant", "partitioned", "a", 0}})
+                .find("is a setting of flat"),
+            std::string::npos);
   for (const char* size : {"4KiB", "6KiB"}) {
     const std::string pages = ErrorOf({{"engine.table.variant", "partitioned", "a", 0},
                                        {"engine.table.block.alignment", "page", "a", 0},

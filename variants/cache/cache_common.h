@@ -29,6 +29,39 @@ inline size_t ShardCount(const SettingBag& bag) {
   return std::bit_floor(std::clamp<uint64_t>(bag.Bytes("bytes") / kMinShardBytes, 1, wanted));
 }
 
+// The share of its memory that a cache may have pinned; a bag made by hand may lack it: none.
+inline double PinShare(const SettingBag& bag) {
+  return bag.Has("pin_share") ? bag.Real("pin_share") : 0;
+}
+
+// What one shard has pinned. Under the shard's lock.
+class PinBudget {
+ public:
+  void set_limit(uint64_t bytes) noexcept { limit_ = bytes; }
+  // Of a block that was taken in: whether it is pinned, as it may have asked to be.
+  bool Take(Block& block) noexcept {
+    if (!block.pin) return false;
+    block.pin = bytes_ + block.charge <= limit_;
+    if (block.pin) {
+      bytes_ += block.charge;
+    } else {
+      ++refused_;
+    }
+    return block.pin;
+  }
+  void Release(Block& block) noexcept {
+    if (block.pin) bytes_ -= block.charge;
+    block.pin = false;
+  }
+  void AddTo(CacheCounters& total) const noexcept {
+    total.pinned_bytes += bytes_;
+    total.pins_refused += refused_;
+  }
+
+ private:
+  uint64_t limit_ = 0, bytes_ = 0, refused_ = 0;
+};
+
 inline uint64_t HashOf(const BlockId& id) noexcept { return MixSeed(id.file, id.offset); }
 
 // The cache's references to blocks that it has dropped. They are given back after the shard's lock

@@ -77,7 +77,10 @@ class alignas(128) ClockTableShard {
     }
     delete table;
   }
-  void set_capacity(uint64_t bytes) noexcept { capacity_ = bytes; }
+  void set_capacity(uint64_t bytes, double pin_share) noexcept {
+    capacity_ = bytes;
+    pins_.set_limit(static_cast<uint64_t>(pin_share * static_cast<double>(bytes)));
+  }
 
   Block* Find(const BlockId& id, uint64_t hash) noexcept {
     Block* block = Peek(id, hash);
@@ -104,9 +107,10 @@ class alignas(128) ClockTableShard {
     }
     if (!MakeRoom(block->charge, dropped)) return block;
     if (4 * (taken_ + 1) > 3 * Table().size()) outgrown.table = Rebuild();
+    pins_.Take(*block.get());
     block->Ref();
     if (Table().Add(block.get(), hash)) ++taken_;
-    // Forget finds its blocks by what stands in their slots.
+    // Forget and Unpin find their blocks by what stands in their slots.
     slot.word.store(id.offset + 1, std::memory_order_relaxed);
     ++counters_.inserts;
     ++counters_.blocks;
@@ -114,6 +118,11 @@ class alignas(128) ClockTableShard {
     return block;
   }
 
+  void Unpin(const BlockId& id, uint64_t hash) noexcept {
+    std::lock_guard guard(mutex_);
+    Block* block = Table().Find(id, hash);
+    if (block != nullptr) pins_.Release(*block);
+  }
   void Forget(const BlockId& id, uint64_t hash) noexcept {
     Dropped dropped;
     std::lock_guard guard(mutex_);
@@ -129,6 +138,7 @@ class alignas(128) ClockTableShard {
     total.evictions += counters_.evictions;
     total.charge_bytes += counters_.charge_bytes;
     total.blocks += counters_.blocks;
+    pins_.AddTo(total);
   }
 
  private:
@@ -149,7 +159,7 @@ class alignas(128) ClockTableShard {
       if (block->recently_used.load(std::memory_order_relaxed) != 0) {
         block->recently_used.store(0, std::memory_order_relaxed);
         block->spared = 0;
-      } else if (IsIdle(*block) && !IsSpared(*block)) {
+      } else if (!block->pin && IsIdle(*block) && !IsSpared(*block)) {
         ++counters_.evictions;
         Remove(i, block, dropped);
       }
@@ -160,6 +170,7 @@ class alignas(128) ClockTableShard {
     Table().Remove(i);
     --counters_.blocks;
     counters_.charge_bytes -= block->charge;
+    pins_.Release(*block);
     dropped.Add(block);
   }
   // Without the marks of what was removed, and larger where that is not enough. Readers may stay in
@@ -184,6 +195,7 @@ class alignas(128) ClockTableShard {
   uint64_t capacity_ = 0;
   size_t taken_ = 0;  // slots that hold a block or the mark of one
   size_t hand_ = 0;
+  PinBudget pins_;
   CacheCounters counters_;  // without hits and misses
 };
 
@@ -193,7 +205,9 @@ class ClockCache final : public BlockCache {
       : capacity_(bag.Bytes("bytes")),
         shard_count_(ShardCount(bag)),
         shards_(new ClockTableShard[shard_count_]) {
-    for (size_t i = 0; i < shard_count_; ++i) shards_[i].set_capacity(capacity_ / shard_count_);
+    for (size_t i = 0; i < shard_count_; ++i) {
+      shards_[i].set_capacity(capacity_ / shard_count_, PinShare(bag));
+    }
   }
   Block* TryPin(BlockSlot&, const BlockId& id, const ReadGuard&) noexcept final {
     const uint64_t hash = HashOf(id);
@@ -209,14 +223,15 @@ class ClockCache final : public BlockCache {
     block->id = id;
     return ShardOf(hash).Insert(slot, id, hash, std::move(block));
   }
+  void Unpin(std::span<BlockSlot> slots, uint64_t file) noexcept final {
+    ForEach(slots, file, [](ClockTableShard& shard, const BlockId& id, uint64_t hash) noexcept {
+      shard.Unpin(id, hash);
+    });
+  }
   void Forget(std::span<BlockSlot> slots, uint64_t file) noexcept final {
-    for (const BlockSlot& slot : slots) {
-      const uint64_t word = slot.word.load(std::memory_order_relaxed);
-      if (word == 0) continue;  // never cached
-      const BlockId id{file, word - 1};
-      const uint64_t hash = HashOf(id);
-      ShardOf(hash).Forget(id, hash);
-    }
+    ForEach(slots, file, [](ClockTableShard& shard, const BlockId& id, uint64_t hash) noexcept {
+      shard.Forget(id, hash);
+    });
   }
   CacheCounters Counters() const noexcept final {
     CacheCounters total;
@@ -226,6 +241,17 @@ class ClockCache final : public BlockCache {
   uint64_t capacity_bytes() const noexcept final { return capacity_; }
 
  private:
+  // Calls `visit` with what was ever cached for the slots.
+  template <typename Visit>
+  void ForEach(std::span<BlockSlot> slots, uint64_t file, Visit visit) noexcept {
+    for (const BlockSlot& slot : slots) {
+      const uint64_t word = slot.word.load(std::memory_order_relaxed);
+      if (word == 0) continue;
+      const BlockId id{file, word - 1};
+      const uint64_t hash = HashOf(id);
+      visit(ShardOf(hash), id, hash);
+    }
+  }
   ClockTableShard& ShardOf(uint64_t hash) noexcept { return shards_[hash & (shard_count_ - 1)]; }
 
   const uint64_t capacity_;

@@ -14,7 +14,10 @@ using namespace cache_internal;  // NOLINT: the variant's own namespace
 // A hash table and a list of use under one mutex.
 class alignas(128) LruShard : public NodeShard {
  public:
-  ~LruShard() { use_.Clear(); }
+  ~LruShard() {
+    use_.Clear();
+    pinned_.Clear();
+  }
 
   Block* Find(const BlockId& id, uint64_t hash) noexcept {
     std::lock_guard guard(mutex_);
@@ -37,6 +40,15 @@ class alignas(128) LruShard : public NodeShard {
     return block;
   }
 
+  void Unpin(const BlockId& id, uint64_t hash) noexcept {
+    std::lock_guard guard(mutex_);
+    Node* node = index_.Find(id, hash);
+    if (node == nullptr || !node->block->pin) return;
+    pins_.Release(*node->block);
+    NodeQueue::Unlink(node);
+    use_.PushNewest(node);
+  }
+
   void Forget(uint64_t file) noexcept {
     Dropped dropped;
     std::lock_guard guard(mutex_);
@@ -49,13 +61,16 @@ class alignas(128) LruShard : public NodeShard {
 
  private:
   // Evicts from the oldest on, leaving out blocks in use elsewhere. What has a priority is made the
-  // newest again some times before it goes.
+  // newest again some times before it goes; what is pinned gets out of the way until its next use.
   bool MakeRoom(uint64_t bytes, Dropped& dropped) {
     if (bytes > capacity_) return false;
     for (Node* node = use_.Oldest(); counters_.charge_bytes + bytes > capacity_;) {
       if (node == nullptr) return false;
       Node* next = use_.After(node);
-      if (IsIdle(*node->block) && IsSpared(*node->block)) {
+      if (node->block->pin) {
+        NodeQueue::Unlink(node);
+        pinned_.PushNewest(node);
+      } else if (IsIdle(*node->block) && IsSpared(*node->block)) {
         NodeQueue::Unlink(node);
         use_.PushNewest(node);
         if (next == nullptr) next = node;
@@ -69,6 +84,7 @@ class alignas(128) LruShard : public NodeShard {
   }
 
   NodeQueue use_;
+  NodeQueue pinned_;  // those that an eviction has met
 };
 
 }  // namespace

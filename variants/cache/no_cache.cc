@@ -16,6 +16,7 @@ class NoCache final : public BlockCache {
     misses_.fetch_add(1, std::memory_order_relaxed);
     return block;
   }
+  void Unpin(std::span<BlockSlot>, uint64_t) noexcept final {}
   void Forget(std::span<BlockSlot>, uint64_t) noexcept final {}
   CacheCounters Counters() const noexcept final {
     CacheCounters counters;

@@ -130,7 +130,10 @@ class NodeQueue {
 // What shards of nodes share, whatever their order of eviction is.
 class NodeShard {
  public:
-  void set_capacity(uint64_t bytes) noexcept { capacity_ = bytes; }
+  void set_capacity(uint64_t bytes, double pin_share) noexcept {
+    capacity_ = bytes;
+    pins_.set_limit(static_cast<uint64_t>(pin_share * static_cast<double>(bytes)));
+  }
   Block* Peek(const BlockId& id, uint64_t hash) noexcept {
     std::lock_guard guard(mutex_);
     const Node* node = index_.Find(id, hash);
@@ -144,6 +147,7 @@ class NodeShard {
     total.evictions += counters_.evictions;
     total.charge_bytes += counters_.charge_bytes;
     total.blocks += counters_.blocks;
+    pins_.AddTo(total);
   }
 
  protected:
@@ -153,11 +157,13 @@ class NodeShard {
     ++(node == nullptr ? counters_.misses : counters_.hits);
     return node;
   }
-  // A node with its own reference to the block, in the index but in no queue yet.
+  // A node with its own reference to the block, pinned if it asks for it and may be; in the index
+  // but in no queue yet.
   Node* AddNode(const BlockId& id, uint64_t hash, Block* block) {
     auto* node = new Node;
     node->id = id;
     node->block = block;
+    pins_.Take(*block);
     block->Ref();
     index_.Add(node, hash);
     ++counters_.inserts;
@@ -171,6 +177,7 @@ class NodeShard {
     NodeQueue::Unlink(node);
     --counters_.blocks;
     counters_.charge_bytes -= node->block->charge;
+    pins_.Release(*node->block);
     dropped.Add(node->block);
     delete node;
   }
@@ -178,11 +185,12 @@ class NodeShard {
   mutable std::mutex mutex_;  // guards all of the shard
   uint64_t capacity_ = 0;
   NodeIndex index_;
+  PinBudget pins_;
   CacheCounters counters_;
 };
 
-// A cache of shards that each have Find, Peek, Insert, Forget, AddTo and set_capacity; the hash of
-// a block's id says which is the block's.
+// A cache of shards that each have Find, Peek, Insert, Unpin, Forget, AddTo and set_capacity; the
+// hash of a block's id says which is the block's.
 template <typename Shard>
 class ShardedCache final : public BlockCache {
  public:
@@ -190,7 +198,9 @@ class ShardedCache final : public BlockCache {
       : capacity_(bag.Bytes("bytes")),
         shard_count_(ShardCount(bag)),
         shards_(new Shard[shard_count_]) {
-    for (size_t i = 0; i < shard_count_; ++i) shards_[i].set_capacity(capacity_ / shard_count_);
+    for (size_t i = 0; i < shard_count_; ++i) {
+      shards_[i].set_capacity(capacity_ / shard_count_, PinShare(bag));
+    }
   }
   Block* TryPin(BlockSlot&, const BlockId& id, const ReadGuard&) noexcept final {
     const uint64_t hash = HashOf(id);
@@ -201,9 +211,20 @@ class ShardedCache final : public BlockCache {
     return ShardOf(hash).Peek(id, hash);
   }
   bool swizzled_slots() const noexcept final { return false; }
-  BlockRef Insert(BlockSlot&, const BlockId& id, BlockRef block) final {
+  BlockRef Insert(BlockSlot& slot, const BlockId& id, BlockRef block) final {
     const uint64_t hash = HashOf(id);
+    // Unpin finds its blocks by what stands in their slots.
+    if (block->pin) slot.word.store(id.offset + 1, std::memory_order_relaxed);
     return ShardOf(hash).Insert(id, hash, std::move(block));
+  }
+  void Unpin(std::span<BlockSlot> slots, uint64_t file) noexcept final {
+    for (const BlockSlot& slot : slots) {
+      const uint64_t word = slot.word.load(std::memory_order_relaxed);
+      if (word == 0) continue;  // never pinned
+      const BlockId id{file, word - 1};
+      const uint64_t hash = HashOf(id);
+      ShardOf(hash).Unpin(id, hash);
+    }
   }
   void Forget(std::span<BlockSlot>, uint64_t file) noexcept final {
     for (size_t i = 0; i < shard_count_; ++i) shards_[i].Forget(file);

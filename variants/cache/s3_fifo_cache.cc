@@ -44,6 +44,7 @@ class alignas(128) S3FifoShard : public NodeShard {
   ~S3FifoShard() {
     small_.Clear();
     main_.Clear();
+    pinned_.Clear();
   }
 
   Block* Find(const BlockId& id, uint64_t hash) noexcept {
@@ -62,7 +63,10 @@ class alignas(128) S3FifoShard : public NodeShard {
     }
     if (!MakeRoom(block->charge, dropped)) return block;
     Node* node = AddNode(id, hash, block.get());
-    if (block->priority > 0) {
+    if (block->pin) {
+      node->is_main = true;
+      pinned_.PushNewest(node);
+    } else if (block->priority > 0) {
       PushMain(node);
       node->uses = kMostUses;
     } else if (ghosts_.Take(hash)) {
@@ -72,6 +76,15 @@ class alignas(128) S3FifoShard : public NodeShard {
       small_bytes_ += node->block->charge;
     }
     return block;
+  }
+
+  void Unpin(const BlockId& id, uint64_t hash) noexcept {
+    std::lock_guard guard(mutex_);
+    Node* node = index_.Find(id, hash);
+    if (node == nullptr || !node->block->pin) return;
+    pins_.Release(*node->block);
+    NodeQueue::Unlink(node);
+    PushMain(node);
   }
 
   void Forget(uint64_t file) noexcept {
@@ -95,7 +108,8 @@ class alignas(128) S3FifoShard : public NodeShard {
     // Enough for every block to lose all its uses and be looked at once more.
     size_t steps = (kMostUses + 2) * index_.size();
     while (counters_.charge_bytes + bytes > capacity_) {
-      if (steps-- == 0) return false;  // all are in use elsewhere
+      if (steps-- == 0) return false;                     // all are in use elsewhere
+      if (small_.empty() && main_.empty()) return false;  // all that is left is pinned
       if (!small_.empty() && (small_bytes_ > capacity_ / 10 || main_.empty())) {
         StepSmall(dropped);
       } else {
@@ -134,6 +148,7 @@ class alignas(128) S3FifoShard : public NodeShard {
   }
 
   NodeQueue small_, main_;
+  NodeQueue pinned_;
   uint64_t small_bytes_ = 0;
   GhostQueue ghosts_;
 };

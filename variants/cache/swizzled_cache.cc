@@ -23,7 +23,10 @@ class alignas(128) ClockShard {
       if (entry.block != nullptr) entry.block->Unref();
     }
   }
-  void set_capacity(uint64_t bytes) noexcept { capacity_ = bytes; }
+  void set_capacity(uint64_t bytes, double pin_share) noexcept {
+    capacity_ = bytes;
+    pins_.set_limit(static_cast<uint64_t>(pin_share * static_cast<double>(bytes)));
+  }
 
   BlockRef Insert(BlockSlot& slot, BlockRef block) {
     Dropped dropped;
@@ -42,6 +45,7 @@ class alignas(128) ClockShard {
     holes_.pop_back();
     ring_[position] = {&slot, block.get()};
     block->cache_position = position;
+    pins_.Take(*block.get());
     block->Ref();
     ++counters_.inserts;
     ++counters_.blocks;
@@ -50,10 +54,15 @@ class alignas(128) ClockShard {
     return block;
   }
 
+  // These two: REQUIRES a ReadGuard under which the slot held the block. It may have been evicted
+  // since.
+  void Unpin(const BlockSlot& slot, Block* block) noexcept {
+    std::lock_guard guard(mutex_);
+    if (BlockOf(slot.word.load(std::memory_order_relaxed)) == block) pins_.Release(*block);
+  }
   void Forget(BlockSlot& slot, Block* block) noexcept {
     Dropped dropped;
     std::lock_guard guard(mutex_);
-    // It may have been evicted since the caller looked.
     if (BlockOf(slot.word.load(std::memory_order_relaxed)) == block) {
       Remove(block->cache_position, dropped);
     }
@@ -66,6 +75,7 @@ class alignas(128) ClockShard {
     total.evictions += counters_.evictions;
     total.charge_bytes += counters_.charge_bytes;
     total.blocks += counters_.blocks;
+    pins_.AddTo(total);
   }
 
  private:
@@ -88,7 +98,7 @@ class alignas(128) ClockShard {
       if (block->recently_used.load(std::memory_order_relaxed) != 0) {
         block->recently_used.store(0, std::memory_order_relaxed);
         block->spared = 0;
-      } else if (IsIdle(*block) && !IsSpared(*block)) {
+      } else if (!block->pin && IsIdle(*block) && !IsSpared(*block)) {
         ++counters_.evictions;
         Remove(position, dropped);
       }
@@ -100,6 +110,7 @@ class alignas(128) ClockShard {
     entry.slot->word.exchange(0, std::memory_order_seq_cst);
     --counters_.blocks;
     counters_.charge_bytes -= entry.block->charge;
+    pins_.Release(*entry.block);
     dropped.Add(entry.block);
     entry = {};
     holes_.push_back(position);
@@ -110,6 +121,7 @@ class alignas(128) ClockShard {
   std::vector<Entry> ring_;
   std::vector<uint32_t> holes_;
   uint32_t hand_ = 0;
+  PinBudget pins_;
   CacheCounters counters_;
 };
 
@@ -119,7 +131,9 @@ class SwizzledCache final : public BlockCache {
       : capacity_(bag.Bytes("bytes")),
         shard_count_(ShardCount(bag)),
         shards_(new ClockShard[shard_count_]) {
-    for (size_t i = 0; i < shard_count_; ++i) shards_[i].set_capacity(capacity_ / shard_count_);
+    for (size_t i = 0; i < shard_count_; ++i) {
+      shards_[i].set_capacity(capacity_ / shard_count_, PinShare(bag));
+    }
   }
   Block* TryPin(BlockSlot& slot, const BlockId&, const ReadGuard&) noexcept final {
     Block* block = BlockOf(slot.word.load(std::memory_order_acquire));
@@ -136,9 +150,16 @@ class SwizzledCache final : public BlockCache {
     block->id = id;
     return ShardOf(id).Insert(slot, std::move(block));
   }
+  // The guard keeps the block alive until its shard is known and locked.
+  void Unpin(std::span<BlockSlot> slots, uint64_t) noexcept final {
+    for (const BlockSlot& slot : slots) {
+      const ReadGuard guard;
+      Block* block = BlockOf(slot.word.load(std::memory_order_acquire));
+      if (block != nullptr) ShardOf(block->id).Unpin(slot, block);
+    }
+  }
   void Forget(std::span<BlockSlot> slots, uint64_t) noexcept final {
     for (BlockSlot& slot : slots) {
-      // The guard keeps the block alive until its shard is known and locked.
       const ReadGuard guard;
       Block* block = BlockOf(slot.word.load(std::memory_order_acquire));
       if (block != nullptr) ShardOf(block->id).Forget(slot, block);

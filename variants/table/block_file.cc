@@ -146,9 +146,39 @@ Task<Result<BlockRef>> BlockFile::LoadBlock(ExpectedBlock expected, BlockSlot* s
   LSMLAB_CO_TRY(CheckDecoded(expected, block->bytes()));
   const BlockId id = IdAt(handle.offset);
   block->id = id;
-  block->priority = expected.priority;
-  if (cache_ != nullptr && slot != nullptr) block = cache_->Insert(*slot, id, std::move(block));
+  if (cache_ != nullptr && slot != nullptr) {
+    block = Offer(*slot, id, std::move(block), expected.metadata);
+  }
   co_return block;
+}
+
+bool BlockFile::PinsSomething() const noexcept {
+  const TablePins& pins = environment_.pins;
+  return pins.metadata || pins.level0_metadata || pins.level0_data;
+}
+
+BlockRef BlockFile::Offer(BlockSlot& slot, const BlockId& id, BlockRef block, bool metadata) const {
+  block->id = id;
+  block->priority = metadata ? kMetadataPriority : 0;
+  if (!PinsSomething()) return cache_->Insert(slot, id, std::move(block));
+  const TablePins& pins = environment_.pins;
+  std::lock_guard guard(level_mutex_);
+  block->pin = metadata ? pins.metadata || (in_level0_ && pins.level0_metadata)
+                        : in_level0_ && pins.level0_data;
+  return cache_->Insert(slot, id, std::move(block));
+}
+
+void BlockFile::MoveToLevel(uint32_t level, std::span<BlockSlot> data,
+                            std::span<BlockSlot> metadata) const noexcept {
+  if (cache_ == nullptr || !PinsSomething()) return;
+  {
+    std::lock_guard guard(level_mutex_);
+    const bool was = std::exchange(in_level0_, level == 0);
+    if (!was || in_level0_) return;
+  }
+  const TablePins& pins = environment_.pins;
+  if (pins.level0_data) cache_->Unpin(data, file_number_);
+  if (pins.level0_metadata && !pins.metadata) cache_->Unpin(metadata, file_number_);
 }
 
 }  // namespace lsmlab::table_internal

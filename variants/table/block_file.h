@@ -3,6 +3,8 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -59,8 +61,8 @@ struct ExpectedBlock {
   BlockHandle handle;
   Slice last_key;  // outlives the load
   Tag last_tag = 0;
-  uint8_t priority = 0;  // in the cache, see Block
-  bool raw = false;      // certainly not compressed, as a rule
+  bool metadata = false;  // of index and filter, not of entries
+  bool raw = false;       // certainly not compressed, as a rule
 };
 
 // An open table file of any format: footer and properties in memory; blocks read, checked, decoded
@@ -91,6 +93,9 @@ class BlockFile {
   uint64_t read_bytes() const noexcept { return read_bytes_.load(std::memory_order_relaxed); }
   bool swizzled() const noexcept { return swizzled_; }
 
+  // Metadata stay in the cache when data blocks go: one partition serves some dozens of those.
+  static constexpr uint8_t kMetadataPriority = kHighestBlockPriority;
+
   // Reads, checks and decodes a block and offers it to the cache, for `slot` if there is one.
   Task<Result<BlockRef>> LoadBlock(ExpectedBlock expected, BlockSlot* slot, IoSite site) const;
   // Reads `range` into `to`; counts the read.
@@ -114,6 +119,12 @@ class BlockFile {
   // "PATH offset N: expected DETAIL" of a status whose message is "E, found F".
   Status AtOffset(uint64_t offset, const Status& status) const;
   BlockId IdAt(uint64_t offset) const noexcept { return BlockId{file_number_, offset}; }
+  // Offers a block to the cache, with the priority and the pin that its kind gets; returns the one
+  // that is cached.
+  BlockRef Offer(BlockSlot& slot, const BlockId& id, BlockRef block, bool metadata) const;
+  // See Table::SetLevel; with the slots of the table's data blocks and of its metadata.
+  void MoveToLevel(uint32_t level, std::span<BlockSlot> data,
+                   std::span<BlockSlot> metadata) const noexcept;
 
   const TableEnvironment& environment_;
   BlockCache* const cache_;
@@ -128,6 +139,12 @@ class BlockFile {
 
  private:
   Result<BlockRef> Unpack(uint64_t offset, Slice stored) const;
+  bool PinsSomething() const noexcept;
+
+  // Only taken when something is pinned, beside a read: a block that is offered while the table
+  // leaves level 0 is either met there or pinned no more.
+  mutable std::mutex level_mutex_;
+  mutable bool in_level0_ = false;
 };
 
 // Reads `range` of the file into memory.

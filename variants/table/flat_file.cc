@@ -54,9 +54,7 @@ Task<Status> FlatFile::LoadIndexAndFilter() {
 
 void FlatFile::Adopt(uint32_t i, BlockRef block) const {
   if (cache_ == nullptr || i >= index_.count()) return;
-  const BlockId id = Id(i);
-  block->id = id;
-  (void)cache_->Insert(slots_[i], id, std::move(block));
+  (void)Offer(slots_[i], Id(i), std::move(block), /*metadata=*/false);
 }
 
 }  // namespace lsmlab::table_internal

@@ -75,6 +75,9 @@ class FlatFile : public BlockFile {
   }
   // Offers the cache block i as its builder has kept it.
   void Adopt(uint32_t i, BlockRef block) const;
+  void SetLevel(uint32_t level) const noexcept {
+    MoveToLevel(level, std::span<BlockSlot>(slots_, index_.count()), {});
+  }
 
  private:
   BlockId Id(uint32_t i) const noexcept { return IdAt(index_.handle(i).offset); }

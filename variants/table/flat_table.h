@@ -91,6 +91,8 @@ class FlatTable final : public Table {
     for (KeptBlock& kept : blocks) file_->Adopt(kept.number, std::move(kept.block));
   }
 
+  void SetLevel(uint32_t level) const noexcept final { file_->SetLevel(level); }
+
   const TableProperties& properties() const noexcept final { return file_->properties(); }
   uint64_t file_bytes() const noexcept final { return file_->file_bytes(); }
   uint64_t pinned_bytes() const noexcept final { return file_->memory_bytes(); }

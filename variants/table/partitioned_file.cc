@@ -65,7 +65,7 @@ Task<Result<BlockRef>> PartitionedFile::LoadPartition(uint32_t p, bool fill_cach
   expected.last_key = top_.last_key(p);
   expected.last_tag = top_.last_tag(p);
   expected.raw = true;
-  expected.priority = kPartitionPriority;
+  expected.metadata = true;
   return LoadBlock(expected, fill_cache ? &partition_slots_[p] : nullptr, site);
 }
 
@@ -76,11 +76,15 @@ void PartitionedFile::Adopt(uint32_t number, BlockRef block) const {
     const auto p = static_cast<uint32_t>(number - blocks);
     const Status good = CheckOnePartition(this, block->bytes(), top_.last_key(p), top_.last_tag(p));
     if (!good.ok()) return;
-    block->priority = kPartitionPriority;
   }
   const BlockId id = IdAt(block->id.offset);
-  block->id = id;
-  (void)cache_->Insert(slots_[number], id, std::move(block));
+  (void)Offer(slots_[number], id, std::move(block), /*metadata=*/number >= blocks);
+}
+
+void PartitionedFile::SetLevel(uint32_t level) const noexcept {
+  const auto blocks = static_cast<size_t>(properties_.data_blocks);
+  MoveToLevel(level, std::span<BlockSlot>(slots_, blocks),
+              std::span<BlockSlot>(partition_slots_, top_.count()));
 }
 
 }  // namespace lsmlab::table_internal

@@ -15,9 +15,6 @@ namespace lsmlab::table_internal {
 // and 8 bytes per block for the cache. Partitions and data blocks come and go with the cache.
 class PartitionedFile : public BlockFile {
  public:
-  // Partitions stay in the cache when data blocks go: one serves some dozens of those.
-  static constexpr uint8_t kPartitionPriority = kHighestBlockPriority;
-
   using BlockFile::BlockFile;
   ~PartitionedFile();
 
@@ -75,6 +72,7 @@ class PartitionedFile : public BlockFile {
   // Offers the cache a data block or, from number data_blocks on, a partition as its builder has
   // kept it; id.offset says where it lies.
   void Adopt(uint32_t number, BlockRef block) const;
+  void SetLevel(uint32_t level) const noexcept;
 
  private:
   Block* TryPin(BlockSlot& slot, uint64_t offset, const ReadGuard& guard) const noexcept {

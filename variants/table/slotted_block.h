@@ -45,6 +45,16 @@ struct SlottedView {
     return wide ? LoadLe<uint32_t>(data + offsets + 4 * i)
                 : LoadLe<uint16_t>(data + offsets + 2 * i);
   }
+  // The number of the entry that starts at `offset`; n if none does.
+  uint32_t EntryAt(uint32_t offset) const noexcept {
+    uint32_t i = 0;
+    for (uint32_t left = n; left > 1;) {  // the last one that starts at or before it
+      const uint32_t half = left / 2;
+      i += Offset(i + half) <= offset ? half : 0;
+      left -= half;
+    }
+    return Offset(i) == offset ? i : n;
+  }
   uint32_t Head(uint32_t i) const noexcept { return LoadLe<uint32_t>(data + heads + 4 * i); }
   Entry At(uint32_t i) const noexcept { return Between(Offset(i), Offset(i + 1)); }
   Entry Between(uint32_t start, uint32_t end) const noexcept {

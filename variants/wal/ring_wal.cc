@@ -35,9 +35,10 @@ constexpr uint64_t RoundUpToBlock(uint64_t n) { return (n + kRingBlock - 1) & ~(
 //    tears. A write that comes to a new block goes on to its end, with zeros: the kernel need not
 //    read a block that it has not cached in order to change a part of it.
 //  - A segment is meant to fit into one slot: when it is full the tree is told to seal a memtable.
-//    What does not fit goes on in another slot. When no slot is free a new one is made: the log
-//    never waits for a flush. The tree bounds how many memtables wait, and thereby how far the ring
-//    grows; slots beyond the setting are removed after the next open.
+//    What does not fit goes on in another slot. When no slot is free a new one is made, at first
+//    (unless `prewrite` is `open`) as later on: the log never waits for a flush. The tree bounds
+//    how many memtables wait, and thereby how far the ring grows; slots beyond the setting are
+//    removed after the next open.
 //  - With sync = group or every the slots are written by durable writes, direct ones unless
 //    io.direct is none; with none and interval through the page cache, as `append` does.
 class RingWal final : public Wal {
@@ -102,6 +103,7 @@ class RingWal final : public Wal {
   const IoSite site_;
   const uint64_t slot_bytes_, piece_bytes_, full_bytes_;
   const size_t slots_kept_;
+  const bool fills_at_open_;
 
   // The writer's side.
   std::vector<Slot*> chain_;  // of the current segment
@@ -133,7 +135,8 @@ RingWal::RingWal(const SettingBag& bag, const WalEnvironment& environment)
       slot_bytes_(RoundUpToBlock(bag.Bytes("segment_size"))),
       piece_bytes_(slot_bytes_ - kRingHeadBytes),
       full_bytes_(piece_bytes_ - std::min(piece_bytes_ / 8, kRoomBytes)),
-      slots_kept_(static_cast<size_t>(bag.Integer("segments"))) {}
+      slots_kept_(static_cast<size_t>(bag.Integer("segments"))),
+      fills_at_open_(bag.Choice("prewrite") == "open") {}
 
 Status RingWal::Poisoned() {
   std::lock_guard lock(mutex_);
@@ -233,7 +236,7 @@ Task<Status> RingWal::StartSegment(uint64_t log_number) {
     header.previous_log = position_.log_number;
     header.previous_end = position_.offset;
     header.previous_synced = position_.synced_offset;
-  } else {
+  } else if (fills_at_open_) {
     Status filled = co_await FillRing();
     if (!filled.ok()) co_return Poison(std::move(filled));
   }
@@ -482,8 +485,10 @@ constexpr SettingSpec kRingSettings[] = {
      "bytes of a slot, rounded up to 4 KiB; when the log of a memtable fills one, the memtable is "
      "sealed"},
     {"segments", SettingType::kInteger, "4", 2, 64, "",
-     "slots that are prewritten when a store is opened and kept; more are made when all hold "
-     "unflushed data"},
+     "slots that are kept; more are made when all hold unflushed data"},
+    {"prewrite", SettingType::kChoice, "need", 0, 0, "need|open",
+     "when slots are made: each when none is free, which a writer then waits for once; or all when "
+     "a store is opened"},
 };
 
 }  // namespace
