@@ -35,6 +35,8 @@ struct StoreStats {
   uint64_t cache_pins_refused = 0;  // blocks that cache.pin_share had no room for
   uint64_t block_reads = 0, block_read_bytes = 0;
   uint64_t value_reads = 0, value_read_bytes = 0;  // from value files, for readers
+  // Calls that worker pools ran for their callers, and those that waited for room in a queue.
+  uint64_t read_handovers = 0, write_handovers = 0, handover_waits = 0;
   // State.
   uint64_t fsyncs = 0, device_read_bytes = 0, device_write_bytes = 0;
   uint64_t table_bytes = 0, tables = 0, pinned_bytes = 0, memtable_bytes = 0;

@@ -12,13 +12,16 @@
 #include "engine/parts/settings.h"
 
 // Executor: who runs the engine's tasks. Variants: `inline` (the caller does everything, background
-// work in small steps), `threads` (callers on their own threads, a pool for background work).
+// work in small steps), `threads` (callers on their own threads or handing their calls to pools of
+// workers, a pool for background work).
 //
 // A coroutine is resumed only on the thread it was suspended on, by that thread's RunLoop; the
 // executor decides what a thread does while the task it drives is waiting.
 namespace lsmlab {
 
 enum class Priority : uint8_t { kForeground, kFlush, kCompaction };
+
+class WorkerPool;  // engine/parts/worker_pool.h
 
 class Executor {
  public:
@@ -46,6 +49,11 @@ class Executor {
 
   // Threads that background tasks can use at the same time; at least 1.
   virtual int background_threads() const noexcept = 0;
+
+  // Who runs callers' reads and writes for them; null: callers do. The same for the executor's
+  // life.
+  virtual WorkerPool* readers() noexcept { return nullptr; }
+  virtual WorkerPool* writers() noexcept { return nullptr; }
 
   // Waits until every spawned task has ended. REQUIRES: no guard, not inside a coroutine.
   virtual void Drain(Io& io) = 0;

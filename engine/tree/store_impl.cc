@@ -269,6 +269,14 @@ StoreStats StoreImpl::Stats() const {
   const IoCounters blocks = io_->Counters(IoSite::kBlockRead);
   stats.block_reads = blocks.reads;
   stats.block_read_bytes = blocks.read_bytes;
+  if (const WorkerPool* readers = executor_->readers()) {
+    stats.read_handovers = readers->Counters().calls;
+    stats.handover_waits += readers->Counters().waits;
+  }
+  if (const WorkerPool* writers = executor_->writers()) {
+    stats.write_handovers = writers->Counters().calls;
+    stats.handover_waits += writers->Counters().waits;
+  }
   const IoCounters all = io_->Counters();
   stats.fsyncs = all.syncs;
   stats.device_read_bytes = all.read_bytes;

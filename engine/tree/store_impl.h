@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/parts/worker_pool.h"
 #include "engine/store.h"
 #include "engine/tree/identity.h"
 #include "engine/tree/tree.h"
@@ -11,10 +12,12 @@
 namespace lsmlab {
 
 // The store: shards behind a partitioner, what they share, and the synchronous face over their
-// tasks. Opening is in store_open.cc.
-class StoreImpl final : public Store {
+// tasks. Opening is in store_open.cc. What an executor with worker pools does otherwise is in
+// pooled_store.h; the methods that are final here are called from here.
+class StoreImpl : public Store {
  public:
-  explicit StoreImpl(StoreOptions options);
+  // `executor` is the composition's.
+  StoreImpl(StoreOptions options, std::unique_ptr<Executor> executor);
   ~StoreImpl() override;
 
   Task<Status> OpenStore();
@@ -22,10 +25,10 @@ class StoreImpl final : public Store {
   Status Put(Slice key, Slice value) override;
   Status Delete(Slice key) override;
   Status Write(const WriteBatch& batch) override;
-  Task<Status> WriteAsync(const WriteBatch& batch) override;
+  Task<Status> WriteAsync(const WriteBatch& batch) final;
   Status Get(Slice key, std::string* value, const ReadOptions& options) override;
   Status Get(Slice key, PinnedValue* value, const ReadOptions& options) override;
-  ValueOrTask<Status> GetAsync(Slice key, std::string* value, const ReadOptions& options) override;
+  ValueOrTask<Status> GetAsync(Slice key, std::string* value, const ReadOptions& options) final;
   std::vector<Status> MultiGet(std::span<const Slice> keys, std::vector<std::string>* values,
                                const ReadOptions& options) override;
   std::unique_ptr<Iterator> NewIterator(const ReadOptions& options) override;
@@ -39,8 +42,8 @@ class StoreImpl final : public Store {
   StoreStats Stats() const override;
   std::vector<TreeShape> Shapes() const override;
   std::vector<StoreEvent> TakeEvents() override { return events_.Take(); }
-  Executor& executor() override { return *executor_; }
-  Io& io() override { return *io_; }
+  Executor& executor() final { return *executor_; }
+  Io& io() final { return *io_; }
   Status Close() override;
 
   // Runs a task of the store on the calling thread, then lets owed background work take a step.
@@ -53,6 +56,13 @@ class StoreImpl final : public Store {
   template <typename T>
   T Run(ValueOrTask<T> result) {
     return RunSync(*executor_, *io_, std::move(result));
+  }
+  // `call()`, by a worker where the executor has some for reads.
+  template <typename F>
+  std::invoke_result_t<F&> OnReader(F&& call) {
+    if (readers_ == nullptr) [[likely]]
+      return call();
+    return RunOnWorker(*executor_, *io_, *readers_, call);
   }
   Counters& counters() noexcept { return counters_; }
   void ReleaseSnapshot(Sequence sequence) { snapshots_.Release(sequence); }
@@ -80,6 +90,7 @@ class StoreImpl final : public Store {
   StoreOptions options_;
   std::shared_ptr<Io> io_;
   std::unique_ptr<Executor> executor_;
+  WorkerPool* const readers_;  // the executor's; null: none
   std::unique_ptr<BlockCache> cache_;
   std::unique_ptr<Partitioner> partitioner_;
   std::unique_ptr<IoFile> lock_;

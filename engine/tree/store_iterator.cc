@@ -72,6 +72,9 @@ class ReadAhead {
   uint64_t bytes_ = 0;
 };
 
+// With worker pools, whatever may read runs on a worker, and with it all of a positioning and of a
+// step back. A step forward within what is in memory is the caller's: the way to a worker costs
+// many times as much. `Here`: on this thread, which may be a worker.
 class StoreIterator final : public Iterator {
  public:
   StoreIterator(StoreImpl& store, ShardWalks shards, Sequence release)
@@ -120,7 +123,7 @@ class StoreIterator final : public Iterator {
   Result<Slice> Value() override {
     if (ahead_.active()) return ahead_.Value();
     if (current_->kind() != EntryKind::kPutInValueFile) return current_->value();
-    return SeparatedValue();
+    return store_.OnReader([this] { return SeparatedValue(); });
   }
 
  private:
@@ -156,13 +159,9 @@ class StoreIterator final : public Iterator {
     key_ = ahead_.key();
     valid_ = true;
   }
-  // A step from an entry of `ahead_`. In the other direction the walks first come back to it.
-  Status StepAhead(bool forward) {
+  // A step that leaves `ahead_`. In the other direction the walks first come back to its entry.
+  Status LeaveAhead(bool forward) {
     if (forward == forward_) {
-      if (ahead_.Step()) {
-        key_ = ahead_.key();
-        return Status();
-      }
       ahead_.Clear();
       steps_forward_ = forward_;
       Choose();
@@ -170,7 +169,7 @@ class StoreIterator final : public Iterator {
       return std::exchange(behind_ahead_, Status());
     }
     target_.assign(ahead_.key());
-    LSMLAB_TRY(Position([this](TreeIterator& walk) { return walk.Seek(target_); }, true));
+    LSMLAB_TRY(PositionHere([this](TreeIterator& walk) { return walk.Seek(target_); }, true));
     steps_forward_ = forward;
     return StepWalks(forward);
   }
@@ -190,6 +189,10 @@ class StoreIterator final : public Iterator {
 
   template <typename Move>
   Status Position(Move&& move, bool forward) {
+    return store_.OnReader([&] { return PositionHere(move, forward); });
+  }
+  template <typename Move>
+  Status PositionHere(Move&& move, bool forward) {
     ahead_.Clear();
     values_asked_ = 0;
     last_window_ = 0;
@@ -203,7 +206,14 @@ class StoreIterator final : public Iterator {
   }
   [[gnu::noinline]] Status Step(bool forward) {
     ++steps_;
-    if (ahead_.active()) return StepAhead(forward);
+    if (ahead_.active() && forward == forward_ && ahead_.Step()) {
+      key_ = ahead_.key();
+      return Status();
+    }
+    return store_.OnReader([this, forward] { return StepHere(forward); });
+  }
+  Status StepHere(bool forward) {
+    if (ahead_.active()) return LeaveAhead(forward);
     steps_forward_ = forward;
     return StepWalks(forward);
   }

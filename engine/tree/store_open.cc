@@ -3,6 +3,7 @@
 #include <random>
 
 #include "engine/tree/identity.h"
+#include "engine/tree/pooled_store.h"
 #include "engine/tree/store_impl.h"
 
 namespace lsmlab {
@@ -39,14 +40,23 @@ Result<std::unique_ptr<Store>> Store::Open(StoreOptions options) {
     if (!io.ok()) return io.status();
     options.io = std::move(io).value();
   }
-  auto store = std::make_unique<StoreImpl>(std::move(options));
+  std::unique_ptr<Executor> executor = c.executor.variant->make(c.executor.settings);
+  std::unique_ptr<StoreImpl> store;
+  if (executor->readers() == nullptr && executor->writers() == nullptr) {
+    store = std::make_unique<StoreImpl>(std::move(options), std::move(executor));
+  } else {
+    store = std::make_unique<PooledStore>(std::move(options), std::move(executor));
+  }
   LSMLAB_TRY(store->Run(store->OpenStore()));
   return std::unique_ptr<Store>(std::move(store));
 }
 
-StoreImpl::StoreImpl(StoreOptions options) : options_(std::move(options)), io_(options_.io) {
+StoreImpl::StoreImpl(StoreOptions options, std::unique_ptr<Executor> executor)
+    : options_(std::move(options)),
+      io_(options_.io),
+      executor_(std::move(executor)),
+      readers_(executor_->readers()) {
   const Composition& c = options_.composition;
-  executor_ = c.executor.variant->make(c.executor.settings);
   cache_ = c.cache.variant->make(c.cache.settings);
   partitioner_ = c.partitioner.variant->make(c.partitioner.settings);
 }

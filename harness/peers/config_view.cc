@@ -62,7 +62,7 @@ SharedConditions ShareConditions(const Composition& c) {
 std::map<std::string, std::string> ConditionsOf(const EngineSetup& setup, uint32_t threads) {
   if (setup.engine == "null") return {{"threads", std::to_string(threads)}};
   const SharedConditions shared = ShareConditions(setup.composed.composition);
-  return {
+  std::map<std::string, std::string> conditions = {
       {"durability", Durability(shared)},
       {"wal_sync", shared.log ? shared.sync : "off"},
       {"cache_bytes", std::to_string(shared.cache_bytes)},
@@ -77,6 +77,13 @@ std::map<std::string, std::string> ConditionsOf(const EngineSetup& setup, uint32
       {"background_threads", std::to_string(shared.background_threads)},
       {"direct_io", shared.direct},
   };
+  // Ours alone, and only where they work.
+  const SettingBag& executor = setup.composed.composition.executor.settings;
+  for (const char* pool : {"read_workers", "write_workers"}) {
+    const int workers = IntegerOr(executor, pool, 0);
+    if (workers > 0 && setup.engine == "lsmlab") conditions[pool] = std::to_string(workers);
+  }
+  return conditions;
 }
 
 }  // namespace lsmlab::harness

@@ -40,6 +40,7 @@ std::vector<ModelCase> AllCases() {
   for (const TestComposition& composition : OtherPresets()) {
     cases.push_back({composition, "simulated", "inline", kVariationOperations});
   }
+  cases.push_back({PooledComposition(), "simulated", "threads", kVariationOperations});
   for (const TestComposition& composition : OnePartVariations()) {
     cases.push_back({composition, "posix", "inline", kPosixOperations / 6});
     cases.push_back({composition, "simulated", "inline", kVariationOperations});

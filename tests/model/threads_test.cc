@@ -184,6 +184,7 @@ std::vector<TestComposition> Compositions() {
                  {{"engine.memtable.variant", "skiplist"}, {"engine.wal.sync", "group"}}});
   all.push_back(
       {"every_no_cache", "", {{"engine.cache.variant", "none"}, {"engine.wal.sync", "every"}}});
+  all.push_back(PooledComposition());
   return all;
 }
 

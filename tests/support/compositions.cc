@@ -105,6 +105,14 @@ TestComposition RingComposition(bool direct) {
   return ring;
 }
 
+TestComposition PooledComposition() {
+  return {"pools",
+          "textbook",
+          {{"engine.executor.read_workers", "2"},
+           {"engine.executor.write_workers", "2"},
+           {"engine.executor.queue_depth", "1"}}};
+}
+
 std::vector<TestComposition> MainPresets() {
   return {{"baseline", "baseline", {}}, {"fast", "fast", {}}};
 }

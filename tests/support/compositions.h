@@ -35,6 +35,8 @@ std::vector<TestComposition> MainPresets();
 std::vector<TestComposition> OtherPresets();
 // The log `ring` with small slots, `direct` or through the page cache.
 TestComposition RingComposition(bool direct);
+// Callers' reads and writes on pools of two workers each, behind queues so short that callers wait.
+TestComposition PooledComposition();
 // Values in small value files, so that their garbage is collected soon.
 std::vector<TestComposition> SeparatedCompositions();
 // The default with one part exchanged: each memtable, block layout, cache, filter, codec and log

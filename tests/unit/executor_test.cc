@@ -11,6 +11,9 @@
 #include "engine/async/frame_pool.h"
 #include "engine/async/sync.h"
 #include "engine/base/clock.h"
+#include "engine/parts/worker_pool.h"
+#include "tests/support/test_scale.h"
+#include "variants/executor/caller_pool.h"
 #include "variants/executor/executors.h"
 #include "variants/io/ios.h"
 
@@ -232,6 +235,109 @@ TEST(ThreadsExecutor, ALongCompactionStepsAsideForAFlush) {
   mutex.Unlock();
   executor->Drain(*io);
   EXPECT_TRUE(flushed);
+}
+
+std::unique_ptr<Executor> Pooled(int64_t readers, int64_t writers, int64_t depth) {
+  SettingBag bag = DefaultSettings(kThreadsExecutor.settings);
+  bag.Set("read_workers", readers);
+  bag.Set("write_workers", writers);
+  bag.Set("queue_depth", depth);
+  return kThreadsExecutor.make(bag);
+}
+
+TEST(WorkerPools, AreThereWhenAskedFor) {
+  EXPECT_EQ(Threads(1)->readers(), nullptr);
+  EXPECT_EQ(Threads(1)->writers(), nullptr);
+  EXPECT_EQ(Inline()->readers(), nullptr);
+  auto readers_only = Pooled(1, 0, 1);
+  EXPECT_NE(readers_only->readers(), nullptr);
+  EXPECT_EQ(readers_only->writers(), nullptr);
+}
+
+TEST(WorkerPools, CallersWaitForRoomAndForTheirCalls) {
+  auto io = Posix();
+  auto executor = Pooled(0, 1, 2);
+  WorkerPool& pool = *executor->writers();
+  std::atomic<bool> open{false};
+  std::atomic<int> begun{0}, running{0}, most{0}, returned{0};
+  const auto call = [&] {
+    ++begun;
+    most = std::max(most.load(), ++running);
+    while (!open) std::this_thread::yield();
+    --running;
+    return std::this_thread::get_id();
+  };
+  std::vector<std::thread> callers;
+  const auto start = [&] {
+    callers.emplace_back([&] {
+      const std::thread::id ran_on = RunOnWorker(*executor, *io, pool, call);
+      EXPECT_NE(ran_on, std::this_thread::get_id());
+      ++returned;
+    });
+  };
+  start();
+  while (begun == 0) std::this_thread::yield();
+  for (int i = 0; i < 3; ++i) start();
+  // One runs, two fill the queue, and one waits for room.
+  while (pool.Counters().waits == 0) std::this_thread::yield();
+  EXPECT_EQ(begun, 1);
+  EXPECT_EQ(returned, 0);
+  open = true;
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_EQ(returned, 4);
+  EXPECT_EQ(most, 1);
+  EXPECT_EQ(pool.Counters().calls, 4u);
+  EXPECT_EQ(pool.Counters().waits, 1u);
+}
+
+TEST(WorkerPools, NoCallIsLostThroughANarrowQueue) {
+  auto io = Posix();
+  auto executor = Pooled(3, 0, 1);
+  std::atomic<uint64_t> sum{0};
+  const uint64_t calls = test::Scaled(1000);
+  std::vector<std::thread> callers;
+  for (uint64_t c = 0; c < 6; ++c) {
+    callers.emplace_back([&, c] {
+      for (uint64_t i = 0; i < calls; ++i) {
+        const uint64_t answer = RunOnWorker(*executor, *io, *executor->readers(), [&] {
+          sum.fetch_add(1);
+          return 10 * i + c;
+        });
+        ASSERT_EQ(answer, 10 * i + c);
+      }
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_EQ(sum, 6 * calls);
+  EXPECT_EQ(executor->readers()->Counters().calls, 6 * calls);
+}
+
+TEST(WorkerPools, RunWhatWasHandedOverBeforeTheyEnd) {
+  static std::atomic<bool> open;
+  static int ended;  // counted by this thread's loop
+  open = false;
+  ended = 0;
+  HandedCall calls[5];
+  std::thread opener;
+  {
+    CallerPool pool(1, 5);
+    for (HandedCall& call : calls) {
+      call.run = [](void*) noexcept {
+        while (!open) std::this_thread::yield();
+      };
+      call.caller.home = &RunLoop::Current();
+      call.caller.is_over = [](WaitNode*) noexcept {
+        ++ended;
+        return false;  // there is no coroutine to resume
+      };
+      pool.HandOver(call);
+    }
+    EXPECT_EQ(ended, 0);
+    opener = std::thread([] { open = true; });
+  }
+  RunLoop::Current().RunReady();
+  EXPECT_EQ(ended, 5);
+  opener.join();
 }
 
 TEST(Executors, LeaveNoFrames) {

@@ -145,7 +145,7 @@ TEST(Experiment, ShippedOnesAreRead) {
   for (const char* name :
        {"quickstart", "vs-rocksdb", "vs-rocksdb-small", "vs-rocksdb-beside", "driver-cost",
         "memory", "parts/compaction", "parts/filter", "parts/memtable", "parts/output-cut",
-        "parts/table", "parts/write-amplification"}) {
+        "parts/executor", "parts/table", "parts/write-amplification"}) {
     const Result<Experiment> e =
         ReadExperiment(std::string("harness/experiments/") + name + ".toml");
     EXPECT_TRUE(e.ok()) << name << ": " << e.status().message();

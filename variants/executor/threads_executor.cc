@@ -8,11 +8,13 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "engine/base/clock.h"
+#include "variants/executor/caller_pool.h"
 #include "variants/executor/executors.h"
 
 namespace lsmlab {
@@ -198,13 +200,18 @@ class Worker {
 
 class ThreadsExecutor final : public Executor {
  public:
-  explicit ThreadsExecutor(int threads) : callers_spin_(std::thread::hardware_concurrency() > 1) {
-    for (int i = 0; i < threads; ++i) {
+  explicit ThreadsExecutor(const SettingBag& settings)
+      : callers_spin_(std::thread::hardware_concurrency() > 1),
+        readers_(MakePool(settings, "read_workers")),
+        writers_(MakePool(settings, "write_workers")) {
+    for (int64_t i = 0; i < settings.Integer("background"); ++i) {
       threads_.emplace_back([this] { Worker(queue_).Run(); });
     }
   }
-  // Ends what was spawned first.
+  // Ends what was handed over first, which may wait for what was spawned; then that.
   ~ThreadsExecutor() override {
+    readers_.reset();
+    writers_.reset();
     queue_.Stop();
     for (std::thread& thread : threads_) thread.join();
   }
@@ -241,10 +248,20 @@ class ThreadsExecutor final : public Executor {
   }
 
   int background_threads() const noexcept override { return static_cast<int>(threads_.size()); }
+  WorkerPool* readers() noexcept override { return readers_.get(); }
+  WorkerPool* writers() noexcept override { return writers_.get(); }
   void Drain(Io&) override { queue_.WaitFinished(); }
 
  private:
+  static std::unique_ptr<WorkerPool> MakePool(const SettingBag& settings, std::string_view name) {
+    const int64_t threads = settings.Integer(name);
+    if (threads == 0) return nullptr;
+    return std::make_unique<CallerPool>(static_cast<int>(threads),
+                                        static_cast<size_t>(settings.Integer("queue_depth")));
+  }
+
   bool callers_spin_;
+  std::unique_ptr<WorkerPool> readers_, writers_;
   JobQueue queue_;
   std::vector<std::thread> threads_;
 };
@@ -252,16 +269,24 @@ class ThreadsExecutor final : public Executor {
 constexpr SettingSpec kThreadsSettings[] = {
     {"background", SettingType::kInteger, "2", 1, 64, "",
      "threads that run flushes and compactions; flushes go first"},
+    {"read_workers", SettingType::kInteger, "0", 0, 256, "",
+     "threads that run callers' reads for them; 0: callers run their reads themselves"},
+    {"write_workers", SettingType::kInteger, "0", 0, 256, "",
+     "threads that run callers' writes for them (a commit group then has at most so many members); "
+     "0: callers run their writes themselves"},
+    {"queue_depth", SettingType::kInteger, "64", 1, 65536, "",
+     "calls that may wait for the read workers, and as many for the write workers; further callers "
+     "wait until there is room"},
 };
 
 std::unique_ptr<Executor> MakeThreads(const SettingBag& settings) {
-  return std::make_unique<ThreadsExecutor>(static_cast<int>(settings.Integer("background")));
+  return std::make_unique<ThreadsExecutor>(settings);
 }
 
 }  // namespace
 
 constinit const ExecutorVariant kThreadsExecutor{
-    "threads", "callers on their own threads, a pool for background work", kThreadsSettings,
-    MakeThreads};
+    "threads", "callers on their own threads, or on pools of workers; a pool for background work",
+    kThreadsSettings, MakeThreads};
 
 }  // namespace lsmlab
