@@ -29,7 +29,7 @@ struct CompactionPlan {
   uint32_t output_level = 0;
   uint32_t output_run = 0;  // run of the output level that the outputs join
   Cut cut = Cut::kBySize;
-  uint64_t output_file_bytes = 0;             // size target of one output
+  uint64_t output_file_bytes = 0;  // how large one output is to be; may differ from level to level
   std::vector<std::string> sub_range_bounds;  // empty: one range
   std::string next_state;                     // at most 4 KiB; committed with the job's result
   std::string_view cause;                     // "l0 count", "level 2 size", ...: for the event log

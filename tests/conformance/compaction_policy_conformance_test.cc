@@ -629,6 +629,26 @@ TEST_F(LeveledShapes, Level0TakesAllRunsAndWhatTheirHullOverlaps) {
   EXPECT_EQ(plan->cause, "l0 count");
 }
 
+TEST_F(LeveledShapes, OutputsGrowWithTheirLevel) {
+  for (const CompactionVariant* variant :
+       {&kLeveledCompaction, &kTieredCompaction, &kLazyLeveledCompaction, &kNoCompaction}) {
+    SettingBag bag = SmallSettings(*variant);
+    bag.Set("file_growth", 2.0);
+    policy_ = variant->make(bag);
+    for (uint32_t level = 0; level < 4; ++level) {
+      shape_ = TreeShape();
+      shape_.levels.resize(6);
+      Add(level, 2, 1, "a", "m");
+      Add(level, level == 0 ? 1 : 2, 2, level == 0 ? "b" : "n", "z");
+      Add(level + 1, 1, 3, "c", "y");
+      const std::optional<CompactionPlan> plan = policy_->PickRange(shape_, "", "");
+      ASSERT_TRUE(plan.has_value()) << variant->name << " " << level;
+      EXPECT_EQ(plan->output_level, level + 1);
+      EXPECT_EQ(plan->output_file_bytes, (100u << level) * kEntryBytes) << variant->name;
+    }
+  }
+}
+
 TEST_F(LeveledShapes, OneLevel0JobAtATime) {
   Add(0, 1, 1, "a", "b").being_compacted = true;
   for (uint32_t run = 2; run < 9; ++run) Add(0, run, run, "m", "n");

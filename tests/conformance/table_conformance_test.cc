@@ -48,6 +48,7 @@ std::vector<TableParts> AllParts() {
           if (turn % 3 == 0) all.back().index_search = "binary";
           if (turn % 10 == 4 || turn % 10 == 8) all.back().block_alignment = "page";
           if (turn % 4 == 1) all.back().block_search = "hash";
+          if (turn % 5 > 1 && turn % 3 == 1) all.back().large_values = 30;
           if (turn % 4 == 3 && layout == 1) all.back().block_search = "interpolation";
           if (turn % 2 == 0 && layout == 1) all.back().entry_index = "hash";
         }
@@ -335,6 +336,46 @@ TEST_P(TableConformance, LargeKeysAndValues) {
   }
   Open(entries);
   CheckEverything();
+}
+
+// Blocks small enough that nothing else parts them would hide what the setting does.
+TEST(TableLargeValues, LieAloneAndLeaveSmallEntriesTogether) {
+  for (const TableVariant* table : {&kFlatTable, &kPartitionedTable}) {
+    for (const char* layout : {"restarts", "slotted"}) {
+      TableParts parts;
+      parts.table = table;
+      parts.layout = layout;
+      parts.block_bytes = 64 << 10;
+      parts.large_values = 1000;
+      TableHome home(parts);
+      const auto data_blocks = [&](const EntryMap& entries) {
+        return home.Build("t" + std::to_string(entries.size()), entries).data_blocks;
+      };
+      EntryMap entries;
+      const auto add = [&](const std::string& key, Sequence sequence, size_t bytes) {
+        entries.emplace(EntryKey(key, MakeTag(sequence, EntryKind::kPut)), std::string(bytes, 'v'));
+      };
+      for (int i = 0; i < 20; ++i) add("b" + std::to_string(10 + i), 1, 999);
+      EXPECT_EQ(data_blocks(entries), 1u);
+      add("a", 1, 1000);  // first
+      EXPECT_EQ(data_blocks(entries), 2u);
+      add("c", 1, 5000);  // last
+      EXPECT_EQ(data_blocks(entries), 3u);
+      add("b15", 2, 1000);  // parts the small ones, and two versions of its key
+      EXPECT_EQ(data_blocks(entries), 5u);
+      add("b15", 3, 1000);  // two in a row
+      EXPECT_EQ(data_blocks(entries), 6u);
+      const auto opened = std::move(home.Open("t24")).value();
+      for (const auto& [key, value] : entries) {
+        const LookupKey lookup(key.first, TagSequence(key.second));
+        LookupFold fold(TagSequence(key.second));
+        TableReadCounters counters;
+        TableHome::Must(Finish(opened->Get(lookup, fold, counters)));
+        EXPECT_EQ(fold.value(), value);
+      }
+      TableHome::Must(Finish(opened->Verify()));
+    }
+  }
 }
 
 TEST_P(TableConformance, AnEmptyTable) {

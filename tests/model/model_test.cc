@@ -19,12 +19,15 @@ struct ModelCase {
   std::string io;
   std::string executor;
   uint64_t operations;
+  bool defer = false;  // in every store: I/O completes later
 };
 
 // A sync of a real disk takes milliseconds, so most of the operations run on the simulated one.
 constexpr uint64_t kPosixOperations = 6'000;
 constexpr uint64_t kPresetOperations = 60'000;
 constexpr uint64_t kVariationOperations = 12'000;
+// Each call and each step back wakes two threads.
+constexpr uint64_t kPoolOperations = 3'000;
 
 // Every run opens a fresh store this often: short histories reach the rare states of a young tree.
 constexpr uint64_t kOperationsPerStore = 6'000;
@@ -40,7 +43,7 @@ std::vector<ModelCase> AllCases() {
   for (const TestComposition& composition : OtherPresets()) {
     cases.push_back({composition, "simulated", "inline", kVariationOperations});
   }
-  cases.push_back({PooledComposition(), "simulated", "threads", kVariationOperations});
+  cases.push_back({PooledComposition(), "simulated", "threads", kPoolOperations, true});
   for (const TestComposition& composition : OnePartVariations()) {
     cases.push_back({composition, "posix", "inline", kPosixOperations / 6});
     cases.push_back({composition, "simulated", "inline", kVariationOperations});
@@ -55,7 +58,7 @@ Settings SettingsOf(const ModelCase& c, uint64_t nth, uint64_t seed) {
   if (c.executor == "inline" && nth % 2 == 1) {
     settings.emplace_back("engine.executor.seed", std::to_string(seed % 1'000'000 + 1));
   }
-  if (c.io == "simulated" && nth % 3 == 1) {
+  if (c.io == "simulated" && (c.defer || nth % 3 == 1)) {
     settings.emplace_back("engine.io.defer", "true");
     settings.emplace_back("engine.io.seed", std::to_string(seed % 1'000'000 + 1));
   }

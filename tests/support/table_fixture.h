@@ -38,6 +38,7 @@ struct TableParts {
   const CodecVariant* codec = &kNoCodec;
   const CacheVariant* cache = &kLruCache;
   uint64_t block_bytes = 256;
+  uint64_t large_values = 0;
   int64_t restart_interval = 4;
   uint64_t cache_bytes = 8u << 20;
   int64_t shards = 4;
@@ -80,6 +81,7 @@ class TableHome {
     environment_.cache = cache_.get();
     environment_.settings.Set("block.layout", parts.layout);
     environment_.settings.Set("block.size", static_cast<int64_t>(parts.block_bytes));
+    environment_.settings.Set("block.large_values", static_cast<int64_t>(parts.large_values));
     environment_.settings.Set("block.restart_interval", parts.restart_interval);
     environment_.filter = tested_filter = parts.filter;
     environment_.filter_settings = DefaultSettings(parts.filter->settings);

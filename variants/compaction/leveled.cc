@@ -55,15 +55,16 @@ constexpr SettingSpec kLevel0TriggerSetting = {"l0_trigger",
                                                "runs in level 0 that start a merge into level 1"};
 
 constexpr SettingSpec kLeveledSettings[] = {
-    kSizeRatioSetting,   kLevel0TriggerSetting, kLevel0SlowdownSetting, kLevel0StopSetting,
-    kLevel1SizeSetting,  kFileSizeSetting,      kMaxLevelsSetting,      kPickSetting,
-    kGranularitySetting, kDynamicSetting,       kDeleteTtlSetting,      kDebtSlowdownSetting,
-    kDebtStopSetting,
+    kSizeRatioSetting,    kLevel0TriggerSetting, kLevel0SlowdownSetting, kLevel0StopSetting,
+    kLevel1SizeSetting,   kFileSizeSetting,      kFileGrowthSetting,     kMaxLevelsSetting,
+    kPickSetting,         kGranularitySetting,   kDynamicSetting,        kDeleteTtlSetting,
+    kDebtSlowdownSetting, kDebtStopSetting,
 };
 constexpr SettingSpec kOneLevelingSettings[] = {
-    kSizeRatioSetting, kLevel0SlowdownSetting, kLevel0StopSetting,   kLevel1SizeSetting,
-    kFileSizeSetting,  kMaxLevelsSetting,      kPickSetting,         kGranularitySetting,
-    kDynamicSetting,   kDeleteTtlSetting,      kDebtSlowdownSetting, kDebtStopSetting,
+    kSizeRatioSetting,   kLevel0SlowdownSetting, kLevel0StopSetting, kLevel1SizeSetting,
+    kFileSizeSetting,    kFileGrowthSetting,     kMaxLevelsSetting,  kPickSetting,
+    kGranularitySetting, kDynamicSetting,        kDeleteTtlSetting,  kDebtSlowdownSetting,
+    kDebtStopSetting,
 };
 
 }  // namespace
@@ -75,7 +76,7 @@ LeveledCompaction::LeveledCompaction(const SettingBag& bag)
       l0_slowdown_(static_cast<double>(bag.Integer("l0_slowdown"))),
       l0_stop_(static_cast<double>(bag.Integer("l0_stop"))),
       level1_size_(static_cast<double>(bag.Bytes("level1_size"))),
-      file_size_(bag.Bytes("file_size")),
+      file_sizes_(bag),
       levels_(static_cast<uint32_t>(bag.Integer("max_levels"))),
       debt_slowdown_(static_cast<double>(bag.Bytes("debt_slowdown"))),
       debt_stop_(static_cast<double>(bag.Bytes("debt_stop"))),
@@ -129,7 +130,7 @@ std::optional<CompactionPlan> LeveledCompaction::Down(const TreeShape& shape,
   CompactionPlan plan;
   plan.output_level = to;
   plan.output_run = below.runs.empty() ? 1 : below.runs.front().run;
-  plan.output_file_bytes = file_size_;
+  plan.output_file_bytes = file_sizes_.At(to);
   plan.cause = cause;
   for (const TableShape* table : upper) plan.inputs.push_back(table->file);
   const bool nothing_below = std::none_of(upper.begin(), upper.end(), [&](const TableShape* t) {
@@ -169,7 +170,7 @@ std::optional<CompactionPlan> LeveledCompaction::MergeRuns(const TreeShape& shap
   for (const TableShape* table : all) plan.inputs.push_back(table->file);
   plan.output_level = level;
   plan.output_run = here.runs.front().run;
-  plan.output_file_bytes = file_size_;
+  plan.output_file_bytes = file_sizes_.At(level);
   plan.cause = cause;
   return plan;
 }

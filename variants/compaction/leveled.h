@@ -9,6 +9,7 @@
 
 #include "engine/parts/compaction_policy.h"
 #include "variants/compaction/overlap.h"
+#include "variants/compaction/policy_settings.h"
 
 namespace lsmlab::compaction_internal {
 
@@ -74,7 +75,7 @@ class LeveledCompaction final : public CompactionPolicy {
   uint64_t l0_trigger_;
   double l0_slowdown_, l0_stop_;
   double level1_size_;
-  uint64_t file_size_;
+  FileSizes file_sizes_;
   uint32_t levels_;
   double debt_slowdown_, debt_stop_;
   FilePick pick_ = FilePick::kMinOverlap;

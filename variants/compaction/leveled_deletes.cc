@@ -38,7 +38,7 @@ std::optional<CompactionPlan> LeveledCompaction::Rewrite(const TreeShape& shape,
   for (const TableShape* input : tables) plan.inputs.push_back(input->file);
   plan.output_level = table.level;
   plan.output_run = table.run;
-  plan.output_file_bytes = file_size_;
+  plan.output_file_bytes = file_sizes_.At(table.level);
   plan.cause = "delete age";
   return plan;
 }

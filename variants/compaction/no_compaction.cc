@@ -12,11 +12,12 @@ namespace {
 
 using namespace compaction_internal;  // NOLINT: the part's own namespace
 
-constexpr SettingSpec kNoSettings[] = {kFileSizeSetting, kMaxLevelsSetting};
+constexpr SettingSpec kNoSettings[] = {kFileSizeSetting, kFileGrowthSetting, kMaxLevelsSetting};
 
 SettingBag LeveledSettings(const SettingBag& bag) {
   SettingBag leveled = DefaultSettings(kLeveledCompaction.settings);
   for (const char* name : {"file_size", "max_levels"}) leveled.Set(name, bag.Integer(name));
+  leveled.Set("file_growth", bag.Real("file_growth"));
   return leveled;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <string_view>
 
@@ -43,6 +44,14 @@ inline constexpr SettingSpec kLevel1SizeSetting = {
     "level1_size", SettingType::kBytes, "256MiB", 1024, kTiB, {}, "target size of level 1"};
 inline constexpr SettingSpec kFileSizeSetting = {
     "file_size", SettingType::kBytes, "64MiB", 1024, 16 * kGiB, {}, "target size of one table"};
+inline constexpr SettingSpec kFileGrowthSetting = {
+    "file_growth",
+    SettingType::kReal,
+    "1",
+    1,
+    10,
+    {},
+    "how many times as large as in the level above tables are made, below level 1"};
 inline constexpr SettingSpec kMaxLevelsSetting = {
     "max_levels", SettingType::kInteger, "7", 2, 12, {}, "levels, level 0 included"};
 inline constexpr SettingSpec kDebtSlowdownSetting = {
@@ -79,6 +88,22 @@ inline double Grade(double value, double none, double slow, double stop) noexcep
   if (value < stop) return 1 + (value - slow) / (stop - slow);
   return 2;
 }
+
+// How large a policy wants the tables that it has written to each level: the file_size of level 1,
+// times file_growth per level below. Larger ones where the data lie keep their number small,
+// smaller ones above keep a job there small.
+class FileSizes {
+ public:
+  explicit FileSizes(const SettingBag& bag)
+      : level1_(static_cast<double>(bag.Bytes("file_size"))), growth_(bag.Real("file_growth")) {}
+  uint64_t At(uint32_t level) const {
+    const double below = level > 1 ? level - 1.0 : 0;
+    return static_cast<uint64_t>(std::min(level1_ * std::pow(growth_, below), 0x1p62));
+  }
+
+ private:
+  double level1_, growth_;
+};
 
 // How often to look whether something has reached an age; 0: never.
 inline int64_t CheckIntervalOf(int64_t age_ns) noexcept {

@@ -31,7 +31,8 @@ constexpr SettingSpec kTieredRatio = {
     "runs that a level collects before they become one run of the next; rounded up"};
 
 constexpr SettingSpec kTieredSettings[] = {
-    kTieredRatio, kLevel0SlowdownSetting, kLevel0StopSetting, kFileSizeSetting, kMaxLevelsSetting,
+    kTieredRatio,     kLevel0SlowdownSetting, kLevel0StopSetting,
+    kFileSizeSetting, kFileGrowthSetting,     kMaxLevelsSetting,
 };
 constexpr SettingSpec kLazySettings[] = {
     kTieredRatio,
@@ -46,6 +47,7 @@ constexpr SettingSpec kLazySettings[] = {
      "size of level 1, times size_ratio per level below: beyond its size the deepest level's run "
      "moves one level down"},
     kFileSizeSetting,
+    kFileGrowthSetting,
     kMaxLevelsSetting,
 };
 
@@ -58,7 +60,7 @@ class TieredCompaction final : public CompactionPolicy {
         l0_slowdown_(static_cast<double>(bag.Integer("l0_slowdown"))),
         l0_stop_(static_cast<double>(bag.Integer("l0_stop"))),
         level1_size_(lazy ? static_cast<double>(bag.Bytes("level1_size")) : 0),
-        file_size_(bag.Bytes("file_size")),
+        file_sizes_(bag),
         levels_(static_cast<uint32_t>(bag.Integer("max_levels"))) {}
 
   std::optional<CompactionPlan> Pick(const TreeShape& shape, std::string_view,
@@ -102,7 +104,7 @@ class TieredCompaction final : public CompactionPolicy {
   const size_t runs_;
   const double l0_slowdown_, l0_stop_;
   const double level1_size_;  // lazy only
-  const uint64_t file_size_;
+  const FileSizes file_sizes_;
   const uint32_t levels_;
 };
 
@@ -112,7 +114,7 @@ CompactionPlan TieredCompaction::PlanOf(const TableList& inputs, uint32_t level,
   for (const TableShape* table : inputs) plan.inputs.push_back(table->file);
   plan.output_level = level;
   plan.output_run = run;
-  plan.output_file_bytes = file_size_;
+  plan.output_file_bytes = file_sizes_.At(level);
   plan.cause = cause;
   return plan;
 }

@@ -18,6 +18,9 @@
 //
 //   properties block, zero*, footer
 //
+// With block.large_values an entry with a value of at least that size is the only one of its data
+// block. The format is the same: readers take blocks of one entry and of many.
+//
 // With block.alignment = "page" every data block starts a page of 4 KiB, and one that compression
 // would not make at least a page shorter stays raw. All blocks carry the trailer of
 // engine/format/block_trailer.h. Properties are stored raw; the zeros bring a direct file to its
@@ -54,6 +57,7 @@ class DataBuilder final : public TableBuilder, private SectionWriter {
         table_seed_(TableSeed(context.id)),
         alignment_(environment.settings.Choice("block.alignment") == "page" ? kPageBytes : 0),
         block_bytes_(DataBytes(environment.settings.Bytes("block.size"), alignment_ != 0)),
+        large_bytes_(LargeFrom(environment.settings.Bytes("block.large_values"))),
         block_(LayoutOptions{block_bytes_, static_cast<size_t>(environment.settings.Integer(
                                                "block.restart_interval"))}),
         sections_(environment, context) {
@@ -82,10 +86,12 @@ class DataBuilder final : public TableBuilder, private SectionWriter {
       return Status::InvalidArgument("a table takes its entries in order, each once");
     }
     const bool new_key = order != 0;
-    if (!block_.empty() &&
-        (block_.SizeWith(key, value) > block_bytes_ || !block_.Fits(key, value))) {
+    const bool alone = value.size() >= large_bytes_;
+    if (!block_.empty() && (alone || holds_large_ || block_.SizeWith(key, value) > block_bytes_ ||
+                            !block_.Fits(key, value))) {
       WriteBlock(!new_key);
     }
+    holds_large_ = alone;
     if (first) {
       properties_.smallest_key = key;
       properties_.smallest_tag = tag;
@@ -148,6 +154,9 @@ class DataBuilder final : public TableBuilder, private SectionWriter {
     if (block_size % kPageBytes != 0) return block_size;
     if (block_size > kLargestPooledFrame) return block_size - (aligned ? kBlockTrailerBytes : 0);
     return block_size - kBlockOverhead - kBlockTrailerBytes;
+  }
+  static size_t LargeFrom(uint64_t setting) {
+    return setting == 0 ? SIZE_MAX : static_cast<size_t>(setting);
   }
   static size_t Pages(size_t payload) {
     return (payload + kBlockTrailerBytes + kPageBytes - 1) / kPageBytes;
@@ -233,7 +242,9 @@ class DataBuilder final : public TableBuilder, private SectionWriter {
   const uint64_t table_seed_;
   const uint32_t alignment_;  // of data blocks; 0: none
   const size_t block_bytes_;
+  const size_t large_bytes_;  // of a value that lies alone in its block
   typename Layout::Builder block_;
+  bool holds_large_ = false;  // the open block
   Sections sections_;
   uint32_t blocks_ = 0;
   const Codec* codec_ = nullptr;

@@ -13,6 +13,10 @@ inline constexpr SettingSpec kTableSettings[] = {
     {"block.size", SettingType::kBytes, "4KiB", 512, 1 << 20, "",
      "bytes of a block before compression; a multiple of 4KiB up to 128KiB counts the 134 bytes "
      "around it in memory; a larger entry gets a block of its own"},
+    {"block.large_values", SettingType::kBytes, "0", 0, 64 << 20, "",
+     "bytes from which on a value gets a block of its own, so that reading small entries brings no "
+     "large value along; the entry's index entry and, with alignment page, whole pages are its "
+     "price; 0: none below block.size"},
     {"block.alignment", SettingType::kChoice, "packed", 0, 0, "packed|page",
      "where a block starts in the file: right after the one before, or on a page of 4 KiB, so that "
      "reading it touches no page more than it must"},
