@@ -41,11 +41,11 @@ class StorePinning : public testing::TestWithParam<const CacheVariant*> {
     for (int i = begin; i < end; ++i) EXPECT_TRUE(store_->Get(Key(i), &value).ok()) << i;
     return store_->Stats().block_reads - before;
   }
-  // Blocks of level 1, several times the cache, and each of them often enough for every policy.
+  // Blocks of level 1, more than the cache holds, and each of them often enough for every policy.
   void ReadOthers() {
     Random random(1);
-    for (int i = 0; i < 1'500; ++i) {
-      const int at = 1'000 + static_cast<int>(random.Below(9'000));
+    for (int i = 0; i < 1'000; ++i) {
+      const int at = 1'000 + static_cast<int>(random.Below(3'000));
       for (int use = 0; use < 4; ++use) (void)ReadsOf(at, at + 1);
     }
   }
@@ -57,18 +57,18 @@ TEST_P(StorePinning, BlocksOfLevel0AreReadOnce) {
   for (const std::string table : {"flat", "partitioned"}) {
     for (const std::string pin : {"none", "level0"}) {
       Open(pin, {{"engine.compaction.variant", "none"}, {"engine.table.variant", table}});
-      for (int i = 1'000; i < 10'000; ++i) Put(i, 220);
+      for (int i = 1'000; i < 4'000; ++i) Put(i, 220);
       ASSERT_TRUE(store_->CompactRange({}, {}).ok());
       // Among keys that are not new, so that a read of another one may come by here.
-      for (int i = 0; i < 10'000; i += 25) Put(i, 100);
+      for (int i = 0; i < 4'000; i += 10) Put(i, 100);
       ASSERT_TRUE(store_->Flush().ok());
       const uint64_t first = ReadsOf(0, 1);
       EXPECT_GE(first, 1u);
-      for (int i = 0; i < 10'000; i += 25) (void)ReadsOf(i, i + 1);
+      for (int i = 0; i < 4'000; i += 10) (void)ReadsOf(i, i + 1);
       EXPECT_EQ(store_->Stats().cache_pinned_bytes > 0, pin == "level0");
       ReadOthers();
       uint64_t again = 0;
-      for (int i = 0; i < 10'000; i += 25) again += ReadsOf(i, i + 1);
+      for (int i = 0; i < 4'000; i += 10) again += ReadsOf(i, i + 1);
       const StoreStats stats = store_->Stats();
       if (pin == "level0") {
         EXPECT_EQ(again, 0u) << table;
@@ -79,7 +79,7 @@ TEST_P(StorePinning, BlocksOfLevel0AreReadOnce) {
         EXPECT_GT(again, 20u) << "the cache is too large for this test";
       }
       EXPECT_EQ(stats.cache_pins_refused, 0u);
-      EXPECT_GT(stats.cache_evictions, 1'000u);
+      EXPECT_GT(stats.cache_evictions, 300u);
       ASSERT_TRUE(store_->CompactRange({}, {}).ok());
       EXPECT_EQ(store_->Stats().cache_pinned_bytes, 0u) << "level 0 is empty";
     }
@@ -94,7 +94,7 @@ TEST_P(StorePinning, PartitionsAreReadOnce) {
     (void)ReadsOf(0, 10'000);
     Random random(1);
     uint64_t most = 0;
-    for (int i = 0; i < 2'000; ++i) {
+    for (int i = 0; i < 1'000; ++i) {
       const int at = static_cast<int>(random.Below(10'000));
       most = std::max(most, ReadsOf(at, at + 1));
     }

@@ -132,9 +132,8 @@ class EntryIndexedTable final : public Table {
     if (i == view.n) return Answer::kSearch;  // the file is no longer the one that was indexed
     const Entry entry = view.At(i);
     if (!SameKey(entry.key, lookup.key)) return Answer::kAnotherKey;
-    if (TagSequence(entry.tag) > lookup.snapshot || TagKind(entry.tag) == EntryKind::kMerge) {
-      return Answer::kSearch;
-    }
+    if (TagKind(entry.tag) == EntryKind::kMerge) return Answer::kSearch;
+    // One that the snapshot does not see is not taken.
     return fold.Feed(entry.tag, entry.value, pin) ? Answer::kFed : Answer::kSearch;
   }
   // Whether the read ends here. The caller has asked filter(), which said yes.
