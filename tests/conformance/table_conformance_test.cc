@@ -48,6 +48,7 @@ std::vector<TableParts> AllParts() {
           if (turn % 3 == 0) all.back().index_search = "binary";
           if (turn % 10 == 4 || turn % 10 == 8) all.back().block_alignment = "page";
           if (turn % 4 == 1) all.back().block_search = "hash";
+          if (turn % 2 == 1) all.back().dictionary_bytes = 256;
           if (turn % 4 == 3 && layout == 1) all.back().block_search = "interpolation";
         }
       }
