@@ -55,7 +55,7 @@ extern const std::span<const SettingSpec> kMemtable;    // size, max_waiting, ma
 extern const std::span<const SettingSpec> kWal;         // sync, interval
 extern const std::span<const SettingSpec> kTable;       // output.cut
 extern const std::span<const SettingSpec> kFilter;      // bits_per_key, allocation
-extern const std::span<const SettingSpec> kCodec;       // per_level
+extern const std::span<const SettingSpec> kCodec;       // per_level, dictionary
 extern const std::span<const SettingSpec> kCache;       // pin, pin_share
 extern const std::span<const SettingSpec> kCompaction;  // start
 }  // namespace part_settings

@@ -1,6 +1,9 @@
 #include "variants/validity.h"
 
+#include <algorithm>
 #include <string>
+
+#include "variants/registry.h"
 
 namespace lsmlab {
 namespace {
@@ -14,6 +17,18 @@ bool TableHas(const Composition& c, std::string_view setting, std::string_view v
 bool LogIsOff(const Composition& c) { return c.wal.variant->name == "off"; }
 bool SpreadsBits(const Composition& c) {
   return c.filter.settings.Choice("allocation") == "monkey";
+}
+
+// Of the codecs that write tables.
+bool SomeCodecTakesDictionaries(const Composition& c) {
+  std::vector<std::string> names = c.codec.settings.ChoiceList("per_level");
+  if (names.empty()) names.emplace_back(c.codec.variant->name);
+  const std::span<const CodecVariant* const> rows = CodecVariants();
+  return std::any_of(rows.begin(), rows.end(), [&](const CodecVariant* row) {
+    if (std::find(names.begin(), names.end(), row->name) == names.end()) return false;
+    const std::unique_ptr<Codec> codec = row->make(DefaultSettings(row->settings));
+    return codec != nullptr && codec->takes_dictionaries();
+  });
 }
 
 // Which compositions are refused. Everything else that the settings' own ranges allow is a sensible
@@ -45,6 +60,17 @@ constexpr ValidityRule kRules[] = {
      "allowed with it is one number",
      [](const Composition& c) {
        return SpreadsBits(c) && c.filter.settings.RealList("bits_per_key").size() != 1;
+     }},
+    {"engine.codec.dictionary",
+     "a dictionary needs a codec that takes one, and neither engine.codec.variant nor "
+     "engine.codec.per_level names one; allowed is 0, or 'zstd' among them",
+     [](const Composition& c) {
+       return c.codec.settings.Bytes("dictionary") != 0 && !SomeCodecTakesDictionaries(c);
+     }},
+    {"engine.codec.dictionary", "so few bytes hold no dictionary; allowed are 0 and 256 or more",
+     [](const Composition& c) {
+       const uint64_t bytes = c.codec.settings.Bytes("dictionary");
+       return bytes != 0 && bytes < 256;
      }},
     {"engine.table.block.alignment",
      "a block that is no multiple of 4KiB would leave part of its pages empty; "

@@ -9,7 +9,7 @@
 namespace lsmlab {
 namespace {
 
-constexpr size_t kZeroStart = 88, kChecksumStart = 112, kMagicStart = 120;
+constexpr size_t kDictionaryStart = 88, kZeroStart = 104, kChecksumStart = 112, kMagicStart = 120;
 constexpr uint64_t kFooterSeed = 0x6c736d6c61622e31ull;  // fixed: the identity is in the footer
 
 char* PutHandle(const BlockHandle& handle, char* out) noexcept {
@@ -42,10 +42,12 @@ void EncodeTableFooter(const TableFooter& footer, char* out) noexcept {
   char* p =
       PutHandle(footer.properties, PutHandle(footer.filter, PutHandle(footer.index, out + 16)));
   StoreLe<uint64_t>(p, footer.file_size);
-  StoreLe<uint32_t>(p + 8, footer.mandatory_features);
+  const bool dictionary = footer.dictionary.size != 0;
+  StoreLe<uint32_t>(p + 8, footer.mandatory_features | (dictionary ? kFeatureDictionary : 0));
   StoreLe<uint32_t>(p + 12, footer.optional_features);
   StoreLe<uint32_t>(p + 16, kTableVersion);
   StoreLe<uint32_t>(p + 20, static_cast<uint32_t>(footer.format));
+  PutHandle(footer.dictionary, out + kDictionaryStart);
   StoreLe<uint64_t>(out + kChecksumStart, Checksum(out, kChecksumStart, kFooterSeed));
   StoreLe<uint64_t>(out + kMagicStart, kTableMagic);
 }
@@ -95,6 +97,13 @@ Result<TableFooter> DecodeTableFooter(Slice bytes, uint64_t file_size, std::stri
   LSMLAB_TRY(GetHandle(p + 16, start, path, "index", &footer.index));
   LSMLAB_TRY(GetHandle(p + 32, start, path, "filter", &footer.filter));
   LSMLAB_TRY(GetHandle(p + 48, start, path, "properties", &footer.properties));
+  LSMLAB_TRY(GetHandle(p + kDictionaryStart, start, path, "dictionary", &footer.dictionary));
+  const bool dictionary = (footer.mandatory_features & kFeatureDictionary) != 0;
+  if (dictionary != (footer.dictionary.size != 0)) {
+    return DamageAt(path, start + kDictionaryStart,
+                    dictionary ? "a dictionary" : "no dictionary without its feature bit",
+                    std::to_string(footer.dictionary.size) + " bytes");
+  }
   return footer;
 }
 

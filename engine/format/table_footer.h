@@ -12,25 +12,29 @@
 //
 //   footer := table id (high u64, low u64), index handle, filter handle, properties handle,
 //             file size u64, mandatory features u32, optional features u32, version u32 (1),
-//             format u32, zero[16], checksum u64, magic u64
+//             format u32, dictionary handle, zero[8], checksum u64, magic u64
 //   handle := offset u64, size u64              (payload; its trailer follows; 0 0: there is none)
 //
 // The checksum covers all bytes before it. A reader refuses a mandatory feature bit that it does
-// not know and ignores an optional one.
+// not know and ignores an optional one. Mandatory bits:
+//
+//   1   there is a dictionary: compressed blocks of its codec refer to it
 namespace lsmlab {
 
 inline constexpr size_t kTableFooterBytes = 128;
 inline constexpr uint64_t kTableMagic = 0x656c6261746d736cull;  // "lsmtable" read as bytes
 inline constexpr uint32_t kTableVersion = 1;
-inline constexpr uint32_t kKnownMandatoryFeatures = 0;
+inline constexpr uint32_t kFeatureDictionary = 1;
+inline constexpr uint32_t kKnownMandatoryFeatures = kFeatureDictionary;
 
 // How the pieces between the footer and the data are organised. Never reuse or change.
 enum class TableFormat : uint32_t { kFlat = 1, kPartitioned = 2 };
 
 struct TableFooter {
   TableId id;
-  BlockHandle index, filter, properties;
+  BlockHandle index, filter, properties, dictionary;
   uint64_t file_size = 0;  // with the footer: a file that was cut or extended fails
+  // The encoder adds kFeatureDictionary where there is a dictionary.
   uint32_t mandatory_features = 0, optional_features = 0;
   TableFormat format = TableFormat::kFlat;
 };

@@ -54,6 +54,7 @@ void VisitFields(Properties& p, Visitor& v) {
   v.Number(28, p.filter_bits_per_key);
   v.Bytes(29, kMaxMarkBytes, p.catalog_mark);
   v.Number(1000, p.block_alignment);
+  v.Number(1001, p.dictionary_bytes);
 }
 
 struct PropertyWriter {

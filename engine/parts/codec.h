@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -12,6 +13,9 @@
 // Codec: compression of blocks. Variants: `none`, `lz4`, `zstd`. The codec id is written with every
 // block; decoding never depends on settings. Contexts are kept per thread (a new zstd context costs
 // more than ten decompressions).
+//
+// Some codecs take a dictionary: bytes that were trained from blocks like those to come, to which a
+// compressed block refers as if they stood before it. Small blocks gain most.
 namespace lsmlab {
 
 class Codec {  // Stateless towards callers; safe from any thread.
@@ -24,6 +28,22 @@ class Codec {  // Stateless towards callers; safe from any thread.
   virtual bool Compress(Slice raw, std::string& out) const = 0;
   // Writes exactly raw_size bytes. Corruption when the bytes do not decompress to exactly that.
   virtual Status Decompress(Slice compressed, char* raw, size_t raw_size) const = 0;
+
+  virtual bool takes_dictionaries() const noexcept { return false; }
+  // A dictionary of at most `limit` bytes, the same for the same samples; empty when they are too
+  // few or have nothing in common. REQUIRES: takes_dictionaries().
+  virtual std::string TrainDictionary(std::span<const Slice> samples, size_t limit) const {
+    return {};
+  }
+  // This codec with a dictionary, which it copies: its blocks and those of the codec without one
+  // are no use to each other. Corruption, "a ..., found ...", for bytes that TrainDictionary has
+  // not made; any bytes are safe.
+  virtual Result<std::unique_ptr<const Codec>> WithDictionary(Slice dictionary) const {
+    return Status::Corruption("a codec that takes dictionaries, found '" + std::string(name()) +
+                              "'");
+  }
+  // Memory that a dictionary takes.
+  virtual size_t memory_bytes() const noexcept { return 0; }
 };
 
 struct CodecVariant {

@@ -44,8 +44,9 @@ struct TableProperties {
   int64_t oldest_tombstone_ns = 0;  // no tombstone is older; 0: there is none
   std::string table_variant, block_layout, filter_variant, codec;
   double filter_bits_per_key = 0;
-  uint32_t block_alignment = 0;  // data blocks start at multiples of it; 0: anywhere
-  std::string catalog_mark;      // bytes of the catalog part (TableMark)
+  uint32_t block_alignment = 0;   // data blocks start at multiples of it; 0: anywhere
+  uint32_t dictionary_bytes = 0;  // of the codec's dictionary in the file; 0: there is none
+  std::string catalog_mark;       // bytes of the catalog part (TableMark)
 };
 
 struct TableBuildContext {
@@ -86,6 +87,7 @@ struct TableEnvironment {
   std::vector<uint8_t> codec_id_per_level;  // level l: entry min(l, size-1); a table of the
                                             // last level takes the last entry
   std::function<const Codec*(uint8_t id)> codec_by_id;  // for reading; null: unknown id
+  size_t dictionary_bytes = 0;  // most that a new table's dictionary may have; 0: none
   const FilterVariant* (*filter_by_name)(std::string_view) = nullptr;
 };
 

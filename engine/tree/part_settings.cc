@@ -45,6 +45,11 @@ constexpr SettingSpec kCodecRows[] = {
     {"per_level", SettingType::kChoiceList, "", 0, 0, "none|lz4|zstd",
      "codec of each LSM level; the last entry repeats and is that of the last level's tables; "
      "empty: the variant on every level"},
+    {"dictionary", SettingType::kBytes, "0", 0, 1 << 20, "",
+     "most bytes of a dictionary that each table trains from its first blocks, for codecs that "
+     "take one (zstd); 0: none, else at least 256. While a table is begun, its builder holds 100 "
+     "times as much of it, at most 4 MiB, up to three times over; a table that would not become "
+     "smaller gets none"},
 };
 
 constexpr SettingSpec kCacheRows[] = {

@@ -103,6 +103,7 @@ void Tree::SetUpTableEnvironment() {
     table_env_.codec_id_per_level.push_back(variant->id);
   }
   table_env_.codec_per_level = codecs_;
+  table_env_.dictionary_bytes = c.codec.settings.Bytes("dictionary");
   decoders_.resize(256);
   for (int id = 1; id < 256; ++id) {
     const CodecVariant* variant = c.codec_by_id(static_cast<uint8_t>(id));

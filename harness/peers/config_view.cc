@@ -19,10 +19,13 @@ std::vector<std::string> CodecsOf(const Composition& c) {
   return per_level;
 }
 
-std::string JoinCodecs(const std::vector<std::string>& codecs) {
-  std::string joined;
-  for (const std::string& codec : codecs) joined += (joined.empty() ? "" : ",") + codec;
-  return joined;
+std::string Compression(const SharedConditions& shared) {
+  std::string text;
+  for (const std::string& codec : shared.codec_per_level) {
+    text += (text.empty() ? "" : ",") + codec;
+  }
+  if (shared.dictionary_bytes == 0) return text;
+  return text + ", dictionaries of " + std::to_string(shared.dictionary_bytes);
 }
 
 std::string Durability(const SharedConditions& shared) {
@@ -47,6 +50,7 @@ SharedConditions ShareConditions(const Composition& c) {
   shared.cache_bytes = BytesOr(c.cache.settings, "bytes", 0);
   shared.codec_per_level = CodecsOf(c);
   shared.zstd_level = IntegerOr(c.codec.settings, "level", 1);
+  shared.dictionary_bytes = c.codec.settings.Bytes("dictionary");
   shared.background_threads = IntegerOr(c.executor.settings, "background", 1);
   shared.direct = c.io.settings.Has("direct") ? c.io.settings.Choice("direct") : "none";
   const SettingBag& compaction = c.compaction.settings;
@@ -66,7 +70,7 @@ std::map<std::string, std::string> ConditionsOf(const EngineSetup& setup, uint32
       {"durability", Durability(shared)},
       {"wal_sync", shared.log ? shared.sync : "off"},
       {"cache_bytes", std::to_string(shared.cache_bytes)},
-      {"compression", JoinCodecs(shared.codec_per_level)},
+      {"compression", Compression(shared)},
       {"memtable_bytes", std::to_string(shared.memtable_bytes)},
       {"file_bytes", std::to_string(shared.file_bytes)},
       {"level1_bytes", std::to_string(shared.level1_bytes)},

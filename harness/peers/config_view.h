@@ -22,6 +22,7 @@ struct SharedConditions {
   uint64_t cache_bytes = 0;                  // 0: no cache
   std::vector<std::string> codec_per_level;  // last entry repeats; never empty
   int zstd_level = 1;
+  uint64_t dictionary_bytes = 0;  // of a table's zstd dictionary; 0: none
   int background_threads = 1;
   std::string direct;  // "none", "writes", "all"
   uint64_t file_bytes = 0, level1_bytes = 0;

@@ -157,7 +157,12 @@ void SetCodecs(const SharedConditions& shared, rocksdb::Options* options) {
   }
   options->bottommost_compression = CodecType(shared.codec_per_level.back());
   options->compression_opts.level = shared.zstd_level;
-  options->bottommost_compression_opts.level = shared.zstd_level;
+  // Samples as our tables take them.
+  const uint64_t samples = std::min<uint64_t>(100 * shared.dictionary_bytes, 4u << 20);
+  options->compression_opts.max_dict_bytes = static_cast<uint32_t>(shared.dictionary_bytes);
+  options->compression_opts.zstd_max_train_bytes = static_cast<uint32_t>(samples);
+  options->compression_opts.max_dict_buffer_bytes = samples;
+  options->bottommost_compression_opts = options->compression_opts;
   options->bottommost_compression_opts.enabled = true;
 }
 

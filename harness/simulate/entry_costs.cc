@@ -89,6 +89,7 @@ class SampleTables {
           variant == c.codec.variant ? c.codec.settings : DefaultSettings(variant->settings))));
       env_.codec_id_per_level.push_back(variant->id);
     }
+    env_.dictionary_bytes = c.codec.settings.Bytes("dictionary");
     env_.codec_by_id = [](uint8_t) -> const Codec* { return nullptr; };  // only for reading
   }
 

@@ -4,6 +4,7 @@
 
 #include <cstring>
 #include <memory>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -91,6 +92,67 @@ TEST_P(CodecConformance, DamagedBytesNeverOverrun) {
     std::memcpy(damaged.get(), out.data(), size);
     damaged[random.Below(size)] = static_cast<char>(random.Next());
     (void)codec_->Decompress(Slice(damaged.get(), size), back.get(), raw.size()).ok();
+  }
+}
+
+std::string DictionaryBlock(uint64_t i) {
+  return "{\"name\":\"person " + std::to_string(i * 7919 % 100'000) +
+         "\",\"mail\":\"nobody@example.com\",\"city\":\"Lyon\",\"number\":" +
+         std::to_string(i * i % 1'000'000) + "}";
+}
+
+TEST_P(CodecConformance, DictionariesMakeSmallBlocksSmaller) {
+  if (!codec_->takes_dictionaries()) {
+    EXPECT_TRUE(codec_->WithDictionary("any").status().IsCorruption());
+    return;
+  }
+  std::vector<std::string> blocks;
+  for (uint64_t i = 0; i < 500; ++i) blocks.push_back(DictionaryBlock(i));
+  const std::vector<Slice> samples(blocks.begin(), blocks.end());
+  const std::string dictionary = codec_->TrainDictionary(samples, 1024);
+  EXPECT_GE(dictionary.size(), 256u);
+  EXPECT_LE(dictionary.size(), 1024u);
+  EXPECT_EQ(codec_->TrainDictionary(samples, 1024), dictionary);
+  EXPECT_EQ(codec_->TrainDictionary({}, 1024), "");
+  EXPECT_EQ(codec_->TrainDictionary(std::span(samples).first(2), 1024), "");
+
+  auto with = codec_->WithDictionary(dictionary);
+  ASSERT_TRUE(with.ok()) << with.status().ToString();
+  EXPECT_GE(with.value()->memory_bytes(), dictionary.size());
+  size_t plain = 0, smaller = 0;
+  for (uint64_t i = 1000; i < 1200; ++i) {
+    const std::string raw = DictionaryBlock(i);
+    std::string out, alone, back(raw.size(), '\0');
+    ASSERT_TRUE(with.value()->Compress(raw, out));
+    smaller += out.size();
+    plain += codec_->Compress(raw, alone) ? alone.size() : raw.size();
+    ASSERT_TRUE(with.value()->Decompress(out, back.data(), raw.size()).ok());
+    ASSERT_EQ(back, raw);
+    // Whoever lacks the dictionary says so.
+    EXPECT_TRUE(codec_->Decompress(out, back.data(), raw.size()).IsCorruption());
+  }
+  EXPECT_LT(smaller, plain / 2);
+}
+
+TEST_P(CodecConformance, OtherBytesAreNoDictionary) {
+  if (!codec_->takes_dictionaries()) return;
+  std::vector<std::string> blocks;
+  for (uint64_t i = 0; i < 500; ++i) blocks.push_back(DictionaryBlock(i));
+  const std::vector<Slice> samples(blocks.begin(), blocks.end());
+  const std::string dictionary = codec_->TrainDictionary(samples, 1024);
+  for (const size_t size : {0, 1, 7, 100, 5000}) {
+    EXPECT_TRUE(codec_->WithDictionary(Noise(size, size)).status().IsCorruption()) << size;
+  }
+  std::string out;
+  ASSERT_TRUE(codec_->WithDictionary(dictionary).value()->Compress(blocks[0], out));
+  Random random(5);
+  for (int round = 0; round < 2000; ++round) {
+    std::string damaged = dictionary;
+    damaged[random.Below(round % 2 == 0 ? 200 : damaged.size())] = static_cast<char>(random.Next());
+    if (round % 5 == 0) damaged.resize(random.Below(damaged.size()));
+    auto with = codec_->WithDictionary(damaged);
+    std::string back(blocks[0].size(), '\0');
+    if (with.ok()) (void)with.value()->Decompress(out, back.data(), back.size()).ok();
   }
 }
 

@@ -49,6 +49,7 @@ std::vector<TableParts> AllParts() {
           if (turn % 10 == 4 || turn % 10 == 8) all.back().block_alignment = "page";
           if (turn % 4 == 1) all.back().block_search = "hash";
           if (turn % 5 > 1 && turn % 3 == 1) all.back().large_values = 30;
+          if (turn % 2 == 1) all.back().dictionary_bytes = 256;
           if (turn % 4 == 3 && layout == 1) all.back().block_search = "interpolation";
           if (turn % 2 == 0 && layout == 1) all.back().entry_index = "hash";
         }

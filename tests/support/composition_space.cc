@@ -21,6 +21,7 @@ struct SettingLevels {
 constexpr SettingLevels kLevels[] = {
     {"engine.cache.bytes", "128KiB"},
     {"engine.catalog.edit_log_size", "4KiB"},
+    {"engine.codec.dictionary", "0|512"},
     {"engine.codec.level", "1|4"},
     {"engine.compaction.delete_ttl", "0ms|5ms"},
     {"engine.compaction.file_size", "16KiB"},

@@ -36,6 +36,7 @@ struct TableParts {
   uint64_t entry_index_bytes = 1u << 30;
   const FilterVariant* filter = &kBloomFilter;
   const CodecVariant* codec = &kNoCodec;
+  size_t dictionary_bytes = 0;
   const CacheVariant* cache = &kLruCache;
   uint64_t block_bytes = 256;
   uint64_t large_values = 0;
@@ -45,6 +46,19 @@ struct TableParts {
   double bits_per_key = 10;
   size_t alignment = 1;
 };
+
+// Records as people store them: little is new from one to the next.
+inline EntryMap PeopleRecords(size_t count) {
+  EntryMap entries;
+  for (size_t i = 0; i < count; ++i) {
+    const std::string number = std::to_string(100'000 + i * 7919 % 900'000);
+    entries.emplace(EntryKey("user" + std::to_string(10'000 + i), MakeTag(1 + i, EntryKind::kPut)),
+                    "{\"name\":\"person " + number + "\",\"mail\":\"p" + number +
+                        "@example.com\",\"city\":\"" + (i % 3 == 0 ? "Lyon" : "Krakow") +
+                        "\",\"active\":" + (i % 5 == 0 ? "true" : "false") + "}");
+  }
+  return entries;
+}
 
 inline const Codec* CodecOf(uint8_t id) {
   static const std::unique_ptr<Codec> lz4 = kLz4Codec.make(SettingBag());
@@ -99,6 +113,7 @@ class TableHome {
       environment_.codec_id_per_level = {parts.codec->id};
     }
     environment_.codec_by_id = CodecOf;
+    environment_.dictionary_bytes = parts.dictionary_bytes;
     environment_.filter_by_name = FilterOf;
   }
   ~TableHome() { EpochDrain(); }

@@ -207,6 +207,26 @@ TEST(Validity, ACacheThatKeepsNothingPinsNothing) {
       << error;
 }
 
+TEST(Validity, DictionariesNeedACodecThatTakesThem) {
+  const Assignment dictionary = {"engine.codec.dictionary", "4KiB", "x:1", 0};
+  for (const char* codec : {"none", "lz4", "zstd"}) {
+    const std::string error = ErrorOf({dictionary, {"engine.codec.variant", codec, "x:2", 0}});
+    if (std::string(codec) == "zstd") {
+      EXPECT_EQ(error, "accepted");
+    } else {
+      EXPECT_NE(error.find("x:1: engine.codec.dictionary = '4KiB' is refused: a dictionary needs a "
+                           "codec that takes one"),
+                std::string::npos)
+          << error;
+    }
+  }
+  EXPECT_EQ(ErrorOf({dictionary, {"engine.codec.per_level", "none,lz4,zstd", "x:2", 0}}),
+            "accepted");
+  const std::string few = ErrorOf(
+      {{"engine.codec.dictionary", "255", "x:1", 0}, {"engine.codec.variant", "zstd", "x:2", 0}});
+  EXPECT_NE(few.find("allowed are 0 and 256 or more"), std::string::npos) << few;
+}
+
 TEST(Validity, TableSettingsThatGoTogether) {
   const std::string error = ErrorOf({{"engine.table.block.search", "interpolation", "x:3", 0}});
   EXPECT_NE(error.find("x:3: engine.table.block.search = 'interpolation' is refused"),

@@ -212,6 +212,71 @@ TEST(HostilePartitionedTable, EveryDamagedByteIsFound) {
   }
 }
 
+// A table whose blocks refer to a dictionary.
+class HostileDictionary : public testing::Test {
+ protected:
+  HostileDictionary() : home_(Parts()) {
+    EXPECT_GT(home_.Build("t", model_).dictionary_bytes, 0u);
+    bytes_ = home_.io().Contents("t");
+    dictionary_ = DecodeTableFooter(Slice(bytes_).substr(bytes_.size() - kTableFooterBytes),
+                                    bytes_.size(), "t")
+                      ->dictionary;
+  }
+  static TableParts Parts() {
+    TableParts parts = SmallParts("slotted", kZstdCodec);
+    parts.dictionary_bytes = 512;
+    return parts;
+  }
+
+  const EntryMap model_ = PeopleRecords(150);
+  TableHome home_;
+  std::string bytes_;
+  BlockHandle dictionary_;
+};
+
+TEST_F(HostileDictionary, EveryDamagedByteIsFound) {
+  ASSERT_TRUE(ReadAll(home_, model_).ok());
+  const size_t begin = dictionary_.offset;
+  const size_t end = begin + dictionary_.size + kBlockTrailerBytes;
+  for (size_t i = 0; i < bytes_.size(); i += i >= begin && i < end ? 1 : 29) {
+    std::string damaged = bytes_;
+    damaged[i] = static_cast<char>(damaged[i] ^ 0x10);
+    home_.io().Put("t", std::move(damaged));
+    const Status status = ReadAll(home_, model_);
+    ASSERT_TRUE(status.IsCorruption()) << i;
+    ASSERT_NE(status.ToString().find("t offset "), std::string::npos) << status.ToString();
+  }
+}
+
+TEST_F(HostileDictionary, ChangedUnderAGoodChecksumItNeverCrashes) {
+  Random random(1);
+  for (int round = 0; round < 300; ++round) {
+    std::string damaged = bytes_;
+    char* payload = damaged.data() + dictionary_.offset;
+    for (uint64_t k = 1 + random.Below(3); k > 0; --k) {
+      payload[random.Below(round % 2 == 0 ? 16 : dictionary_.size)] =
+          static_cast<char>(random.Next());
+    }
+    EncodeBlockTrailer(Slice(payload, dictionary_.size),
+                       {0, static_cast<uint32_t>(dictionary_.size)}, TableSeed(TableHome::kId),
+                       dictionary_.offset, payload + dictionary_.size);
+    home_.io().Put("t", std::move(damaged));
+    auto opened = home_.Open("t");
+    if (opened.ok()) (void)Finish(opened.value()->Verify()).ok();
+  }
+  // Another codec's, none at all, and nothing but the codec's number.
+  for (const int codec : {0, 1, 77}) {
+    std::string damaged = bytes_;
+    char* payload = damaged.data() + dictionary_.offset;
+    payload[0] = static_cast<char>(codec);
+    EncodeBlockTrailer(Slice(payload, dictionary_.size),
+                       {0, static_cast<uint32_t>(dictionary_.size)}, TableSeed(TableHome::kId),
+                       dictionary_.offset, payload + dictionary_.size);
+    home_.io().Put("t", std::move(damaged));
+    EXPECT_TRUE(home_.Open("t").status().IsCorruption()) << codec;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Partitioned, HostileTable,
                          testing::Values(std::make_tuple("partitioned", &kLz4Codec)),
                          [](const auto&) { return std::string("lz4"); });

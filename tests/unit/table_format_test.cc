@@ -126,6 +126,27 @@ TEST(TableFooter, HandlesOutsideTheFileAreRefused) {
   EXPECT_TRUE(DecodeTableFooter(Slice(bytes, sizeof bytes), 4096, "f").ok());
 }
 
+TEST(TableFooter, ADictionaryIsAFeatureThatReadersMustKnow) {
+  TableFooter footer;
+  footer.dictionary = {100, 20};
+  footer.file_size = 4096;
+  char bytes[kTableFooterBytes];
+  EncodeTableFooter(footer, bytes);
+  EXPECT_EQ(Hex(Slice(bytes + 72, 4)), "01000000") << "a mandatory feature";
+  EXPECT_EQ(Hex(Slice(bytes + 88, 24)), "64000000000000001400000000000000" + std::string(16, '0'));
+  const auto decoded = DecodeTableFooter(Slice(bytes, sizeof bytes), 4096, "f");
+  ASSERT_TRUE(decoded.ok()) << decoded.status().ToString();
+  EXPECT_EQ(decoded->dictionary.offset, 100u);
+  EXPECT_EQ(decoded->dictionary.size, 20u);
+  footer.dictionary = {100, 0};
+  footer.mandatory_features = kFeatureDictionary;
+  EncodeTableFooter(footer, bytes);
+  EXPECT_FALSE(DecodeTableFooter(Slice(bytes, sizeof bytes), 4096, "f").ok());
+  footer.dictionary = {100, 4096};
+  EncodeTableFooter(footer, bytes);
+  EXPECT_FALSE(DecodeTableFooter(Slice(bytes, sizeof bytes), 4096, "f").ok());
+}
+
 TableProperties SomeProperties() {
   TableProperties p;
   p.id = kId;

@@ -158,19 +158,19 @@ Task<Status> ManifestCatalog::Load(bool read_only) {
 }
 
 Status ManifestCatalog::ReadEdits(const std::string& path, Slice bytes, uint64_t snapshot_bytes) {
-  using Outcome = WalRecordReader::Outcome;
+  using Found = WalRecordReader::Outcome;
   WalRecordReader reader(Identity(manifest_), bytes);
   bool closed = false;
   uint64_t expected = 1;
-  for (Outcome outcome = reader.Next();; outcome = reader.Next()) {
+  for (Found outcome = reader.Next();; outcome = reader.Next()) {
     const std::string at = path + " offset " + std::to_string(reader.offset()) + ": ";
-    if (outcome == Outcome::kSegmentHeader) continue;
-    if (outcome == Outcome::kEnd) break;
-    if (outcome == Outcome::kEndMark) {
+    if (outcome == Found::kSegmentHeader) continue;
+    if (outcome == Found::kEnd) break;
+    if (outcome == Found::kEndMark) {
       closed = true;
       continue;
     }
-    if (outcome == Outcome::kDamaged) {
+    if (outcome == Found::kDamaged) {
       if (closed) return Status::Corruption(at + reader.detail());
       const uint64_t synced = reader.FindSyncBehindDamage();
       if (synced == 0) break;

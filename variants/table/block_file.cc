@@ -8,6 +8,7 @@ namespace lsmlab::table_internal {
 namespace {
 
 constexpr uint64_t kMaxIndexBytes = 1u << 30;
+constexpr uint64_t kMaxDictionaryBytes = 4u << 20;
 
 IndexSearch SearchOf(const SettingBag& settings) {
   return settings.Choice("index.search") == "binary" ? IndexSearch::kBinary : IndexSearch::kBtree;
@@ -59,6 +60,26 @@ Task<Status> BlockFile::ReadRawBlock(BlockHandle handle, uint64_t limit, const c
   co_return Status();
 }
 
+Task<Status> BlockFile::LoadDictionary() {
+  const BlockHandle handle = footer_.dictionary;
+  if (handle.size == 0) co_return Status();
+  AlignedBytes bytes;
+  LSMLAB_CO_TRY(co_await ReadRawBlock(handle, kMaxDictionaryBytes, "a dictionary", &bytes));
+  dictionary_codec_ = static_cast<uint8_t>(bytes.data()[0]);
+  const Codec* codec = environment_.codec_by_id == nullptr || dictionary_codec_ == 0
+                           ? nullptr
+                           : environment_.codec_by_id(dictionary_codec_);
+  if (codec == nullptr) {
+    co_return DamageAt(file_->path(), handle.offset, "a dictionary of a known codec",
+                       std::to_string(dictionary_codec_));
+  }
+  Result<std::unique_ptr<const Codec>> with =
+      codec->WithDictionary(Slice(bytes.data() + 1, static_cast<size_t>(handle.size) - 1));
+  if (!with.ok()) co_return AtOffset(handle.offset, with.status());
+  dictionary_ = std::move(with).value();
+  co_return Status();
+}
+
 Task<Result<BlockIndex>> BlockFile::ReadIndex(uint64_t data_end) const {
   AlignedBytes encoded;
   const Status read = co_await ReadRawBlock(footer_.index, kMaxIndexBytes, "an index", &encoded);
@@ -89,8 +110,10 @@ Result<BlockTrailer> BlockFile::CheckTrailer(uint64_t offset, Slice stored) cons
 }
 
 Status BlockFile::Decode(uint64_t offset, Slice payload, BlockTrailer trailer, char* raw) const {
-  const Codec* codec =
-      environment_.codec_by_id == nullptr ? nullptr : environment_.codec_by_id(trailer.codec);
+  const Codec* codec = dictionary_.get();
+  if (codec == nullptr || trailer.codec != dictionary_codec_) {
+    codec = environment_.codec_by_id == nullptr ? nullptr : environment_.codec_by_id(trailer.codec);
+  }
   if (codec == nullptr) {
     return DamageAt(file_->path(), offset, "a known codec", std::to_string(trailer.codec));
   }

@@ -110,12 +110,18 @@ class BlockFile {
   // ENSURES: `out` starts with the payload, then its trailer.
   Task<Status> ReadRawBlock(BlockHandle handle, uint64_t limit, const char* what,
                             AlignedBytes* out) const;
+  // First half of opening: what the blocks' codec refers to, if the footer names it.
+  Task<Status> LoadDictionary();
 
  protected:
   // Reads the index block that the footer names: of blocks that all lie before `data_end`.
   Task<Result<BlockIndex>> ReadIndex(uint64_t data_end) const;
   // How the table's filters are read; null: it has none. An unknown one is damage at `offset`.
   Result<const FilterVariant*> FindFilter(uint64_t offset) const;
+  // Memory of the dictionary.
+  uint64_t dictionary_memory() const noexcept {
+    return dictionary_ == nullptr ? 0 : dictionary_->memory_bytes();
+  }
   // "PATH offset N: expected DETAIL" of a status whose message is "E, found F".
   Status AtOffset(uint64_t offset, const Status& status) const;
   BlockId IdAt(uint64_t offset) const noexcept { return BlockId{file_number_, offset}; }
@@ -145,6 +151,9 @@ class BlockFile {
   // leaves level 0 is either met there or pinned no more.
   mutable std::mutex level_mutex_;
   mutable bool in_level0_ = false;
+
+  std::unique_ptr<const Codec> dictionary_;  // the codec with this table's dictionary
+  uint8_t dictionary_codec_ = 0;             // its id
 };
 
 // Reads `range` of the file into memory.

@@ -12,19 +12,21 @@
 #include "engine/format/table_properties.h"
 #include "engine/parts/table.h"
 #include "variants/table/block_layout.h"
+#include "variants/table/dictionary_samples.h"
 
 // Builder of tables of every format: data blocks first, then what `Sections` makes of their keys
 // and places (flat_sections.h, partition_sections.h), then
 //
-//   properties block, zero*, footer
+//   dictionary block?, properties block, zero*, footer
+//   dictionary block := codec u8, dictionary      the codec says in which form
 //
 // With block.large_values an entry with a value of at least that size is the only one of its data
 // block. The format is the same: readers take blocks of one entry and of many.
 //
 // With block.alignment = "page" every data block starts a page of 4 KiB, and one that compression
 // would not make at least a page shorter stays raw. All blocks carry the trailer of
-// engine/format/block_trailer.h. Properties are stored raw; the zeros bring a direct file to its
-// alignment.
+// engine/format/block_trailer.h. Dictionary and properties are stored raw; the zeros bring a direct
+// file to its alignment. Where there is a dictionary, all blocks under its codec refer to it.
 namespace lsmlab::table_internal {
 
 // Where Sections write their blocks.
@@ -98,7 +100,7 @@ class DataBuilder final : public TableBuilder, private SectionWriter {
     }
     if (new_key) {
       ++properties_.distinct_keys;
-      sections_.AddKey(key);
+      AddKey(key);
       last_key_.assign(key);
     }
     last_tag_ = tag;
@@ -108,7 +110,8 @@ class DataBuilder final : public TableBuilder, private SectionWriter {
   }
 
   uint64_t EstimatedFileBytes() const noexcept final {
-    return writer_.offset() + (block_.empty() ? 0 : block_.bytes());
+    return writer_.offset() + (block_.empty() ? 0 : block_.bytes()) +
+           (samples_ == nullptr ? 0 : samples_->stored_bytes());
   }
   uint64_t entries() const noexcept final { return properties_.entries; }
 
@@ -120,6 +123,7 @@ class DataBuilder final : public TableBuilder, private SectionWriter {
 
   Status Finish(TableProperties* properties) final {
     if (!block_.empty()) WriteBlock(false);
+    if (samples_ != nullptr) WriteSamples();
     properties_.largest_key = last_key_;
     properties_.largest_tag = last_tag_;
     if (properties_.entries == 0) properties_.min_sequence = 0;
@@ -133,6 +137,7 @@ class DataBuilder final : public TableBuilder, private SectionWriter {
     footer.id = properties_.id;
     footer.format = Sections::kFormat;
     sections_.Finish(*this, &properties_, &footer);
+    if (!dictionary_.empty()) footer.dictionary = WriteRaw(dictionary_);
     std::string encoded;
     EncodeTableProperties(properties_, encoded);
     footer.properties = WriteRaw(encoded);
@@ -172,6 +177,9 @@ class DataBuilder final : public TableBuilder, private SectionWriter {
     if (codec_ == nullptr) return;
     codec_id_ = environment.codec_id_per_level[level];
     properties_.codec = codec_->name();
+    if (environment.dictionary_bytes > 0 && codec_->takes_dictionaries()) {
+      samples_ = std::make_unique<DictionarySamples>(*codec_, environment.dictionary_bytes);
+    }
   }
 
   void Count(Slice key, Tag tag, Slice value) {
@@ -185,25 +193,63 @@ class DataBuilder final : public TableBuilder, private SectionWriter {
     properties_.max_sequence = std::max(properties_.max_sequence, TagSequence(tag));
   }
 
+  void AddKey(Slice key) {
+    if (samples_ != nullptr && !samples_->HasRoomFor(key.size())) WriteSamples();
+    if (samples_ != nullptr) {
+      samples_->AddKey(key);
+    } else {
+      sections_.AddKey(key);
+    }
+  }
+
   // `continues`: the next entry is another version of the block's last key.
   void WriteBlock(bool continues) {
     const Slice raw = block_.Finish();
-    Slice payload = raw;
-    uint8_t codec = 0;
-    if (codec_ != nullptr) {
-      compressed_.clear();
-      if (codec_->Compress(raw, compressed_) &&
-          (alignment_ == 0 || Pages(compressed_.size()) < Pages(raw.size()))) {
-        payload = compressed_;
-        codec = codec_id_;
-      }
+    if (samples_ != nullptr && !samples_->HasRoomFor(raw.size())) WriteSamples();
+    compressed_.clear();
+    if (codec_ != nullptr) codec_->Compress(raw, compressed_);
+    if (samples_ != nullptr) {
+      samples_->Add({std::string(raw), compressed_, {}, continues, keep_, last_key_, last_tag_},
+                    StoredBytes(raw.size(), compressed_.size()));
+    } else {
+      PlaceBlock(raw, compressed_, keep_, continues, last_key_, last_tag_);
     }
-    if (alignment_ != 0) writer_.Pad(alignment_);
-    const BlockHandle handle = Write(payload, raw.size(), codec);
-    if (keep_) Keep(blocks_, raw, handle);
-    sections_.AddBlock(handle, continues, last_key_, last_tag_);
-    ++blocks_;
     block_.Reset();
+  }
+  // `compressed`: empty for a block that is to be stored raw.
+  void PlaceBlock(Slice raw, Slice compressed, bool keep, bool continues, Slice last_key,
+                  Tag last_tag) {
+    const bool raw_it_is =
+        compressed.empty() || (alignment_ != 0 && Pages(compressed.size()) >= Pages(raw.size()));
+    if (alignment_ != 0) writer_.Pad(alignment_);
+    const BlockHandle handle = raw_it_is ? WriteRaw(raw) : Write(compressed, raw.size(), codec_id_);
+    if (keep) Keep(blocks_, raw, handle);
+    sections_.AddBlock(handle, continues, last_key, last_tag);
+    ++blocks_;
+  }
+  // What a block takes in the file.
+  size_t StoredBytes(size_t raw, size_t compressed) const {
+    const size_t bytes = compressed == 0 ? raw : compressed;
+    return alignment_ == 0 ? bytes + kBlockTrailerBytes
+                           : std::min(Pages(raw), Pages(bytes)) * kPageBytes;
+  }
+
+  // Ends the sampling: trains the dictionary and writes what was held back.
+  void WriteSamples() {
+    const std::unique_ptr<DictionarySamples> samples = std::move(samples_);
+    dictionary_codec_ = samples->Train(
+        [this](size_t raw, size_t compressed) { return StoredBytes(raw, compressed); });
+    if (dictionary_codec_ != nullptr) {
+      codec_ = dictionary_codec_.get();
+      dictionary_ = static_cast<char>(codec_id_) + samples->dictionary();
+      properties_.dictionary_bytes = static_cast<uint32_t>(samples->dictionary().size());
+    }
+    for (const DictionarySamples::Block& block : samples->blocks()) {
+      for (const std::string& key : block.keys) sections_.AddKey(key);
+      PlaceBlock(block.raw, block.compressed, block.keep, block.continues, block.last_key,
+                 block.last_tag);
+    }
+    for (const std::string& key : samples->open_keys()) sections_.AddKey(key);
   }
 
   void Keep(uint32_t number, Slice raw, const BlockHandle& handle) {
@@ -250,6 +296,9 @@ class DataBuilder final : public TableBuilder, private SectionWriter {
   const Codec* codec_ = nullptr;
   uint8_t codec_id_ = 0;
   std::string compressed_;
+  std::unique_ptr<DictionarySamples> samples_;  // while blocks are held back
+  std::unique_ptr<const Codec> dictionary_codec_;
+  std::string dictionary_;  // the block that says it; empty: there is none
   bool keep_ = false;
   uint64_t keep_limit_ = 0, kept_bytes_ = 0;
   std::vector<KeptBlock> kept_;

@@ -18,8 +18,9 @@ FlatFile::~FlatFile() {
 }
 
 uint64_t FlatFile::memory_bytes() const noexcept {
-  return index_.memory_bytes() + filter_bytes_.reserved() + slot_bytes_.reserved() +
-         properties_.smallest_key.size() + properties_.largest_key.size() + sizeof(FlatFile);
+  return dictionary_memory() + index_.memory_bytes() + filter_bytes_.reserved() +
+         slot_bytes_.reserved() + properties_.smallest_key.size() + properties_.largest_key.size() +
+         sizeof(FlatFile);
 }
 
 Task<Status> FlatFile::LoadIndexAndFilter() {

@@ -12,7 +12,8 @@ namespace lsmlab::table_internal {
 
 // What a `flat` table has behind its data blocks: filter and index, whole.
 //
-//   flat table := (zero*, data block)*, filter block?, index block, properties block, zero*, footer
+//   flat table := (zero*, data block)*, filter block?, index block, dictionary block?,
+//                 properties block, zero*, footer
 class FlatSections {
  public:
   static constexpr std::string_view kName = "flat";

@@ -81,10 +81,12 @@ Task<Result<std::unique_ptr<Table>>> OpenAnyTable(const TableEnvironment& enviro
   if (footer->format == TableFormat::kPartitioned) {
     auto opened = std::make_unique<PartitionedFile>(environment, std::move(file), file_number,
                                                     footer.value(), std::move(properties).value());
+    LSMLAB_CO_TRY(co_await opened->LoadDictionary());
     co_return co_await OpenPartitioned(environment, std::move(opened));
   }
   auto opened = std::make_unique<FlatFile>(environment, std::move(file), file_number,
                                            footer.value(), std::move(properties).value());
+  LSMLAB_CO_TRY(co_await opened->LoadDictionary());
   co_return co_await OpenFlat(environment, std::move(opened));
 }
 

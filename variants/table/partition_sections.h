@@ -15,7 +15,7 @@ namespace lsmlab::table_internal {
 // over them, which has the form of a flat table's index.
 //
 //   partitioned table := (zero*, data block)*, (zero*, partition)*, top index block,
-//                        properties block, zero*, footer
+//                        dictionary block?, properties block, zero*, footer
 //
 // Partitions start a page where data blocks do. Until Finish they are kept in memory.
 class PartitionSections {

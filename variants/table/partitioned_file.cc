@@ -14,8 +14,8 @@ PartitionedFile::~PartitionedFile() {
 }
 
 uint64_t PartitionedFile::memory_bytes() const noexcept {
-  return top_.memory_bytes() + slot_bytes_.reserved() + properties_.smallest_key.size() +
-         properties_.largest_key.size() + sizeof(PartitionedFile);
+  return dictionary_memory() + top_.memory_bytes() + slot_bytes_.reserved() +
+         properties_.smallest_key.size() + properties_.largest_key.size() + sizeof(PartitionedFile);
 }
 
 Task<Status> PartitionedFile::LoadTopIndex() {

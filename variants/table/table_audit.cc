@@ -24,7 +24,8 @@ Task<Status> CheckZeros(const BlockFile& file, uint64_t from, uint64_t to) {
 
 Task<Status> CheckSections(const BlockFile& file, uint64_t end) {
   const TableFooter& footer = file.footer();
-  const BlockHandle sections[] = {footer.filter, footer.index, footer.properties};
+  const BlockHandle sections[] = {footer.filter, footer.index, footer.dictionary,
+                                  footer.properties};
   for (const BlockHandle& handle : sections) {
     if (handle.offset == 0 && handle.size == 0) continue;
     LSMLAB_CO_TRY(co_await CheckZeros(file, end, handle.offset));

@@ -89,8 +89,8 @@ class EntryAudit {
 Task<Status> CheckZeros(const BlockFile& file, uint64_t from, uint64_t to);
 
 // What stands behind the data blocks and the format's own blocks, which end at `end`: filter,
-// index, properties and footer again as they are in the file now, in file order, and zeros between
-// and after.
+// index, dictionary, properties and footer again as they are in the file now, in file order, and
+// zeros between and after.
 Task<Status> CheckSections(const BlockFile& file, uint64_t end);
 
 }  // namespace lsmlab::table_internal
