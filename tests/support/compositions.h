@@ -35,6 +35,9 @@ std::vector<TestComposition> MainPresets();
 std::vector<TestComposition> OtherPresets();
 // The log `ring` with small slots, `direct` or through the page cache.
 TestComposition RingComposition(bool direct);
+// The catalog `footers`, whose marks soon make a new record due; also with values in small value
+// files and `tiered`.
+std::vector<TestComposition> FootersCompositions();
 // Values in small value files, so that their garbage is collected soon.
 std::vector<TestComposition> SeparatedCompositions();
 // The default with one part exchanged: each memtable, block layout, cache, filter, codec and log
