@@ -71,6 +71,7 @@ constexpr const CompactionVariant* kCompactions[] = {
 };
 constexpr const CatalogVariant* kCatalogs[] = {
     &kManifestCatalog,  // a log of version edits
+    &kFootersCatalog,   // marks in the tables themselves
 };
 constexpr const IoVariant* kIos[] = {
     &kPosixIo,      // system calls on the caller's thread

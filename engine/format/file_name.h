@@ -7,10 +7,12 @@
 
 #include "engine/base/slice.h"
 
-// Names of the numbered files in a shard's directory: NNNNNN.sst, NNNNNN.val, NNNNNN.log,
-// NNNNNN.ring, MANIFEST-NNNNNN. Numbers have at least six digits and no needless leading zeros, so
-// each number has one name.
+// Names of the numbered files in a shard's directory: NNNNNN.sst (where the catalog lives in tables
+// NNNNNN.tmp until all of it is durable), NNNNNN.val, NNNNNN.log, NNNNNN.ring, MANIFEST-NNNNNN.
+// Numbers have at least six digits and no needless leading zeros, so each number has one name.
 namespace lsmlab {
+
+inline constexpr std::string_view kUnfinishedTable = ".tmp";
 
 std::string NumberedFileName(std::string_view prefix, uint64_t number, std::string_view suffix);
 

@@ -136,6 +136,40 @@ Task<Result<std::unique_ptr<ValueFile>>> ValueFile::Open(Io& io, std::unique_ptr
   co_return std::move(opened);
 }
 
+// What stands there is compared with what the entry made of it would write.
+Task<Result<ValueFileEntry>> ValueFile::ReadEntry(Io& io, IoFile& file, uint64_t number) {
+  if (file.alignment() != 1) {
+    co_return Status::NotSupported(file.path() + ": value files are not read directly");
+  }
+  ValueFileEntry entry;
+  entry.file = number;
+  entry.bytes = file.size();
+  if (entry.bytes < kValueHeaderBytes + kValueFooterBytes) {
+    co_return DamageAt(file.path(), 0, "a value file of at least 88 bytes",
+                       std::to_string(entry.bytes));
+  }
+  entry.record_bytes = entry.bytes - kValueHeaderBytes - kValueFooterBytes;
+  const uint64_t footer_at = kValueHeaderBytes + entry.record_bytes;
+  std::string header(kValueHeaderBytes, '\0'), footer(kValueFooterBytes, '\0');
+  LSMLAB_CO_TRY(
+      co_await ReadExactly(io, IoSite::kTableOpen, file, 0, header.data(), header.size()));
+  LSMLAB_CO_TRY(
+      co_await ReadExactly(io, IoSite::kTableOpen, file, footer_at, footer.data(), footer.size()));
+  entry.id.high = LoadLe<uint64_t>(header.data() + 16);
+  entry.id.low = LoadLe<uint64_t>(header.data() + 24);
+  entry.created_ns = LoadLe<int64_t>(header.data() + 40);
+  entry.records = LoadLe<uint64_t>(footer.data() + 8);
+  const uint64_t seed = TableSeed(entry.id);
+  if (header != EncodeHeader(entry, seed)) {
+    co_return DamageAt(file.path(), 0, "the intact header of value file " + std::to_string(number),
+                       "another");
+  }
+  if (footer != EncodeFooter(entry, seed)) {
+    co_return DamageAt(file.path(), footer_at, "the intact footer of its header's file", "another");
+  }
+  co_return entry;
+}
+
 // Header and footer, byte by byte what the catalog's entry makes of them.
 Task<Status> ValueFile::CheckEnds() const {
   const std::pair<uint64_t, std::string> ends[] = {{0, EncodeHeader(entry_, seed_)},

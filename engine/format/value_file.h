@@ -54,6 +54,10 @@ class ValueFile {
                                                        const ValueFileEntry& entry,
                                                        const CodecById& codec_by_id);
 
+  // The entry of NNNNNN.val with this number as its header and footer tell it, for a catalog that
+  // keeps none. Any bytes. `io` and `file` outlive the task.
+  static Task<Result<ValueFileEntry>> ReadEntry(Io& io, IoFile& file, uint64_t number);
+
   // The value that was added for `key`, in one read, verified: the checksum covers file, place, key
   // and value, and the record's key must be `key`, which outlives the task.
   Task<Result<BlockRef>> Read(ValueReference reference, Slice key) const;

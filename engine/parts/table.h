@@ -46,7 +46,7 @@ struct TableProperties {
   double filter_bits_per_key = 0;
   uint32_t block_alignment = 0;   // data blocks start at multiples of it; 0: anywhere
   uint32_t dictionary_bytes = 0;  // of the codec's dictionary in the file; 0: there is none
-  std::string catalog_mark;       // bytes of the catalog part (TableMark)
+  std::string catalog_mark;       // bytes of the catalog part
 };
 
 struct TableBuildContext {
@@ -61,7 +61,6 @@ struct TableBuildContext {
   enum class Reason : uint8_t { kFlush, kCompaction, kIngest } reason = Reason::kFlush;
   int64_t now_ns = 0;               // since 1970
   int64_t oldest_tombstone_ns = 0;  // no tombstone among the entries is older
-  std::string catalog_mark;
 };
 
 // Which blocks tables ask the cache to pin: data blocks, and those of index and filter that are in
@@ -113,8 +112,9 @@ class TableBuilder {
   virtual void KeepBlocks(bool keep, uint64_t limit_bytes) noexcept {}
   // After Finish: what was kept.
   virtual std::vector<KeptBlock> TakeKeptBlocks() { return {}; }
-  // Index, filter, properties and footer into the writer. The job then flushes, syncs and closes.
-  virtual Status Finish(TableProperties* properties) = 0;
+  // Index, filter, properties (with the catalog's mark, at most 16 MiB) and footer into the writer.
+  // The job then flushes, syncs and closes. A table without entries is one, too.
+  virtual Status Finish(Slice catalog_mark, TableProperties* properties) = 0;
 };
 
 // Counters of one reader call chain, added to the thread's statistics by the tree.
@@ -208,6 +208,10 @@ struct TableVariant {
   Task<Result<std::unique_ptr<Table>>> (*open)(const TableEnvironment& environment,
                                                std::unique_ptr<IoFile> file, uint64_t file_number,
                                                TableId expected_id);
+  // The properties alone, checked as `open` checks them: nothing else is read. The arguments
+  // outlive the task.
+  Task<Result<TableProperties>> (*read_properties)(const TableEnvironment& environment,
+                                                   IoFile& file);
 };
 
 }  // namespace lsmlab

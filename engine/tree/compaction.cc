@@ -211,8 +211,7 @@ Task<Status> Tree::RunPlan(const CompactionPlan& plan, Version* version, StoreEv
     co_return Status();
   }
   env_.counters->Add(Counter::kTrivialMoves, move ? 1 : 0);
-  std::vector<TableHandle*> none;
-  co_return co_await CommitEdit(job, std::move(edit), std::move(none), nullptr);
+  co_return co_await CommitEdit(job, std::move(edit), nullptr, nullptr);
 }
 
 // What one merge reads, and what its outputs are told.
@@ -317,15 +316,15 @@ Task<Status> Tree::Merge(const CompactionPlan& plan, Version* version, uint64_t 
   ValueMover mover(*this, *version);
   LSMLAB_CO_TRY(co_await MergeEntries(plan, &inputs, &output, &mover));
   LSMLAB_CO_TRY(co_await mover.output().Finish());
-  if (output.open()) LSMLAB_CO_TRY(co_await output.FinishTable(plan.output_run));
-  LSMLAB_CO_TRY(co_await output.SyncNames());
+  LSMLAB_CO_TRY(co_await output.End(plan.output_run));
   edit->added = output.entries();
-  *bytes_out = output.bytes();
   CounterCells& counters = env_.counters->Local();
   counters.Add(Counter::kValueGcBytes, mover.output().bytes());
   counters.Add(Counter::kValueGcBytesRead, mover.bytes_read());
-  co_return co_await CommitEdit(job, std::move(*edit), output.TakeTables(), nullptr,
-                                mover.output().TakeFiles());
+  Status status =
+      co_await CommitEdit(job, std::move(*edit), &output, nullptr, mover.output().TakeFiles());
+  *bytes_out = output.bytes();
+  co_return status;
 }
 
 }  // namespace lsmlab

@@ -107,9 +107,7 @@ Task<Status> Tree::FlushOne(MemtableHandle* handle) {
   LSMLAB_CO_TRY(co_await WriteMemtable(handle, nothing_below, &output, &values));
   LSMLAB_CO_TRY(co_await values.Finish());
   // Runs of level 0 are numbered by the log segment: memtables are flushed in that order.
-  if (output.open())
-    LSMLAB_CO_TRY(co_await output.FinishTable(static_cast<uint32_t>(handle->log_number())));
-  LSMLAB_CO_TRY(co_await output.SyncNames());
+  LSMLAB_CO_TRY(co_await output.End(static_cast<uint32_t>(handle->log_number())));
 
   VersionEdit edit;
   {
@@ -119,10 +117,9 @@ Task<Status> Tree::FlushOne(MemtableHandle* handle) {
         sealed_.size() > 1 ? sealed_[sealed_.size() - 2]->log_number() : memtable_->log_number();
   }
   edit.added = output.entries();
-  event.bytes_out = output.bytes() + values.bytes();
   const uint64_t log_number = *edit.log_number;
-  LSMLAB_CO_TRY(
-      co_await CommitEdit(job, std::move(edit), output.TakeTables(), handle, values.TakeFiles()));
+  LSMLAB_CO_TRY(co_await CommitEdit(job, std::move(edit), &output, handle, values.TakeFiles()));
+  event.bytes_out = output.bytes() + values.bytes();
   // Logs that could not be deleted are tried again at the next flush, or swept at the next open.
   Status released = co_await wal_->Release(log_number);
   (void)released;

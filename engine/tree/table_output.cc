@@ -1,6 +1,7 @@
 #include "engine/tree/table_output.h"
 
 #include "engine/format/file_name.h"
+#include "engine/tree/tree_files.h"
 
 namespace lsmlab {
 
@@ -16,14 +17,12 @@ TableOutput::~TableOutput() {
 
 Task<Status> TableOutput::Begin() {
   file_ = tree_.next_file_.fetch_add(1, std::memory_order_relaxed);
-  path_ = tree_.PathOf(NumberedFileName("", file_, ".sst"));
+  path_ = tree_.PathOf(NumberedFileName("", file_, marks_ ? kUnfinishedTable : ".sst"));
   {
     std::lock_guard guard(tree_.mutex_);
     context_.id.high = tree_.ids_.Next();
     context_.id.low = tree_.ids_.Next();
   }
-  context_.catalog_mark =
-      tree_.catalog_->TableMark(job_, static_cast<uint32_t>(entries_.size()), false);
   auto file = co_await OpenFile(*tree_.env_.io, site_, OpenMode::kCreate, path_);
   if (!file.ok()) {
     path_.clear();
@@ -36,51 +35,83 @@ Task<Status> TableOutput::Begin() {
   co_return Status();
 }
 
-Task<Status> TableOutput::FinishTable(uint32_t run) {
-  TableProperties properties;
-  LSMLAB_CO_TRY(builder_->Finish(&properties));
-  LSMLAB_CO_TRY(co_await writer_->Finish(Slice()));
+// The entry of the open table, as far as it is known before the table is finished.
+void TableOutput::AddEntry(uint32_t run) {
   TableEntry entry;
   entry.file = file_;
   entry.id = context_.id;
+  entry.tree = context_.tree;
   entry.level = context_.level;
   entry.run = run;
-  entry.bytes = writer_->offset();
-  entry.entries = properties.entries;
-  entry.tombstones = properties.tombstones;
-  entry.raw_bytes = properties.raw_key_bytes + properties.raw_value_bytes;
-  entry.smallest_key = properties.smallest_key;
-  entry.largest_key = properties.largest_key;
-  entry.smallest_tag = properties.smallest_tag;
-  entry.largest_tag = properties.largest_tag;
-  entry.min_sequence = properties.min_sequence;
-  entry.max_sequence = properties.max_sequence;
-  entry.created_ns = properties.created_ns;
-  entry.oldest_tombstone_ns = properties.oldest_tombstone_ns;
-  entry.last_level = context_.last_level;
   for (const auto& [file, bytes] : uses_) entry.values.push_back(ValueFileUse{file, bytes});
   uses_.clear();
-  std::vector<KeptBlock> kept = builder_->TakeKeptBlocks();
+  entries_.push_back(std::move(entry));
+}
+
+// Makes the open table durable, under its name, and completes its entry.
+Task<Status> TableOutput::EndFile(Slice mark) {
+  TableProperties properties;
+  LSMLAB_CO_TRY(builder_->Finish(mark, &properties));
+  LSMLAB_CO_TRY(co_await writer_->Finish(Slice()));
+  TableEntry entry = EntryOf(properties, file_, writer_->offset());
+  entry.run = entries_.back().run;
+  entry.values = std::move(entries_.back().values);
+  entries_.back() = std::move(entry);
+  bytes_ += entries_.back().bytes;
+  kept_ = builder_->TakeKeptBlocks();
   builder_.reset();
   writer_.reset();
-  auto opened = co_await tree_.OpenTable(entry);
+  if (!marks_) co_return Status();
+  std::string named = tree_.PathOf(NumberedFileName("", file_, ".sst"));
+  LSMLAB_CO_TRY(co_await RenameFile(*tree_.env_.io, site_, path_, named));
+  path_ = std::move(named);
+  co_return Status();
+}
+
+Task<Status> TableOutput::Reopen() {
+  auto opened = co_await tree_.OpenTable(entries_.back());
   if (!opened.ok()) co_return opened.status();
-  opened.value()->table().FillCache(std::move(kept));
-  bytes_ += entry.bytes;
+  opened.value()->table().FillCache(std::move(kept_));
   path_.clear();
   tables_.push_back(opened.value());
-  entries_.push_back(std::move(entry));
   co_return Status();
+}
+
+Task<Status> TableOutput::FinishTable(uint32_t run) {
+  AddEntry(run);
+  std::string mark;
+  if (marks_) mark = tree_.catalog_->TableMark(job_, entries_.back());
+  LSMLAB_CO_TRY(co_await EndFile(mark));
+  co_return co_await Reopen();
+}
+
+Task<Status> TableOutput::End(uint32_t run) {
+  if (open() && marks_) {
+    AddEntry(run);
+    last_is_open_ = true;
+  } else if (open()) {
+    LSMLAB_CO_TRY(co_await FinishTable(run));
+  }
+  co_return co_await SyncDirectory(*tree_.env_.io, site_, tree_.env_.directory);
+}
+
+// Once the table has its name, nobody knows whether it is committed: not this object's to remove.
+Task<Status> TableOutput::Finish(std::string mark) {
+  Status status = co_await EndFile(mark);
+  if (status.ok()) path_.clear();
+  co_return status;
+}
+
+Task<Status> TableOutput::OpenLast() {
+  if (!last_is_open_) co_return Status();
+  last_is_open_ = false;
+  co_return co_await Reopen();
 }
 
 // What is no reference is counted nowhere; whoever reads it reports it.
 void TableOutput::CountUse(Slice reference) {
   ValueReference at;
   if (DecodeValueReference(reference, &at)) uses_[at.file] += at.size;
-}
-
-Task<Status> TableOutput::SyncNames() {
-  return SyncDirectory(*tree_.env_.io, site_, tree_.env_.directory);
 }
 
 }  // namespace lsmlab

@@ -45,6 +45,7 @@ struct TreeEnvironment {
 };
 
 class TableOutput;
+class TreeFiles;
 class ValueOutput;
 class ValueMover;
 
@@ -155,7 +156,7 @@ class Tree {
   Status background_error() const;
   // Why nothing may be acknowledged: the error of this shard, or that another one has failed.
   Status StopReason() const;
-  Task<Status> CommitEdit(uint64_t job, VersionEdit edit, std::vector<TableHandle*> added,
+  Task<Status> CommitEdit(uint64_t job, VersionEdit edit, TableOutput* output,
                           MemtableHandle* flushed,
                           std::vector<ValueFileHandle*> values = std::vector<ValueFileHandle*>());
   Version* NextVersion(const VersionEdit& edit, const std::vector<TableHandle*>& added,
@@ -189,6 +190,7 @@ class Tree {
   void MarkInputs(const CompactionPlan& plan, const Version& version, bool on);
 
   friend class TableOutput;
+  friend class TreeFiles;
   friend class ValueOutput;
   friend class ValueMover;
 
@@ -199,6 +201,7 @@ class Tree {
   std::vector<std::unique_ptr<const Codec>> decoders_;  // for reading, by id
   std::unique_ptr<CompactionPolicy> policy_;
   std::unique_ptr<Wal> wal_;
+  std::unique_ptr<ShardFiles> files_;
   std::unique_ptr<Catalog> catalog_;
   std::unique_ptr<ValueStore> values_;
   std::unique_ptr<const Codec> value_codec_;  // for writing values; null: none

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "engine/tree/table_output.h"
 #include "engine/tree/tree.h"
 
 // Which jobs run, what the current view is, and how the results of jobs become visible.
@@ -214,17 +215,21 @@ Version* Tree::NextVersion(const VersionEdit& edit, const std::vector<TableHandl
   return new Version(std::move(tables), levels_, std::move(values));
 }
 
-// Makes a job's result durable and visible: catalog first, then the view. `added` are open tables,
-// `values` open value files (references taken over); `flushed` the memtable that the edit replaces,
-// or null.
-Task<Status> Tree::CommitEdit(uint64_t job, VersionEdit edit, std::vector<TableHandle*> added,
+// Makes a job's result durable and visible: catalog first, then the view. `output` has the job's
+// tables, or is null; `values` are open value files (references taken over); `flushed` is the
+// memtable that the edit replaces, or null.
+Task<Status> Tree::CommitEdit(uint64_t job, VersionEdit edit, TableOutput* output,
                               MemtableHandle* flushed, std::vector<ValueFileHandle*> values) {
   co_await commit_lock_.Lock();
   Version* replaced = nullptr;
   edit.next_file = next_file_.load(std::memory_order_relaxed);
   edit.last_sequence = published();
   std::vector<LiveValueFile> live = NextValueFiles(&edit, values);
-  Status status = co_await catalog_->Commit(job, edit);
+  LastOutput* const last = output == nullptr ? nullptr : output->last();
+  Status status = co_await catalog_->Commit(job, edit, last);
+  if (status.ok() && last != nullptr) status = co_await output->OpenLast();
+  std::vector<TableHandle*> added;
+  if (output != nullptr) added = output->TakeTables();
   if (status.ok()) {
     Version* fresh = NextVersion(edit, added, std::move(live));
     std::lock_guard guard(mutex_);

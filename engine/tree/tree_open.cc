@@ -4,6 +4,7 @@
 
 #include "engine/format/file_name.h"
 #include "engine/tree/tree.h"
+#include "engine/tree/tree_files.h"
 
 // Opening, recovery, closing of one shard.
 namespace lsmlab {
@@ -140,7 +141,9 @@ Task<Status> Tree::Open(bool create) {
   wal.store_id = env_.store_id;
   wal_ = c.wal.variant->make(c.wal.settings, wal);
   CatalogEnvironment catalog;
+  files_ = std::make_unique<TreeFiles>(*this);
   catalog.io = env_.io;
+  catalog.files = files_.get();
   catalog.directory = env_.directory;
   catalog.shard = env_.shard;
   catalog.store_id = env_.store_id;
@@ -156,9 +159,11 @@ Task<Status> Tree::Open(bool create) {
   uint64_t next = state->next_file;
   for (const DirEntry& entry : listing.value()) {
     const auto table = ParseNumberedFileName("", ".sst", entry.name);
+    const auto unfinished = ParseNumberedFileName("", kUnfinishedTable, entry.name);
     const auto values = ParseNumberedFileName("", ".val", entry.name);
     const auto log = ParseNumberedFileName("", ".log", entry.name);
     if (table.has_value()) next = std::max(next, *table + 1);
+    if (unfinished.has_value()) next = std::max(next, *unfinished + 1);
     if (values.has_value()) next = std::max(next, *values + 1);
     if (log.has_value()) next = std::max(next, *log + 1);
   }
@@ -290,8 +295,7 @@ Task<Status> Tree::FlushRecovered(MemtableHandle* recovered, uint64_t log_number
     VersionEdit edit;
     edit.log_number = log_number;
     const uint64_t job = catalog_->BeginJob({}, Catalog::JobKind::kOther);
-    std::vector<TableHandle*> none;
-    LSMLAB_CO_TRY(co_await CommitEdit(job, std::move(edit), std::move(none), nullptr));
+    LSMLAB_CO_TRY(co_await CommitEdit(job, std::move(edit), nullptr, nullptr));
     co_return co_await wal_->Release(log_number);
   }
   Status status = co_await FlushOne(recovered);
@@ -318,7 +322,9 @@ Task<Status> Tree::Sweep() {
                                              return placed.table->entry().file == *table;
                                            });
       const bool live_values = values.has_value() && version_->FindValueFile(*values) != nullptr;
-      if ((table.has_value() && !live_table) || (values.has_value() && !live_values)) {
+      const bool unfinished = ParseNumberedFileName("", kUnfinishedTable, entry.name).has_value();
+      const bool dead_table = table.has_value() && !live_table && !catalog_->OwnsFile(entry.name);
+      if (unfinished || dead_table || (values.has_value() && !live_values)) {
         orphans.push_back(PathOf(entry.name));
       }
     }
@@ -354,7 +360,7 @@ Task<Status> Tree::Close() {
       edit.closed_log = before.log_number;
       edit.closed_log_bytes = wal_->position().offset;
       const uint64_t job = catalog_->BeginJob({}, Catalog::JobKind::kOther);
-      status = co_await catalog_->Commit(job, edit);
+      status = co_await catalog_->Commit(job, edit, nullptr);
     }
   }
   Status catalog = co_await catalog_->Close();

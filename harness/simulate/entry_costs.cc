@@ -141,7 +141,7 @@ class SampleTables {
     }
     const auto counted = static_cast<double>(builder->EstimatedFileBytes());
     TableProperties properties;
-    LSMLAB_TRY(builder->Finish(&properties));
+    LSMLAB_TRY(builder->Finish(Slice(), &properties));
     const auto file = static_cast<double>(writer.offset());
     *bytes = file / static_cast<double>(keys.size());
     *counted_share = counted / file;

@@ -35,6 +35,7 @@ struct CrashRun {
   uint64_t every = 1;  // a moment after every so many operations of the disk
   // Empty: the simulated disk as it is. Used by the workload, not by the recoveries.
   MakeIo make_io;
+  std::function<bool()> wanted;     // asked after each operation; empty: all moments are
   const WalVariant* wal = nullptr;  // null: what the composition says; also for the workload only
 };
 
@@ -56,6 +57,7 @@ class CrashWorkload {
   // The same composition, on some disk.
   StoreOptions OptionsOn(std::shared_ptr<SimDisk> disk) const;
   bool log_kept() const noexcept { return log_kept_; }
+  bool footers() const noexcept { return footers_; }
 
  private:
   Status Open();
@@ -71,6 +73,7 @@ class CrashWorkload {
   Progress progress_;
   std::vector<Moment> moments_;
   bool log_kept_ = true;
+  bool footers_ = false;  // the catalog
   bool acknowledged_is_durable_ = false;
 };
 

@@ -228,22 +228,25 @@ TEST_P(FaultTest, NothingAcknowledgedIsLostAndNothingWrongIsRead) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, FaultTest,
-                         testing::Values(FaultCase{"eio_once", "group", false, false},
-                                         FaultCase{"eio_from_then_on", "group", true, false},
-                                         FaultCase{"eio_once_no_sync", "none", false, false},
-                                         FaultCase{"no_space_once", "group", false, true},
-                                         FaultCase{"no_space_from_then_on", "group", true, true},
-                                         FaultCase{"no_space_once_no_sync", "none", false, true},
-                                         FaultCase{"ring_eio_once", "group", false, false,
-                                                   RingComposition(true), 3},
-                                         FaultCase{"ring_no_space_from_then_on", "none", true, true,
-                                                   RingComposition(true), 3},
-                                         FaultCase{"eio_once_separated", "group", false, false,
-                                                   SeparatedCompositions().front(), 3},
-                                         FaultCase{"no_space_once_separated", "none", false, true,
-                                                   SeparatedCompositions().back(), 3}),
-                         [](const auto& c) { return std::string(c.param.name); });
+INSTANTIATE_TEST_SUITE_P(
+    All, FaultTest,
+    testing::Values(
+        FaultCase{"eio_once", "group", false, false},
+        FaultCase{"eio_from_then_on", "group", true, false},
+        FaultCase{"eio_once_no_sync", "none", false, false},
+        FaultCase{"no_space_once", "group", false, true},
+        FaultCase{"no_space_from_then_on", "group", true, true},
+        FaultCase{"no_space_once_no_sync", "none", false, true},
+        FaultCase{"ring_eio_once", "group", false, false, RingComposition(true), 3},
+        FaultCase{"ring_no_space_from_then_on", "none", true, true, RingComposition(true), 3},
+        FaultCase{"eio_once_separated", "group", false, false, SeparatedCompositions().front(), 3},
+        FaultCase{"no_space_once_separated", "none", false, true, SeparatedCompositions().back(),
+                  3},
+        FaultCase{"footers_eio_once", "group", false, false, FootersCompositions().front(), 3},
+        FaultCase{"footers_eio_from_then_on", "group", true, false, FootersCompositions().front(),
+                  2},
+        FaultCase{"footers_no_space_once", "none", false, true, FootersCompositions().back(), 4}),
+    [](const auto& c) { return std::string(c.param.name); });
 
 // The bug that the rule about failed syncs is there for, planted: trying again.
 TEST(PlantedFaultBugTest, RetryingAFailedSyncIsFound) {

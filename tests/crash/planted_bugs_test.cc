@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/base/coding.h"
+#include "engine/format/file_name.h"
 #include "tests/crash/crash_workload.h"
 #include "tests/support/filter_io.h"
 #include "variants/wal/wals.h"
@@ -47,6 +48,7 @@ struct MissingSync {
   const char* name;
   bool directory;
   IoSite site;
+  bool footers = false;  // the catalog
 };
 
 class MissingSyncTest : public testing::TestWithParam<MissingSync> {};
@@ -55,6 +57,7 @@ TEST_P(MissingSyncTest, IsFound) {
   const MissingSync& missing = GetParam();
   CrashRun run = GroupRun();
   if (missing.site == IoSite::kValueFile) run.composition = SeparatedCompositions().front();
+  if (missing.footers) run.composition = FootersCompositions().front();
   uint64_t skipped = 0;
   run.make_io = [&](std::shared_ptr<SimDisk> disk) {
     return std::make_unique<FilterIo>(MakeSimulatedIo(std::move(disk)), [&](IoOp& op) {
@@ -83,6 +86,9 @@ INSTANTIATE_TEST_SUITE_P(
                     MissingSync{"value_file", false, IoSite::kValueFile},
                     MissingSync{"catalog", false, IoSite::kCatalog},
                     MissingSync{"catalog_directory", true, IoSite::kCatalog},
+                    MissingSync{"footers_flushed_table", false, IoSite::kFlush, true},
+                    MissingSync{"footers_record", false, IoSite::kCatalog, true},
+                    MissingSync{"footers_commit", true, IoSite::kCatalog, true},
                     MissingSync{"identity", false, IoSite::kIdentity}),
     [](const auto& c) { return std::string(c.param.name); });
 
@@ -184,6 +190,55 @@ TEST(BuggyLogTest, ALostRecordIsFound) { ExpectFound(BuggyVariant<DropsRecords>(
 TEST(BuggyLogTest, TheLogAsItIsPasses) {
   const Status found = FirstViolation(GroupRun());
   EXPECT_TRUE(found.ok()) << found.ToString();
+}
+// The bugs that the rules of footers.cc are there for. Rule 1: a table has its name before it is
+// durable.
+TEST(BuggyFootersTest, NamingATableBeforeItIsDurableIsFound) {
+  CrashRun run = GroupRun();
+  run.composition = FootersCompositions().front();
+  run.make_io = [](std::shared_ptr<SimDisk> disk) {
+    std::shared_ptr<Io> io = MakeSimulatedIo(std::move(disk));
+    return std::make_unique<FilterIo>(io, [](IoOp& op) {
+      const bool table = op.path.ends_with(kUnfinishedTable) && op.path.find("/0") != Slice::npos;
+      if (table && op.kind == IoKind::kOpen) {
+        op.path.replace(op.path.size() - kUnfinishedTable.size(), std::string::npos, ".sst");
+      }
+      if (!table || op.kind != IoKind::kRename) return false;
+      op.status = Status();
+      return true;
+    });
+  };
+  const Status found = FirstViolation(run);
+  EXPECT_FALSE(found.ok()) << "an unfinished table was not noticed";
+  std::printf("%s\n", found.ToString().c_str());
+}
+
+// Rule 2: the mark's table has its name before the other files of the job have theirs durably.
+// Shows between two operations only, when a later change of names is kept and an earlier one lost.
+TEST(BuggyFootersTest, CommittingBeforeTheOtherFilesAreNamedIsFound) {
+  CrashRun run = GroupRun();
+  run.composition = FootersCompositions().back();
+  run.seed = 2;
+  bool named = false;  // whether a flush has just named its table
+  run.make_io = [&named](std::shared_ptr<SimDisk> disk) {
+    return std::make_unique<FilterIo>(MakeSimulatedIo(std::move(disk)), [&named](IoOp& op) {
+      named = op.kind == IoKind::kRename && op.site == IoSite::kFlush;
+      if (op.kind != IoKind::kSyncDir || op.site != IoSite::kFlush) return false;
+      op.status = Status();
+      return true;
+    });
+  };
+  run.wanted = [&named] { return named; };
+  CrashWorkload workload(run);
+  Status found = workload.Run();
+  uint64_t points = 0;
+  for (const Moment& moment : workload.moments()) {
+    for (uint64_t damage = 0; found.ok() && damage < 4; ++damage) {
+      found = CheckCrash(workload, moment, CrashMode::kNames, damage, 0, &points);
+    }
+  }
+  EXPECT_FALSE(found.ok()) << "a missing sync was not noticed at " << points << " points";
+  std::printf("%s\n", found.ToString().c_str());
 }
 
 }  // namespace

@@ -71,12 +71,12 @@ Status ModelRunner::Reopen() {
 Status ModelRunner::Step() {
   while (!held_.empty() && held_.front().until <= step_) held_.pop_front();
   const uint64_t drawn = random_.Below(1000);
-  struct Row {
+  struct Draw {
     uint64_t below;
     const char* name;
     Status (ModelRunner::*act)();
   };
-  static constexpr Row kRows[] = {
+  static constexpr Draw kRows[] = {
       {400, "put", &ModelRunner::Put},
       {500, "delete", &ModelRunner::Delete},
       {580, "batch", &ModelRunner::Batch},
@@ -87,7 +87,7 @@ Status ModelRunner::Step() {
       {990, "snapshot", &ModelRunner::Hold},
       {1000, "maintain", &ModelRunner::Maintain},
   };
-  for (const Row& row : kRows) {
+  for (const Draw& row : kRows) {
     if (drawn >= row.below) continue;
     doing_ = row.name;
     return (this->*row.act)();

@@ -138,6 +138,16 @@ std::vector<TestComposition> SeparatedCompositions() {
   return {{"separated", "", kSeparated}, {"separated_bounded_tiered", "", bounded}};
 }
 
+std::vector<TestComposition> FootersCompositions() {
+  const Settings footers = {{"engine.catalog.variant", "footers"},
+                            {"engine.catalog.mark_size", "128"}};
+  TestComposition plain = {"catalog_footers", "", footers};
+  TestComposition separated = SeparatedCompositions().back();
+  separated.name = "footers_" + separated.name;
+  separated.changes.insert(separated.changes.end(), footers.begin(), footers.end());
+  return {plain, separated};
+}
+
 std::vector<TestComposition> OnePartVariations() {
   std::vector<TestComposition> all;
   for (const char* part_name : {"memtable", "table", "filter", "codec", "cache", "compaction"}) {
@@ -194,6 +204,7 @@ std::vector<TestComposition> OnePartVariations() {
   all.push_back({"one_waiting", "", {{"engine.memtable.max_waiting", "1"}}});
   all.push_back({"three_shards", "", {}, &kThreeShards});
   for (const TestComposition& separated : SeparatedCompositions()) all.push_back(separated);
+  for (const TestComposition& footers : FootersCompositions()) all.push_back(footers);
   all.push_back({"three_shards_separated", "", kSeparated, &kThreeShards});
   return all;
 }

@@ -37,6 +37,9 @@ std::vector<TestComposition> OtherPresets();
 TestComposition RingComposition(bool direct);
 // Callers' reads and writes on pools of two workers each, behind queues so short that callers wait.
 TestComposition PooledComposition();
+// The catalog `footers`, whose marks soon make a new record due; also with values in small value
+// files and `tiered`.
+std::vector<TestComposition> FootersCompositions();
 // Values in small value files, so that their garbage is collected soon.
 std::vector<TestComposition> SeparatedCompositions();
 // The default with one part exchanged: each memtable, block layout, cache, filter, codec and log

@@ -129,11 +129,10 @@ class TableHome {
     TableBuildContext context;
     context.id = kId;
     context.filter_bits_per_key = bits_per_key_;
-    context.catalog_mark = "mark";
     auto builder = table_->make_builder(environment_, context, writer);
     fill(*builder, writer);
     TableProperties properties;
-    Must(builder->Finish(&properties));
+    Must(builder->Finish("mark", &properties));
     kept_ = builder->TakeKeptBlocks();
     Must(Finish(writer.Finish({})));
     return properties;

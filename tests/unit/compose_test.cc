@@ -49,7 +49,7 @@ TEST(Registry, HoldsTheFirstVariants) {
       {"cache", {"none", "lru", "swizzled"}},
       {"values", {"inline"}},
       {"compaction", {"leveled"}},
-      {"catalog", {"manifest"}},
+      {"catalog", {"manifest", "footers"}},
       {"io", {"posix", "simulated"}},
       {"executor", {"inline", "threads"}},
       {"partitioner", {"single"}},

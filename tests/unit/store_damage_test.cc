@@ -228,6 +228,7 @@ std::vector<TestComposition> Compositions() {
                  {{"engine.table.block.layout", "slotted"}, {"engine.codec.variant", "zstd"}}});
   all.push_back(RingComposition(false));
   all.push_back(SeparatedCompositions().front());
+  all.push_back(FootersCompositions().front());
   return all;
 }
 

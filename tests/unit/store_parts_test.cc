@@ -242,6 +242,12 @@ TEST_F(StorePartsTest, StatisticsOfTheRingEqualWhatTheDiskCounted) {
   EXPECT_EQ(io_->Counters(IoSite::kWal).writes, 0u);
 }
 
+TEST_F(StorePartsTest, StatisticsOfFootersEqualWhatTheDiskCounted) {
+  Open(FootersCompositions().front(), {{"engine.wal.sync", "group"}});
+  WriteReadAndCompareCounters();
+  EXPECT_GT(store_->Stats().catalog_bytes, 0u);  // tables without entries
+}
+
 void StorePartsTest::WriteReadAndCompareCounters() {
   Random random(3);
   for (int i = 0; i < 3000; ++i) {

@@ -2,6 +2,7 @@
 
 #include "engine/base/checksum.h"
 #include "engine/base/coding.h"
+#include "engine/format/file_name.h"
 
 namespace lsmlab {
 namespace {
@@ -49,6 +50,13 @@ Result<Current> DecodeCurrent(uint64_t store_id, uint32_t shard, Slice bytes,
                               std::to_string(found_shard));
   }
   return current;
+}
+
+bool IsShardData(std::string_view name) {
+  for (std::string_view suffix : {".sst", ".val", ".log", ".ring"}) {
+    if (ParseNumberedFileName("", suffix, name)) return true;
+  }
+  return false;
 }
 
 Task<Status> ReplaceCurrent(Io& io, std::string directory, std::string bytes) {

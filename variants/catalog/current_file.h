@@ -26,6 +26,9 @@ std::string EncodeCurrent(uint64_t store_id, uint32_t shard, const Current& curr
 Result<Current> DecodeCurrent(uint64_t store_id, uint32_t shard, Slice bytes,
                               const std::string& path);
 
+// Whether a file of this name is one that only a shard with a catalog has.
+bool IsShardData(std::string_view name);
+
 // Writes `bytes` beside CURRENT, syncs, renames over it and syncs the directory. REQUIRES: the
 // manifest and its directory entry are durable. After a failure either name may stand there.
 Task<Status> ReplaceCurrent(Io& io, std::string directory, std::string bytes);

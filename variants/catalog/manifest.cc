@@ -38,8 +38,7 @@ class ManifestCatalog final : public Catalog {
 
   Task<Result<CatalogState>> Open(bool create, bool read_only) override;
   uint64_t BeginJob(std::span<const uint64_t>, JobKind) override { return ++last_job_; }
-  std::string TableMark(uint64_t, uint32_t, bool) override { return {}; }
-  Task<Status> Commit(uint64_t job, const VersionEdit& edit) override;
+  Task<Status> Commit(uint64_t job, const VersionEdit& edit, LastOutput* last) override;
   bool OwnsFile(std::string_view name) const override;
   uint64_t bytes_written() const noexcept override { return bytes_written_; }
   Task<Status> Close() override;
@@ -55,6 +54,7 @@ class ManifestCatalog final : public Catalog {
   Status Poison(Status cause);
   Task<Status> Survey(bool* has_current, bool* has_data);
   Task<Status> Load(bool read_only);
+  Task<Status> LoadFooters();
   Status ReadEdits(const std::string& path, Slice bytes, uint64_t snapshot_bytes);
   void EncodeSnapshot();
   void EncodeEdit(const VersionEdit& edit);
@@ -98,8 +98,7 @@ Task<Result<CatalogState>> ManifestCatalog::Open(bool create, bool read_only) {
   if (has_current) {
     LSMLAB_CO_TRY(co_await Load(read_only));
   } else if (has_data) {
-    co_return Status::Corruption(env_.directory +
-                                 ": expected the file CURRENT beside tables and logs, found none");
+    LSMLAB_CO_TRY(co_await LoadFooters());
   } else if (!create || read_only) {
     co_return Status::NotFound(env_.directory + ": holds no catalog");
   }
@@ -116,12 +115,7 @@ Task<Status> ManifestCatalog::Survey(bool* has_current, bool* has_data) {
   if (!listed.ok()) co_return listed.status();
   for (const DirEntry& entry : listed.value()) {
     if (entry.name == kCurrentName) *has_current = true;
-    if (ParseNumberedFileName("", ".sst", entry.name) ||
-        ParseNumberedFileName("", ".val", entry.name) ||
-        ParseNumberedFileName("", ".log", entry.name) ||
-        ParseNumberedFileName("", ".ring", entry.name)) {
-      *has_data = true;
-    }
+    if (IsShardData(entry.name)) *has_data = true;
     if (const std::optional<uint64_t> manifest = ParseNumberedFileName(kPrefix, "", entry.name)) {
       largest_manifest_ = std::max(largest_manifest_, *manifest);
       others_.push_back(entry.name);
@@ -155,6 +149,24 @@ Task<Status> ManifestCatalog::Load(bool read_only) {
   }
   if (!bytes.ok()) co_return bytes.status();
   co_return ReadEdits(path, bytes.value(), named->snapshot_bytes);
+}
+
+// The state that `footers` has kept here. Its records are swept once CURRENT stands beside them:
+// from then on no mark counts.
+Task<Status> ManifestCatalog::LoadFooters() {
+  const std::unique_ptr<Catalog> footers =
+      kFootersCatalog.make(DefaultSettings(kFootersCatalog.settings), env_);
+  Result<CatalogState> state = co_await footers->Open(false, /*read_only=*/true);
+  if (state.ok()) {
+    state_ = std::move(state).value();
+    co_return Status();
+  }
+  if (!state.status().IsCorruption()) co_return state.status();
+  co_return Status::Corruption(
+      env_.directory +
+      ": expected the file CURRENT beside tables and logs, found none; as a shard of catalog "
+      "'footers': " +
+      std::string(state.status().message()));
 }
 
 Status ManifestCatalog::ReadEdits(const std::string& path, Slice bytes, uint64_t snapshot_bytes) {
@@ -300,7 +312,8 @@ Task<Status> ManifestCatalog::SyncManifest() {
   co_return co_await WriteEncoded();
 }
 
-Task<Status> ManifestCatalog::Commit(uint64_t, const VersionEdit& edit) {
+Task<Status> ManifestCatalog::Commit(uint64_t, const VersionEdit& edit, LastOutput* last) {
+  LSMLAB_ASSERT(last == nullptr);
   LSMLAB_CO_TRY(Status(poison_));
   if (file_ == nullptr) co_return Status::Aborted(env_.directory + ": the catalog is not open");
   Status valid = CheckEdit(edit, state_);

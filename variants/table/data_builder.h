@@ -69,7 +69,6 @@ class DataBuilder final : public TableBuilder, private SectionWriter {
     properties_.last_level = context.last_level;
     properties_.created_ns = context.now_ns;
     properties_.oldest_tombstone_ns = context.oldest_tombstone_ns;
-    properties_.catalog_mark = context.catalog_mark;
     properties_.table_variant = Sections::kName;
     properties_.block_layout = Layout::kName;
     properties_.block_alignment = alignment_;
@@ -121,9 +120,10 @@ class DataBuilder final : public TableBuilder, private SectionWriter {
   }
   std::vector<KeptBlock> TakeKeptBlocks() final { return std::move(kept_); }
 
-  Status Finish(TableProperties* properties) final {
+  Status Finish(Slice catalog_mark, TableProperties* properties) final {
     if (!block_.empty()) WriteBlock(false);
     if (samples_ != nullptr) WriteSamples();
+    properties_.catalog_mark = catalog_mark;
     properties_.largest_key = last_key_;
     properties_.largest_tag = last_tag_;
     if (properties_.entries == 0) properties_.min_sequence = 0;

@@ -63,7 +63,11 @@ Task<Result<std::unique_ptr<Table>>> OpenFlat(const TableEnvironment& environmen
 }  // namespace table_internal
 
 const TableVariant kFlatTable = {
-    "flat", "sorted blocks with index and filter whole, in memory while the table is open",
-    table_internal::kFlatSettings, table_internal::MakeFlatBuilder, table_internal::OpenAnyTable};
+    "flat",
+    "sorted blocks with index and filter whole, in memory while the table is open",
+    table_internal::kFlatSettings,
+    table_internal::MakeFlatBuilder,
+    table_internal::OpenAnyTable,
+    table_internal::ReadAnyProperties};
 
 }  // namespace lsmlab

@@ -90,4 +90,12 @@ Task<Result<std::unique_ptr<Table>>> OpenAnyTable(const TableEnvironment& enviro
   co_return co_await OpenFlat(environment, std::move(opened));
 }
 
+Task<Result<TableProperties>> ReadAnyProperties(const TableEnvironment& environment, IoFile& file) {
+  Io& io = *environment.io;
+  const TableId unknown;
+  Result<TableFooter> footer = co_await ReadFooter(io, file, unknown);
+  if (!footer.ok()) co_return footer.status();
+  co_return co_await ReadProperties(io, file, footer.value());
+}
+
 }  // namespace lsmlab::table_internal

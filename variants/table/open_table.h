@@ -21,4 +21,7 @@ Task<Result<std::unique_ptr<Table>>> OpenAnyTable(const TableEnvironment& enviro
                                                   std::unique_ptr<IoFile> file,
                                                   uint64_t file_number, TableId expected_id);
 
+// TableVariant::read_properties of every variant here.
+Task<Result<TableProperties>> ReadAnyProperties(const TableEnvironment& environment, IoFile& file);
+
 }  // namespace lsmlab::table_internal

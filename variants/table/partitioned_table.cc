@@ -22,7 +22,9 @@ Task<Result<std::unique_ptr<Table>>> OpenPartitioned(const TableEnvironment& env
 const TableVariant kPartitionedTable = {
     "partitioned",
     "sorted blocks, index and filter in pieces of 4 KiB that come and go with the cache",
-    table_internal::kTableSettings, table_internal::MakePartitionedBuilder,
-    table_internal::OpenAnyTable};
+    table_internal::kTableSettings,
+    table_internal::MakePartitionedBuilder,
+    table_internal::OpenAnyTable,
+    table_internal::ReadAnyProperties};
 
 }  // namespace lsmlab

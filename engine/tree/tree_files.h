@@ -1,0 +1,27 @@
+#pragma once
+
+#include "engine/parts/catalog.h"
+#include "engine/parts/table.h"
+
+namespace lsmlab {
+
+class Tree;
+
+// What a table's properties say of its place and contents; run and value files are not among them.
+TableEntry EntryOf(const TableProperties& properties, uint64_t file, uint64_t bytes);
+
+// A tree's files, for its catalog.
+class TreeFiles final : public ShardFiles {
+ public:
+  explicit TreeFiles(Tree& tree) : tree_(tree) {}
+
+  Task<Result<TableFacts>> ReadTable(uint64_t file) override;
+  Task<Result<ValueFileEntry>> ReadValueFile(uint64_t file) override;
+  uint64_t NewFileNumber() override;
+  Task<Result<uint64_t>> WriteEmptyTable(uint64_t file, std::string mark) override;
+
+ private:
+  Tree& tree_;
+};
+
+}  // namespace lsmlab

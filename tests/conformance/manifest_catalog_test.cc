@@ -1,0 +1,150 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/conformance/catalog_fixture.h"
+#include "tests/support/fault_io.h"
+#include "tests/support/test_scale.h"
+#include "variants/catalog/catalogs.h"
+
+// What is the manifest's own: its files, and damage in them.
+namespace lsmlab::catalog_test {
+namespace {
+
+class ManifestTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<Catalog> Make(Io& io, int64_t edit_log_size = 1024) {
+    return MakeCatalog(kManifestCatalog, io, shard_, edit_log_size);
+  }
+  // Opens a new one and commits.
+  void Fill(uint64_t commits, bool close, int64_t edit_log_size = 1 << 20) {
+    std::unique_ptr<Catalog> catalog = Make(io_, edit_log_size);
+    Result<CatalogState> opened = Finish(catalog->Open(true, false));
+    ASSERT_TRUE(opened.ok());
+    CatalogState state = opened.value();
+    for (uint64_t i = 1; i <= commits; ++i) {
+      const VersionEdit edit = NextEdit(state, state.last_sequence + 1);
+      ASSERT_TRUE(Finish(catalog->Commit(i, edit, nullptr)).ok());
+      ASSERT_TRUE(ApplyEdit(edit, &state).ok());
+    }
+    expected_ = Print(state);
+    ASSERT_TRUE(!close || Finish(catalog->Close()).ok());
+  }
+  std::string ManifestPath() const {
+    for (const std::string& name : io_.Names()) {
+      if (name.find("MANIFEST-") != std::string::npos) return name;
+    }
+    return {};
+  }
+  Result<CatalogState> Read(FaultIo& io) { return Finish(Make(io)->Open(false, true)); }
+
+  FaultIo io_;
+  FakeShard shard_{io_};
+  std::string expected_;
+};
+
+TEST_F(ManifestTest, OneManifestIsLeftAndOwned) {
+  Fill(60, false, 1024);
+  std::unique_ptr<Catalog> catalog = Make(io_);
+  ASSERT_TRUE(Finish(catalog->Open(false, false)).ok());
+  ASSERT_EQ(io_.Names().size(), 2u);
+  for (const std::string& path : io_.Names()) {
+    EXPECT_TRUE(catalog->OwnsFile(path.substr(kShardDirectory.size() + 1))) << path;
+  }
+  EXPECT_FALSE(catalog->OwnsFile("MANIFEST-000001"));
+  EXPECT_FALSE(catalog->OwnsFile("000001.sst"));
+  EXPECT_FALSE(catalog->OwnsFile("CURRENT.tmp"));
+}
+
+TEST_F(ManifestTest, EveryFlippedByteIsAnErrorOrHarmless) {
+  for (bool close : {true, false}) {
+    io_ = FaultIo();
+    Fill(12, close);
+    for (const std::string& path : io_.Names()) {
+      for (size_t at = 0; at < io_.Bytes(path).size(); ++at) {
+        auto disk = io_.Copy();
+        disk->Bytes(path)[at] ^= 0x04;
+        Result<CatalogState> state = Read(*disk);
+        if (!state.ok()) {
+          ASSERT_TRUE(state.status().IsCorruption()) << state.status().ToString();
+          ASSERT_NE(state.status().message().find(path), std::string_view::npos);
+        } else {  // only in the last mark, behind which nothing is
+          ASSERT_EQ(Print(state.value()), expected_);
+          ASSERT_GE(at + 40, io_.Bytes(path).size());
+        }
+      }
+    }
+  }
+}
+
+TEST_F(ManifestTest, DataBehindTheEndMarkIsAnError) {
+  Fill(3, true);
+  io_.Bytes(ManifestPath()).append("x");
+  EXPECT_TRUE(Read(io_).status().IsCorruption());
+}
+
+TEST_F(ManifestTest, EveryCutIsAnErrorOrAPrefix) {
+  Fill(12, false);
+  const std::string path = ManifestPath();
+  for (size_t size = 0; size < io_.Bytes(path).size(); ++size) {
+    auto disk = io_.Copy();
+    disk->Bytes(path).resize(size);
+    Result<CatalogState> state = Read(*disk);
+    if (state.ok()) {
+      ASSERT_EQ(Print(state.value()), TheHistory().printed[state->last_sequence]);
+    } else {
+      ASSERT_TRUE(state.status().IsCorruption());
+    }
+  }
+}
+
+TEST_F(ManifestTest, MissingFilesAreErrors) {
+  Fill(3, true);
+  auto disk = io_.Copy();
+  disk->Remove(ManifestPath());
+  EXPECT_TRUE(Read(*disk).status().IsCorruption());
+  EXPECT_TRUE(Finish(Make(*disk)->Open(true, false)).status().IsCorruption());
+  disk = io_.Copy();
+  disk->Remove(kShardDirectory + "/CURRENT");
+  ASSERT_TRUE(
+      Finish(OpenFile(*disk, IoSite::kOther, OpenMode::kCreate, kShardDirectory + "/000001.sst"))
+          .ok());
+  EXPECT_TRUE(Finish(Make(*disk)->Open(true, false)).status().IsCorruption());
+}
+
+TEST_F(ManifestTest, SnapshotOfManyTablesIsCutIntoEdits) {
+  {
+    std::unique_ptr<Catalog> catalog = Make(io_, 64 << 20);
+    ASSERT_TRUE(Finish(catalog->Open(true, false)).ok());
+    VersionEdit edit;
+    for (uint64_t file = 1; file <= 9000; ++file) {
+      TableEntry table;
+      table.file = file;
+      table.largest_key = "k";
+      edit.added.push_back(table);
+    }
+    ASSERT_TRUE(Finish(catalog->Commit(1, edit, nullptr)).ok());
+  }
+  std::unique_ptr<Catalog> catalog = Make(io_);
+  ASSERT_TRUE(Finish(catalog->Open(false, false)).ok());
+  Result<CatalogState> state = Read(io_);
+  ASSERT_TRUE(state.ok()) << state.status().ToString();
+  EXPECT_EQ(state->tables.size(), 9000u);
+  // All of the snapshot has to be there, also when it ends between two edits.
+  const size_t size = io_.Bytes(ManifestPath()).size() - 40;  // behind it stands a mark
+  const size_t stride = static_cast<size_t>(997 / std::min(1.0, test::TestScale()));
+  for (size_t cut = 0; cut < size; cut += cut < 400 ? 1 : stride) {
+    auto disk = io_.Copy();
+    disk->Bytes(ManifestPath()).resize(cut);
+    ASSERT_TRUE(Read(*disk).status().IsCorruption()) << cut;
+  }
+  auto disk = io_.Copy();
+  disk->Bytes(ManifestPath()).resize(size);
+  EXPECT_TRUE(Read(*disk).ok());
+}
+
+}  // namespace
+}  // namespace lsmlab::catalog_test
