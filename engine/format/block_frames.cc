@@ -44,15 +44,15 @@ constexpr int ClassOf(size_t bytes) {
 }
 static_assert(ClassBytes(kClasses - 1) == kLargestPooledFrame);
 
-struct FreeFrame {
-  FreeFrame* next;
+struct IdleFrame {
+  IdleFrame* next;
 };
 
 // At the start of every slab; a frame finds it by masking its address.
 struct Slab {
   Slab* next;  // in its class's list of slabs with free frames, or in the spare list
   Slab* previous;
-  FreeFrame* free;
+  IdleFrame* free;
   uint32_t used;    // frames handed out
   uint32_t carved;  // frames cut from the untouched rest so far
   int frame_class;
@@ -137,7 +137,7 @@ class FrameClass {
     Slab* slab = reinterpret_cast<Slab*>(reinterpret_cast<uintptr_t>(frame) & ~(kSlabBytes - 1));
     {
       std::lock_guard guard(mutex_);
-      auto* free = static_cast<FreeFrame*>(frame);
+      auto* free = static_cast<IdleFrame*>(frame);
       free->next = slab->free;
       slab->free = free;
       if (slab->used-- == Capacity(c)) Link(slab);

@@ -285,7 +285,7 @@ Status PosixIo::Lock(IoOp& op) {
 
 constexpr SettingSpec kPosixSettings[] = {kDirectSetting};
 
-Result<std::unique_ptr<Io>> Make(const SettingBag& settings) {
+Result<std::unique_ptr<Io>> MakePosix(const SettingBag& settings) {
   return Result<std::unique_ptr<Io>>(
       std::make_unique<PosixIo>(ParseDirect(settings.Choice("direct"))));
 }
@@ -293,6 +293,6 @@ Result<std::unique_ptr<Io>> Make(const SettingBag& settings) {
 }  // namespace
 
 constinit const IoVariant kPosixIo{"posix", "blocking system calls (pread, pwritev2, fdatasync)",
-                                   kPosixSettings, Make};
+                                   kPosixSettings, MakePosix};
 
 }  // namespace lsmlab

@@ -149,7 +149,7 @@ constexpr SettingSpec kSimulatedSettings[] = {
      "time that a read, a sync or an unbuffered write takes"},
 };
 
-Result<std::unique_ptr<Io>> Make(const SettingBag& settings) {
+Result<std::unique_ptr<Io>> MakeSimulated(const SettingBag& settings) {
   SimDisk::Options disk;
   disk.implicit_parents = true;
   disk.trace = false;
@@ -170,6 +170,6 @@ std::unique_ptr<Io> MakeSimulatedIo(std::shared_ptr<SimDisk> disk,
 
 constinit const IoVariant kSimulatedIo{
     "simulated", "a disk in memory: crash model, faults, latency, seeded completion order",
-    kSimulatedSettings, Make};
+    kSimulatedSettings, MakeSimulated};
 
 }  // namespace lsmlab
