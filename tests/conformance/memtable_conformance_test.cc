@@ -187,7 +187,7 @@ TEST_P(MemtableConformance, OrdersByTagWithinAKey) {
 }
 
 TEST_P(MemtableConformance, HoldsTenThousandVersionsOfOneKey) {
-  constexpr int kVersions = 10'000;
+  const int kVersions = std::max(Scaled(10'000), 2000);
   for (const bool newest_first : {false, true}) {
     MakeMemtable();
     model_.clear();
@@ -205,11 +205,11 @@ TEST_P(MemtableConformance, HoldsTenThousandVersionsOfOneKey) {
     }
     LookupFold fold(kMaxSequence);
     memtable_->Get(LookupKey("hot", kMaxSequence), fold);
-    EXPECT_EQ(fold.operands().size(), size_t{kVersions});
+    EXPECT_EQ(fold.operands().size(), static_cast<size_t>(kVersions));
     EXPECT_EQ(fold.value(), "base");
     ASSERT_NO_FATAL_FAILURE(CheckGet("ho", kMaxSequence));
     auto it = memtable_->NewIterator();
-    for (Sequence sequence = 3; sequence <= kVersions + 2; sequence += 37) {
+    for (Sequence sequence = 3; sequence <= static_cast<Sequence>(kVersions) + 2; sequence += 37) {
       const ModelKey target("hot", MakeTag(sequence, EntryKind::kMerge));
       Must(it->Seek(target.first, target.second));
       ASSERT_NO_FATAL_FAILURE(CheckAt(*it, model_.find(target)));
@@ -222,23 +222,25 @@ TEST_P(MemtableConformance, HoldsTenThousandVersionsOfOneKey) {
 // An iterator moves on while entries arrive around it: what was there when it was positioned comes,
 // in order and once; what arrived later may.
 TEST_P(MemtableConformance, IteratorsSurviveAddsAndSeal) {
+  const int first = std::max(Scaled(2000), 500);
   for (const bool forward : {true, false}) {
     for (KeyShape shape : {KeyShape::kRandom, KeyShape::kYcsb, KeyShape::kSequential}) {
       MakeMemtable();
       model_.clear();
       sequence_ = 0;
       Random random(5);
-      AddRandom(shape, 2000, random);
+      AddRandom(shape, first, random);
       const Model before = model_;
       auto it = memtable_->NewIterator();
       Must(forward ? it->SeekToFirst() : it->SeekToLast());
       std::vector<ModelKey> seen;
       for (int step = 0; it->valid(); ++step) {
-        if (it->tag() < SnapshotTag(2000)) seen.emplace_back(it->key(), it->tag());
+        if (it->tag() < SnapshotTag(static_cast<Sequence>(first)))
+          seen.emplace_back(it->key(), it->tag());
         const ModelKey last(it->key(), it->tag());
         ASSERT_EQ(model_.at(last), it->value());
-        if (step < 6000) AddRandom(shape, 3, random);
-        if (step == 6000) memtable_->Seal();
+        if (step < 3 * first) AddRandom(shape, 3, random);
+        if (step == 3 * first) memtable_->Seal();
         Must(forward ? it->Next() : it->Prev());
         if (!it->valid()) break;
         ASSERT_EQ(CompareEntry(last.first, last.second, it->key(), it->tag()), forward ? -1 : 1);
