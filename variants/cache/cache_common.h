@@ -14,7 +14,7 @@
 namespace lsmlab::cache_internal {
 
 inline constexpr SettingSpec kCacheSettings[] = {
-    {"bytes", SettingType::kBytes, "8MiB", 0, 1e15, "",
+    {"bytes", SettingType::kBytes, "8MiB", 0, int64_t{1} << 44, "",
      "memory for blocks, counted as the frames that hold them"},
     {"shards", SettingType::kInteger, "16", 1, 1024, "",
      "parts with a lock of their own; fewer when each would get less than 512 KiB"},

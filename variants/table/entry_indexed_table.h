@@ -13,7 +13,7 @@ inline constexpr SettingSpec kEntryIndexSettings[] = {
      "hash: a hash table in memory from all keys to their entries takes the place of filter, index "
      "and search in point reads, about 9 bytes per key; a table is read whole when it is opened; "
      "needs layout slotted"},
-    {"index.entries_bytes", SettingType::kBytes, "256MiB", 0, 1e15, "",
+    {"index.entries_bytes", SettingType::kBytes, "256MiB", 0, int64_t{1} << 44, "",
      "memory that the tables of a shard may use for that; a table opened when it is used up goes "
      "without"},
 };
