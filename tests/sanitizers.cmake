@@ -21,7 +21,7 @@ set(LSMLAB_TSAN_SCALE 0.04)
 set(long_ones OutputCut.* *AlignedOutputs* *SnapshotOfManyTables* *MonkeySearches* CoveringArray.*)
 set(asan_skipped LeveledModel.* PolicyShapes.* *PolicyModel.* CoveringModel.* *StorePacing*
   *StorePinning* *Catalog*.HoldsOnTheSimulatedDisk* ${long_ones})
-set(tsan_skipped *ModelTest.*_inline */MemtableConformance.* Arena.* Covering* *StorePinning.*
+set(tsan_skipped *ModelTest.*_inline */MemtableConformance.* Arena.* *Covering* *StorePinning.*
   *StoreDictionaryTest.* */DamageTest.* *KeysAndValuesUpToTheLimits* ${long_ones})
 list(JOIN asan_skipped ":" LSMLAB_ASAN_SKIPPED)
 list(JOIN tsan_skipped ":" LSMLAB_TSAN_SKIPPED)

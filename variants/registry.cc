@@ -75,14 +75,18 @@ constexpr const CatalogVariant* kCatalogs[] = {
 };
 constexpr const IoVariant* kIos[] = {
     &kPosixIo,      // system calls on the caller's thread
+    &kUringIo,      // io_uring, a ring per thread or loop
     &kSimulatedIo,  // a disk in memory, with crashes, faults and deferral
 };
 constexpr const ExecutorVariant* kExecutors[] = {
     &kThreadsExecutor,  // callers on their threads, a pool for background work
+    &kReactorExecutor,  // event loops for background work and callers' tasks
     &kInlineExecutor,   // the caller does everything
 };
 constexpr const PartitionerVariant* kPartitioners[] = {
-    &kSinglePartitioner,  // one shard
+    &kSinglePartitioner,     // one shard
+    &kHashPartitioner,       // by a hash of the key
+    &kFirstBytePartitioner,  // by one byte of the key
 };
 
 // The rows of a part as they grow: the built-in ones, then those of plugins.

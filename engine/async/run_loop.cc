@@ -21,8 +21,6 @@ constexpr uint32_t kSleeping = 1;
 constexpr uint32_t kPolling = 2;
 constexpr uint32_t kOneWaker = 4;
 
-// Loops are recycled, never freed: a poster may still look at `state_` after the owner has run
-// its node and ended. At worst it wakes the loop's next owner for nothing.
 struct LoopPool {
   std::mutex mutex;
   std::vector<std::unique_ptr<RunLoop>> idle;
@@ -33,29 +31,33 @@ LoopPool& Pool() {
   return *pool;
 }
 
-struct LoopLease {
-  std::unique_ptr<RunLoop> loop;
-  LoopLease() {
-    std::lock_guard guard(Pool().mutex);
-    if (Pool().idle.empty()) {
-      loop = std::make_unique<RunLoop>();
-    } else {
-      loop = std::move(Pool().idle.back());
-      Pool().idle.pop_back();
-      loop->set_may_spin(false);
-    }
-  }
-  ~LoopLease() {
-    std::lock_guard guard(Pool().mutex);
-    Pool().idle.push_back(std::move(loop));
-  }
-};
-
 }  // namespace
 
+RunLoop::Lease::Lease() {
+  std::lock_guard guard(Pool().mutex);
+  if (Pool().idle.empty()) {
+    loop_ = std::make_unique<RunLoop>();
+    return;
+  }
+  loop_ = std::move(Pool().idle.back());
+  Pool().idle.pop_back();
+  loop_->may_spin_ = loop_->side_by_side_ = false;
+  loop_->context_ = loop_.get();
+  loop_->joined_ = nullptr;
+}
+
+RunLoop::Lease::~Lease() {
+  std::lock_guard guard(Pool().mutex);
+  Pool().idle.push_back(std::move(loop_));
+}
+
+RunLoop& RunLoop::OfThread() noexcept {
+  thread_local Lease lease;
+  return lease.loop();
+}
+
 RunLoop& RunLoop::MakeCurrent() noexcept {
-  thread_local LoopLease lease;
-  current_ = lease.loop.get();
+  current_ = &OfThread();
   return *current_;
 }
 
@@ -86,8 +88,20 @@ void RunLoop::Post(WaitNode* node) noexcept {
   }
 }
 
-bool RunLoop::HasReady() const noexcept {
+bool RunLoop::HasReadyAlone() const noexcept {
   return posted_.load(std::memory_order_seq_cst) != nullptr;
+}
+
+bool RunLoop::HasReady() const noexcept {
+  const RunLoop* loop = this;
+  while (loop != nullptr && !loop->HasReadyAlone()) loop = loop->joined_;
+  return loop != nullptr;
+}
+
+void RunLoop::Join(RunLoop& main) noexcept {
+  context_ = &main;
+  joined_ = main.joined_;
+  main.joined_ = this;
 }
 
 WaitNode* RunLoop::TakeReady() noexcept {

@@ -4,6 +4,7 @@
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 namespace lsmlab {
 
@@ -43,6 +44,22 @@ class RunLoop {
   // The calling thread's loop; made at first use.
   static RunLoop& Current() noexcept { return current_ != nullptr ? *current_ : MakeCurrent(); }
 
+  // The loop that belongs to the calling thread, also inside a Scope.
+  static RunLoop& OfThread() noexcept;
+
+  // A loop of one's own. Loops are recycled, never freed: a poster may still look at one after its
+  // owner has run the node and ended.
+  class Lease {
+   public:
+    Lease();
+    ~Lease();
+    Lease(const Lease&) = delete;
+    RunLoop& loop() const noexcept { return *loop_; }
+
+   private:
+    std::unique_ptr<RunLoop> loop_;
+  };
+
   // While it lives, the calling thread's coroutines suspend onto another loop. For executors whose
   // background work is driven by several threads in turn.
   class Scope {
@@ -64,7 +81,17 @@ class RunLoop {
   // Takes all that is ready without resuming it, linked in order of posting; nullptr when nothing
   // is. The caller gives each to Resume, reading node->next before.
   WaitNode* TakeReady() noexcept;
+  // Also in loops that joined this one.
   bool HasReady() const noexcept;
+  bool HasReadyAlone() const noexcept;
+
+  // For a thread with several loops: this one shares `main`'s place in an Io, where what is ready
+  // in either ends a wait. REQUIRES: both are the calling thread's; `main` has not joined another.
+  void Join(RunLoop& main) noexcept;
+  // Lets go of all that have joined.
+  void Part() noexcept { joined_ = nullptr; }
+  // The loop whose place in an Io this one uses: itself, or the one it has joined.
+  const RunLoop& context() const noexcept { return *context_; }
   // Resumes a node that was taken, if its wait is over.
   static void Resume(WaitNode* node) {
     if (node->is_over == nullptr || node->is_over(node)) node->handle.resume();
@@ -79,8 +106,10 @@ class RunLoop {
   void LeavePoll() noexcept;
 
   // Whether waiting briefly by spinning can help: true on threads of a multi-threaded executor.
-  bool may_spin() const noexcept { return may_spin_; }
+  bool may_spin() const noexcept { return may_spin_ && !side_by_side_; }
   void set_may_spin(bool on) noexcept { may_spin_ = on; }
+  // While on, several callers take turns on this thread: what one spins for may be another of them.
+  void set_side_by_side(bool on) noexcept { side_by_side_ = on; }
 
  private:
   static RunLoop& MakeCurrent() noexcept;
@@ -91,7 +120,10 @@ class RunLoop {
   // place.Wake(): the owner leaves the poll only when there is none.
   std::atomic<uint32_t> state_{0};
   Waker* place_ = nullptr;  // valid while kPolling
+  RunLoop* context_ = this;
+  RunLoop* joined_ = nullptr;  // the next in the list of those that have joined
   bool may_spin_ = false;
+  bool side_by_side_ = false;
 };
 
 }  // namespace lsmlab

@@ -25,7 +25,10 @@ Task<Status> WritePiece(Io& io, IoSite site, IoFile& file, uint64_t offset, char
 }  // namespace
 
 FileWriter::FileWriter(Io& io, IoSite site, std::unique_ptr<IoFile> file)
-    : io_(io), site_(site), file_(std::move(file)) {
+    : io_(io),
+      site_(site),
+      pieces_together_(io.defers() ? kPiecesTogether : 1),
+      file_(std::move(file)) {
   open_ = NewPiece();
 }
 
@@ -77,10 +80,18 @@ uint64_t FileWriter::TailOffset(size_t tail_bytes) const noexcept {
 }
 
 Task<Status> FileWriter::Flush() {
-  for (size_t i = 0; i < full_.size(); ++i) {
-    LSMLAB_CO_TRY(
-        co_await WritePiece(io_, site_, *file_, full_[i].offset, full_[i].data, full_[i].used));
+  std::vector<Task<Status>> writes;
+  for (const Piece& piece : full_) {
+    writes.push_back(WritePiece(io_, site_, *file_, piece.offset, piece.data, piece.used));
+    writes.back().Start();
   }
+  // All have ended before it returns, also when one has failed: the pieces are the writer's.
+  Status status;
+  for (Task<Status>& write : writes) {
+    Status one = co_await write.Join();
+    if (status.ok()) status = std::move(one);
+  }
+  if (!status.ok()) co_return status;
   for (const Piece& piece : full_) spare_.push_back(piece.data);
   full_.clear();
   co_return Status();

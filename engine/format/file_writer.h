@@ -11,12 +11,14 @@
 namespace lsmlab {
 
 // Appends to a new file in large aligned pieces. Append copies into the buffer and never touches
-// the disk; the job awaits Flush whenever NeedsFlush() says so (at least one piece is full). On a
+// the disk; the job awaits Flush whenever NeedsFlush() says so (enough pieces are full). On a
 // direct file Finish pads to the alignment with zeros *before* the last `tail` bytes, so that a
 // footer stands at the very end. One user at a time. The file is owned by the writer until Close.
 class FileWriter {
  public:
   static constexpr size_t kPieceBytes = 512u << 10;
+  // Written side by side where the Io can do that: enough to keep a device busy.
+  static constexpr size_t kPiecesTogether = 4;
 
   FileWriter(Io& io, IoSite site, std::unique_ptr<IoFile> file);
   ~FileWriter();
@@ -27,7 +29,7 @@ class FileWriter {
   // Zeros up to a multiple of `alignment` of the file offset.
   void Pad(size_t alignment);
   uint64_t offset() const noexcept { return offset_; }  // of the next byte appended
-  bool NeedsFlush() const noexcept { return full_.size() > 0; }
+  bool NeedsFlush() const noexcept { return full_.size() >= pieces_together_; }
   // Writes all full pieces.
   Task<Status> Flush();
   // Pads (see above), appends `tail`, writes everything, syncs data, closes the file. The directory
@@ -45,6 +47,7 @@ class FileWriter {
   Piece NewPiece();
   Io& io_;
   IoSite site_;
+  const size_t pieces_together_;
   std::unique_ptr<IoFile> file_;
   std::vector<Piece> full_;
   std::vector<char*> spare_;

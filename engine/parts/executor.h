@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <utility>
 
 #include "engine/async/run_loop.h"
 #include "engine/async/task.h"
@@ -13,7 +14,8 @@
 
 // Executor: who runs the engine's tasks. Variants: `inline` (the caller does everything, background
 // work in small steps), `threads` (callers on their own threads or handing their calls to pools of
-// workers, a pool for background work).
+// workers, a pool for background work), `reactor` (event loops, which run background work and the
+// tasks of callers that live on them; other callers on their own threads).
 //
 // A coroutine is resumed only on the thread it was suspended on, by that thread's RunLoop; the
 // executor decides what a thread does while the task it drives is waiting.
@@ -55,6 +57,15 @@ class Executor {
   virtual WorkerPool* readers() noexcept { return nullptr; }
   virtual WorkerPool* writers() noexcept { return nullptr; }
 
+  // Event loops on which callers' tasks can live; 0: none.
+  virtual int loops() const noexcept { return 0; }
+  // Runs a caller's task to its end on loop `loop` in [0, loops()), in the foreground. Thread-safe.
+  // REQUIRES: loops() > 0.
+  virtual void SpawnOn(int loop, Task<void> task, Io& io) {
+    (void)loop;
+    Spawn(Priority::kForeground, std::move(task), io);
+  }
+
   // Waits until every spawned task has ended. REQUIRES: no guard, not inside a coroutine.
   virtual void Drain(Io& io) = 0;
 };
@@ -65,6 +76,7 @@ struct ExecutorVariant {
   std::string_view summary;
   std::span<const SettingSpec> settings;
   std::unique_ptr<Executor> (*make)(const SettingBag& settings);
+  bool one_caller = false;  // a store on it serves one thread at a time
 };
 
 // A yield point inside long background work, and a pause of a slowed writer.

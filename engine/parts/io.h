@@ -16,10 +16,12 @@
 #include "engine/parts/settings.h"
 
 // I/O: every operation on a disk that the engine does goes through this part. Variants: `posix`
-// (finishes inside the call), `simulated` (in memory: crash model, faults, deferral).
+// (finishes inside the call), `uring` (a ring per thread or loop), `simulated` (in memory: crash
+// model, faults, deferral).
 //
 // Thread safety: an Io is used by all threads of a store; one IoFile may be read by many threads at
-// once, written and synced by one at a time. Dispatch is virtual: an operation costs microseconds.
+// once, written and synced by one at a time, whose writes of different places may be under way
+// together. Dispatch is virtual: an operation costs microseconds.
 namespace lsmlab {
 
 enum class IoKind : uint8_t {
@@ -110,6 +112,9 @@ struct IoOp {
                                    // kWrite: always all (the part loops over short writes)
   Status status;                   // out
   WaitNode node;                   // the waiting coroutine
+  // The I/O part's own, until the operation is complete.
+  IoOp* next = nullptr;
+  int attempts = 0;
 };
 
 struct IoCounters {
@@ -135,6 +140,12 @@ class Io : public Waker {
   virtual size_t Poll(int64_t deadline_ns) noexcept = 0;
   // Whether Start can return false.
   virtual bool defers() const noexcept = 0;
+  // The variant that does the work, which a fallback may have made another than was asked for;
+  // empty in test doubles.
+  virtual std::string_view backend() const noexcept { return {}; }
+  // What ends a wait of the calling thread in Poll, and as few others as possible: valid while its
+  // RunLoop has operations under way.
+  virtual Waker& Place() noexcept { return *this; }
 
   // Aligned memory (4096) for direct operations and block frames; from 2 MiB pages where possible.
   // Never fails except by std::bad_alloc.
@@ -183,7 +194,11 @@ inline Status FailedSync(const Status& status) {
 // The operations as tasks. Paths are taken by value into the frame.
 Task<Result<std::unique_ptr<IoFile>>> OpenFile(Io& io, IoSite site, OpenMode mode,
                                                std::string path);
-// Exactly `length` bytes, or Corruption naming file and offset when the file is shorter.
+// Reads `length` bytes, fewer only where the file ends; a file that ends before the first `least`
+// of them is Corruption naming file and offset. Direct reads are rounded up, files end anywhere.
+Task<Status> ReadAtLeast(Io& io, IoSite site, IoFile& file, uint64_t offset, void* data,
+                         size_t length, size_t least);
+// The same with all of them asked for.
 Task<Status> ReadExactly(Io& io, IoSite site, IoFile& file, uint64_t offset, void* data,
                          size_t length);
 Task<Status> WriteAt(Io& io, IoSite site, IoFile& file, uint64_t offset, const void* data,

@@ -24,18 +24,23 @@ Task<Result<std::unique_ptr<IoFile>>> OpenFile(Io& io, IoSite site, OpenMode mod
   co_return std::move(op.opened);
 }
 
-Task<Status> ReadExactly(Io& io, IoSite site, IoFile& file, uint64_t offset, void* data,
-                         size_t length) {
+Task<Status> ReadAtLeast(Io& io, IoSite site, IoFile& file, uint64_t offset, void* data,
+                         size_t length, size_t least) {
   IoOp op(IoKind::kRead, site);
   op.file = &file;
   op.offset = offset;
   op.data = data;
   op.length = length;
   co_await IoWait(io, op);
-  if (op.status.ok() && op.transferred != length) {
-    co_return Shorter(file, offset, length, op.transferred);
+  if (op.status.ok() && op.transferred < least) {
+    co_return Shorter(file, offset, least, op.transferred);
   }
   co_return std::move(op.status);
+}
+
+Task<Status> ReadExactly(Io& io, IoSite site, IoFile& file, uint64_t offset, void* data,
+                         size_t length) {
+  return ReadAtLeast(io, site, file, offset, data, length, length);
 }
 
 Task<Status> WriteAt(Io& io, IoSite site, IoFile& file, uint64_t offset, const void* data,

@@ -8,9 +8,9 @@
 #include "engine/base/slice.h"
 #include "engine/parts/settings.h"
 
-// Partitioner: which shard a key lives in. Variants: `single`. PROVISIONAL: the second
-// implementation is a test double so far. A pure function, fixed for the life of a store:
-// identity() is written at creation and compared at every open.
+// Partitioner: which shard a key lives in. Variants: `single`, `hash`, `first-byte`. A pure
+// function, fixed for the life of a store: identity() is written at creation and compared at every
+// open.
 namespace lsmlab {
 
 class Partitioner {  // Stateless; any thread. Called once per key.

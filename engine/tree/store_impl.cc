@@ -141,13 +141,40 @@ std::vector<Status> StoreImpl::MultiGet(std::span<const Slice> keys,
   }
   const bool own = sequence == kMaxSequence;
   if (own) sequence = TakeSnapshot();
+  std::vector<MultiGetPart> parts(trees_.size());
   for (size_t i = 0; i < keys.size(); ++i) {
-    ReadTarget target;
-    target.text = &(*values)[i];
-    statuses[i] = Run(ShardFor(keys[i]).Get(keys[i], target, sequence));
+    MultiGetPart& part = parts[partitioner_->ShardOf(keys[i])];
+    part.keys.push_back(keys[i]);
+    part.places.push_back(i);
+  }
+  Status ignored = Run(MultiGetParts(parts, sequence));
+  (void)ignored;
+  for (MultiGetPart& part : parts) {
+    for (size_t i = 0; i < part.places.size(); ++i) {
+      (*values)[part.places[i]] = std::move(part.values[i]);
+      statuses[part.places[i]] = std::move(part.statuses[i]);
+    }
   }
   if (own) snapshots_.Release(sequence);
   return statuses;
+}
+
+// The shards' reads overlap where the I/O part can do that.
+Task<Status> StoreImpl::MultiGetParts(std::vector<MultiGetPart>& parts, Sequence sequence) {
+  std::vector<Task<Status>> tasks;
+  for (size_t shard = 0; shard < parts.size(); ++shard) {
+    MultiGetPart& part = parts[shard];
+    if (part.keys.empty()) continue;
+    part.values.resize(part.keys.size());
+    part.statuses.resize(part.keys.size());
+    tasks.push_back(trees_[shard]->MultiGet(part.keys, part.values, part.statuses, sequence));
+  }
+  for (Task<Status>& task : tasks) task.Start();
+  for (Task<Status>& task : tasks) {
+    Status ignored = co_await task.Join();
+    (void)ignored;  // every failure is in its key's status
+  }
+  co_return Status();
 }
 
 Sequence StoreImpl::TakeSnapshot() {

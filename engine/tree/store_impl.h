@@ -84,6 +84,15 @@ class StoreImpl : public Store {
   Status CheckWritable() const;
   Status CheckWrite(Slice key, Slice value) const;
   Task<Status> WriteOne(Tree& tree, EntryKind kind, Slice key, Slice value);
+  // The keys of a MultiGet that live in one shard, and where their answers go.
+  struct MultiGetPart {
+    std::vector<Slice> keys;
+    std::vector<std::string> values;
+    std::vector<Status> statuses;
+    std::vector<size_t> places;
+  };
+  // One part per shard; all at the moment `sequence`.
+  Task<Status> MultiGetParts(std::vector<MultiGetPart>& parts, Sequence sequence);
   // A number at which every shard shows all it will ever show; registered in snapshots_.
   Sequence TakeSnapshot();
 

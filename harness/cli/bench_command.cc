@@ -70,7 +70,7 @@ Result<EngineSetup> ReadEngine(const ParsedOptions& options) {
   return SetUpEngine(engine, assignments.value());
 }
 
-Status ReadWorkload(const ParsedOptions& options, RunSpec* spec) {
+Status ReadWorkload(const ParsedOptions& options, RunSpec* spec, workloads::WorkloadInfo* info) {
   Result<std::string> path = WorkloadPath(options.Get("workload", "ycsb-a"));
   if (!path.ok()) return path.status();
   spec->workload_file = std::move(path).value();
@@ -83,7 +83,8 @@ Status ReadWorkload(const ParsedOptions& options, RunSpec* spec) {
       workloads::OpenWorkload(spec->workload_file, spec->properties);
   if (!workload.ok()) return workload.status();
   spec->identity.workload = std::filesystem::path(spec->workload_file).stem().string();
-  spec->threads = workload.value()->info().thread_count;
+  *info = workload.value()->info();
+  spec->threads = info->thread_count;
   return {};
 }
 
@@ -124,7 +125,9 @@ Result<Bench> ReadBench(const ParsedOptions& options) {
       id.engine == "lsmlab" ? RowNameOfPreset(options.Get("preset", "baseline")) : id.engine;
   for (const std::string& text : options.All("set")) id.variant += " " + text;
   id.base = id.variant;
-  LSMLAB_TRY(ReadWorkload(options, &spec));
+  workloads::WorkloadInfo info;
+  LSMLAB_TRY(ReadWorkload(options, &spec, &info));
+  if (setup.value().driver.threads != 0) spec.threads = setup.value().driver.threads;
   LSMLAB_TRY(ReadPhases(options, &spec));
   Result<uint64_t> seed = ParseCount("--seed", options.Get("seed", "42"), 0, INT64_MAX);
   if (!seed.ok()) return seed.status();
@@ -134,6 +137,7 @@ Result<Bench> ReadBench(const ParsedOptions& options) {
     if (!threads.ok()) return threads.status();
     spec.threads = static_cast<uint32_t>(threads.value());
   }
+  LSMLAB_TRY(CheckClients(setup.value(), info, spec.threads, "bench"));
   for (const PartInfo& part : AllParts()) spec.compared_parts.emplace_back(part.name);
   spec.directory = options.Get("db");
   bench.out = options.Get("out");

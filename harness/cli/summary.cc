@@ -73,6 +73,14 @@ void AppendParts(const RunRecord& record, std::string& text) {
          At(c, "filter_probes"), At(c, "filter_negatives"), At(c, "filter_false_positives"));
 }
 
+// How evenly the partitioner has spread what is in the tables.
+void AppendShards(const RunRecord& record, std::string& text) {
+  const double shards = At(record.gauges, "shards");
+  if (shards <= 1 || record.gauges.count("shard_imbalance") == 0) return;
+  Append(text, "  shards: %.0f, the largest holds %.2f times the mean\n", shards,
+         At(record.gauges, "shard_imbalance"));
+}
+
 void AppendAmplification(const RunRecord& record, std::string& text) {
   const auto figure = [](const std::optional<double>& value) {
     char number[32];
@@ -121,6 +129,7 @@ std::string SummaryText(const RunRecord& record) {
   text += '\n';
   AppendLatencies(m, text);
   AppendParts(record, text);
+  AppendShards(record, text);
   if (!record.counters.empty()) AppendAmplification(record, text);
   AppendProcess(record, text);
   Append(text, "  stream digest %s\n", record.workload_digest.c_str());

@@ -96,6 +96,8 @@ int Run(const ParsedOptions& options) {
                 std::string(engine.summary).c_str());
     PrintSettings(engine.settings, "    ");
   }
+  std::puts("\nhow a row is driven (driver.*):");
+  PrintSettings(DriverSettings(), "    ");
   return kExitDone;
 }
 

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/async/task.h"
 #include "engine/base/slice.h"
 #include "engine/base/status.h"
 
@@ -50,6 +51,29 @@ class StoreSession {
   Status error_;
 };
 
+// The same for a client thread that has several operations under way: each call is a task of that
+// thread, whose arguments outlive it. After kFailed, error() says why.
+class AsyncSession {
+ public:
+  virtual ~AsyncSession() = default;
+  virtual Task<Outcome> Get(Slice key, std::string* value) = 0;
+  virtual Task<Outcome> Put(Slice key, Slice value) = 0;
+  virtual Task<Outcome> Delete(Slice key) = 0;
+  // Starts the tasks in order and drives the calling thread until all have ended.
+  virtual void Run(std::vector<Task<void>>& tasks) = 0;
+
+  const Status& error() const noexcept { return error_; }
+
+ protected:
+  Outcome Fail(Status status) {
+    error_ = std::move(status);
+    return Outcome::kFailed;
+  }
+
+ private:
+  Status error_;
+};
+
 // Counter name (results/SCHEMA.md) -> value since the store was opened.
 using CounterMap = std::map<std::string, double, std::less<>>;
 
@@ -72,6 +96,8 @@ class StoreAdapter {
   virtual ~StoreAdapter() = default;
   // Any thread.
   virtual std::unique_ptr<StoreSession> NewSession() = 0;
+  // Any thread. Null: the engine has no such calls.
+  virtual std::unique_ptr<AsyncSession> NewAsyncSession() { return nullptr; }
   // Writes memtables out and waits until no compaction is owed.
   virtual Status Drain() = 0;
   // Counters that only grow, so that a phase is the difference of two snapshots.
@@ -80,6 +106,9 @@ class StoreAdapter {
   virtual CounterMap Gauges() = 0;
   virtual std::vector<EngineEvent> TakeEvents() = 0;
   virtual std::vector<LevelState> Levels() = 0;
+  // How it reads and writes files: "posix", "uring", ...; what was asked for may not be to be had.
+  // Empty: it has none.
+  virtual std::string IoBackend() const { return "posix"; }
   // No session is left. Further calls: only destruction.
   virtual Status Close() = 0;
 };

@@ -6,6 +6,8 @@
 #include <mutex>
 #include <thread>
 
+#include "harness/driver/async_client.h"
+#include "harness/driver/client_counts.h"
 #include "harness/driver/op_executor.h"
 #include "harness/driver/tick_clock.h"
 
@@ -15,112 +17,39 @@ namespace {
 using workloads::Operation;
 using workloads::OpKind;
 
-// What a client thread shows while it runs, on a cache line of its own.
-struct alignas(128) LiveCount {
-  std::atomic<uint64_t> ops{0};
-};
-
-// One client thread: takes operations from its stream until the stream, the time or the patience of
-// the user ends. Everything it counts is its own until it is joined.
-class Client {
+// One client thread with one operation at a time.
+class Client final : public ClientCounts {
  public:
   Client(StoreAdapter& store, const workloads::WorkloadInfo& workload, const PhasePlan& plan,
          size_t index, std::atomic<bool>& halt, LiveCount& live)
-      : plan_(plan),
-        stream_(*plan.streams[index]),
+      : ClientCounts(plan, index, halt, live),
         session_(store.NewSession()),
-        executor_(*session_, workload),
-        halt_(halt),
-        live_(live) {
-    const double threads = static_cast<double>(plan.streams.size());
-    if (plan.target_ops_per_s > 0) {
-      pace_ = clock_.FromNanos(static_cast<uint64_t>(1e9 * threads / plan.target_ops_per_s));
-    }
-  }
+        executor_(*session_, workload) {}
 
-  void Run(uint64_t deadline) {
-    uint64_t intended = clock_.Now();
+  void Run(uint64_t deadline) override {
+    uint64_t intended = clock().Now();
     uint64_t end = intended;
     Operation op;
-    while (end < deadline && !halt_.load(std::memory_order_relaxed) && stream_.Next(&op)) {
-      uint64_t begin = clock_.Now();
-      if (pace_ != 0) {
+    while (end < deadline && !halted() && stream().Next(&op)) {
+      uint64_t begin = clock().Now();
+      if (pace() != 0) {
         WaitUntil(intended, begin);
         begin = intended;
-        intended += pace_;
+        intended += pace();
       }
       const Outcome outcome = executor_.Execute(op);
-      end = clock_.Now();
-      Count(op, outcome, end > begin ? clock_.ToNanos(end - begin) : 0);
-      if (outcome == Outcome::kFailed) {
-        error_ = executor_.error();
-        halt_.store(true);
-        return;
-      }
+      end = clock().Now();
+      Count(op, outcome, end > begin ? clock().ToNanos(end - begin) : 0);
+      if (outcome == Outcome::kFailed) return Fail(executor_.error());
     }
-  }
-
-  void AddTo(PhaseResult& result) {
-    result.ops += ops_;
-    result.ops_failed += failed_;
-    result.not_found += not_found_;
-    result.inserts += inserts_;
-    result.deletes += deletes_;
-    result.insert_bytes += insert_bytes_;
-    result.user_bytes_written += executor_.user_bytes();
-    for (size_t kind = 0; kind < kLatencyKinds; ++kind) result.latency[kind].Merge(latency_[kind]);
-    result.digests.push_back(stream_.digest());
-    if (result.error.ok()) result.error = error_;
-    asm volatile("" : : "r"(executor_.touched()));
   }
 
  private:
-  void WaitUntil(uint64_t intended, uint64_t now) const {
-    if (now >= intended) return;
-    const uint64_t nanos = clock_.ToNanos(intended - now);
-    constexpr uint64_t kSpin = 60'000;  // a sleep is about as late as this
-    if (nanos > kSpin) std::this_thread::sleep_for(std::chrono::nanoseconds(nanos - kSpin));
-    while (clock_.Now() < intended) {
-    }
-  }
+  uint64_t user_bytes() const noexcept override { return executor_.user_bytes(); }
+  uint64_t touched() const noexcept override { return executor_.touched(); }
 
-  void Count(const Operation& op, Outcome outcome, uint64_t nanos) {
-    const bool missing = op.missing && op.kind == OpKind::kRead;
-    latency_[missing ? kReadMissing : static_cast<size_t>(op.kind)].Record(nanos);
-    live_.ops.store(++ops_, std::memory_order_relaxed);
-    if (op.kind == OpKind::kInsert) {
-      stream_.Acknowledge(op.key_number);
-      ++inserts_;
-      insert_bytes_ += op.key.size() + op.value.size();
-    }
-    deletes_ += op.kind == OpKind::kDelete;
-    if (outcome == Outcome::kDone && !missing) [[likely]]
-      return;
-    CountOdd(op, outcome, missing);
-  }
-
-  // A missing key that is found is as wrong as a key that is not.
-  void CountOdd(const Operation& op, Outcome outcome, bool missing) {
-    const bool not_found = outcome == Outcome::kNotFound;
-    not_found_ += not_found;
-    const bool positional = op.kind == OpKind::kScan || op.kind == OpKind::kSeek;
-    const bool wrong = missing ? !not_found
-                               : not_found && plan_.not_found_is_failure && !positional &&
-                                     op.kind != OpKind::kDelete;
-    failed_ += wrong || outcome == Outcome::kFailed;
-  }
-
-  const TickClock clock_ = TickClock::Get();
-  const PhasePlan& plan_;
-  workloads::OpStream& stream_;
   std::unique_ptr<StoreSession> session_;
   OpExecutor executor_;
-  std::atomic<bool>& halt_;
-  LiveCount& live_;
-  uint64_t pace_ = 0;
-  uint64_t ops_ = 0, failed_ = 0, not_found_ = 0, inserts_ = 0, deletes_ = 0, insert_bytes_ = 0;
-  std::array<Histogram, kLatencyKinds> latency_;
-  Status error_;
 };
 
 // Wakes once per interval, writes down how far the clients are, and watches the stop flag. It ends
@@ -192,9 +121,13 @@ PhaseResult DrivePhase(StoreAdapter& store, const workloads::WorkloadInfo& workl
   const size_t threads = plan.streams.size();
   std::atomic<bool> halt{false};
   std::vector<LiveCount> live(threads);
-  std::vector<std::unique_ptr<Client>> clients;
+  std::vector<std::unique_ptr<ClientCounts>> clients;
   for (size_t i = 0; i < threads; ++i) {
-    clients.push_back(std::make_unique<Client>(store, workload, plan, i, halt, live[i]));
+    if (plan.depth > 1) {
+      clients.push_back(NewAsyncClient(store, workload, plan, i, halt, live[i]));
+    } else {
+      clients.push_back(std::make_unique<Client>(store, workload, plan, i, halt, live[i]));
+    }
   }
   uint64_t deadline = UINT64_MAX;
   std::barrier start(static_cast<std::ptrdiff_t>(threads), [&]() noexcept {
@@ -221,7 +154,7 @@ PhaseResult DrivePhase(StoreAdapter& store, const workloads::WorkloadInfo& workl
   int64_t end_ns = result.start_ns;
   for (int64_t end : ends) end_ns = std::max(end_ns, end);
   result.elapsed_s = static_cast<double>(end_ns - result.start_ns) * 1e-9;
-  for (const std::unique_ptr<Client>& client : clients) client->AddTo(result);
+  for (const std::unique_ptr<ClientCounts>& client : clients) client->AddTo(result);
   result.series = sampler.TakeSeries();
   result.interrupted = plan.stop != nullptr && plan.stop->load();
   return result;

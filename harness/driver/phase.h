@@ -33,6 +33,7 @@ struct PhasePlan {
   double max_seconds = 0;                   // 0: until the streams end
   double interval_s = 0.1;                  // of the series
   double target_ops_per_s = 0;              // all threads together; 0: as fast as possible
+  uint32_t depth = 1;                       // operations that each thread has under way
   bool not_found_is_failure = true;         // false when the workload deletes keys
   const std::atomic<bool>* stop = nullptr;  // set from outside: end early
   std::function<void(const PhaseProgress&)>

@@ -230,7 +230,7 @@ Status ReadEach(const TomlValue* tables, Read read) {
 }
 
 Status ReadTables(TomlFields& root, Experiment* out) {
-  for (std::string_view space : {"engine", "peers"}) {
+  for (std::string_view space : {"engine", "peers", "driver"}) {
     if (const TomlValue* table = root.TakeTable(space); table != nullptr) {
       LSMLAB_TRY(TakeAssignments(*table, space, kExperimentLayer, &out->settings));
     }

@@ -46,6 +46,7 @@ class Planner {
     }
     LSMLAB_TRY(ComposeRows());
     LSMLAB_TRY(OpenWorkloads());
+    LSMLAB_TRY(CheckRowsAndClients());
     LSMLAB_TRY(CheckExpectations());
     LSMLAB_TRY(LayOut());
     Hash();
@@ -174,7 +175,12 @@ class Planner {
     uint32_t threads = 1;
     uint64_t store_bytes = 0;  // user bytes after the load
     size_t load_from = 0;      // the first workload that loads the same
+    workloads::WorkloadInfo info;
   };
+
+  static uint32_t ThreadsOf(const PlannedRow& row, const OpenedWorkload& workload) {
+    return row.setup.driver.threads != 0 ? row.setup.driver.threads : workload.threads;
+  }
 
   Status OpenWorkloads() {
     std::vector<std::string> classes;
@@ -193,6 +199,7 @@ class Planner {
       opened.threads = experiment_.run.threads != 0 ? experiment_.run.threads : info.thread_count;
       if (options_.smoke) Shrink(info, &opened.properties);
       uint64_t bytes = 0;
+      opened.info = info;
       const uint64_t record = info.max_key_bytes + info.max_record_bytes;
       if (__builtin_mul_overflow(info.record_count, record, &bytes)) bytes = UINT64_MAX;
       opened.store_bytes = bytes;
@@ -217,6 +224,18 @@ class Planner {
     properties->emplace_back(
         "operationcount",
         std::to_string(std::min(std::max<uint64_t>(info.operation_count, 1), kSmokeOperations)));
+  }
+
+  Status CheckRowsAndClients() const {
+    for (const PlannedRow& row : plan_.rows) {
+      for (const OpenedWorkload& workload : workloads_) {
+        LSMLAB_TRY(harness::CheckClients(row.setup, workload.info, ThreadsOf(row, workload),
+                                         "experiment " + experiment_.name + ": row '" +
+                                             Shown(row.name) + "', workload '" +
+                                             Shown(workload.name) + "'"));
+      }
+    }
+    return {};
   }
 
   // A bar over a row or workload that does not exist would never be measured.
@@ -319,7 +338,7 @@ class Planner {
     spec.config = row.setup.config;
     spec.workload_file = workload.path;
     spec.properties = workload.properties;
-    spec.threads = workload.threads;
+    spec.threads = ThreadsOf(row, workload);
     spec.load = experiment_.run.load;
     spec.run = experiment_.run.run;
     spec.drain = experiment_.run.drain;

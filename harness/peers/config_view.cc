@@ -65,6 +65,7 @@ SharedConditions ShareConditions(const Composition& c) {
 
 std::map<std::string, std::string> ConditionsOf(const EngineSetup& setup, uint32_t threads) {
   if (setup.engine == "null") return {{"threads", std::to_string(threads)}};
+  const std::string depth = std::to_string(setup.driver.depth);
   const SharedConditions shared = ShareConditions(setup.composed.composition);
   std::map<std::string, std::string> conditions = {
       {"durability", Durability(shared)},
@@ -78,6 +79,7 @@ std::map<std::string, std::string> ConditionsOf(const EngineSetup& setup, uint32
       {"block_bytes", std::to_string(shared.block_bytes)},
       {"filter_bits_per_key", RealText(shared.filter_bits_per_key)},
       {"threads", std::to_string(threads)},
+      {"depth", depth},
       {"background_threads", std::to_string(shared.background_threads)},
       {"direct_io", shared.direct},
   };

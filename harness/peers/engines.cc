@@ -9,6 +9,14 @@ namespace {
 
 constexpr const EngineInfo* kEngines[] = {&kLsmlabEngine, &kRocksdbEngine, &kNullEngine};
 constexpr std::string_view kPeers = "peers.";
+constexpr std::string_view kDriver = "driver.";
+constexpr SettingSpec kDriverSettings[] = {
+    {"threads", SettingType::kInteger, "0", 0, 1024, "",
+     "client threads; 0: as many as the run or the workload says"},
+    {"depth", SettingType::kInteger, "1", 1, 4096, "",
+     "operations that each client thread has under way, in coroutines; 1: one after the other, by "
+     "blocking calls"},
+};
 
 Status Refuse(const Assignment& a, const std::string& what) {
   return Status::InvalidArgument(a.origin + ": " + Shown(a.name) + ": " + what);
@@ -34,7 +42,25 @@ Status AssignPeer(const Assignment& a, std::string_view engine, SettingBag* bag)
                        DidYouMean(key, known));
 }
 
+// The same for "driver.<setting>".
+Status AssignDriver(const Assignment& a, SettingBag* bag) {
+  const std::string_view key = std::string_view(a.name).substr(kDriver.size());
+  std::vector<std::string_view> known;
+  for (const SettingSpec& spec : kDriverSettings) {
+    known.push_back(spec.name);
+    if (spec.name != key) continue;
+    Result<SettingValue> value = ParseSetting(spec, a.text);
+    if (!value.ok()) return Refuse(a, std::string(value.status().message()));
+    bag->Set(key, std::move(value).value());
+    return {};
+  }
+  return Refuse(
+      a, "unknown setting of the driver, known are " + JoinNames(known) + DidYouMean(key, known));
+}
+
 }  // namespace
+
+std::span<const SettingSpec> DriverSettings() noexcept { return kDriverSettings; }
 
 std::span<const EngineInfo> Engines() noexcept {
   // Copies of the rows, so that they can be walked as values; made at the first call.
@@ -67,6 +93,7 @@ Result<EngineSetup> SetUpEngine(std::string_view engine,
   EngineSetup setup;
   setup.engine = engine;
   setup.peer = DefaultSettings(info->settings);
+  SettingBag driver = DefaultSettings(kDriverSettings);
   std::vector<Assignment> ours;
   std::vector<Assignment> sorted = assignments;
   std::stable_sort(sorted.begin(), sorted.end(),
@@ -74,6 +101,8 @@ Result<EngineSetup> SetUpEngine(std::string_view engine,
   for (const Assignment& a : sorted) {
     if (a.name.starts_with(kPeers)) {
       LSMLAB_TRY(AssignPeer(a, engine, &setup.peer));
+    } else if (a.name.starts_with(kDriver)) {
+      LSMLAB_TRY(AssignDriver(a, &driver));
     } else {
       ours.push_back(a);
     }
@@ -82,6 +111,12 @@ Result<EngineSetup> SetUpEngine(std::string_view engine,
   if (!composed.ok()) return composed.status();
   setup.composed = std::move(composed).value();
   setup.config = setup.composed.config;
+  setup.driver.threads = static_cast<uint32_t>(driver.Integer("threads"));
+  setup.driver.depth = static_cast<uint32_t>(driver.Integer("depth"));
+  for (const SettingSpec& spec : kDriverSettings) {
+    setup.config[std::string(kDriver) + std::string(spec.name)] =
+        FormatSetting(spec, driver.values().find(spec.name)->second);
+  }
   for (const SettingSpec& spec : info->settings) {
     const SettingValue& value = setup.peer.values().find(spec.name)->second;
     setup.config[std::string(kPeers) + std::string(engine) + "." + std::string(spec.name)] =
@@ -94,6 +129,39 @@ Result<EngineSetup> SetUpEngine(std::string_view engine, const ConfigMap& config
   std::vector<Assignment> assignments;
   for (const auto& [name, text] : config) assignments.push_back({name, text, "configuration", 0});
   return SetUpEngine(engine, assignments);
+}
+
+Status CheckClients(const EngineSetup& setup, const workloads::WorkloadInfo& workload,
+                    uint32_t threads, const std::string& where) {
+  const ExecutorVariant& executor = *setup.composed.composition.executor.variant;
+  if (setup.driver.depth > 1) {
+    const std::string depth = where + ": driver.depth " + std::to_string(setup.driver.depth);
+    if (!FindEngine(setup.engine)->has_async) {
+      return Status::InvalidArgument(depth + ", but engine '" + setup.engine +
+                                     "' has no asynchronous calls; allowed with it is 1");
+    }
+    if (executor.one_caller) {
+      return Status::InvalidArgument(depth + ", but engine.executor.variant '" +
+                                     std::string(executor.name) +
+                                     "' works for one call at a time; allowed with it is 1");
+    }
+    const double scans = workload.mix[static_cast<size_t>(workloads::OpKind::kScan)] +
+                         workload.mix[static_cast<size_t>(workloads::OpKind::kSeek)];
+    if (scans > 0) {
+      return Status::InvalidArgument(depth +
+                                     ", but scans have no asynchronous form; allowed with "
+                                     "this workload is 1");
+    }
+    if (workload.target_ops_per_s > 0) {
+      return Status::InvalidArgument(depth +
+                                     ", but a target rate is kept by single callers only; "
+                                     "allowed with this workload is 1");
+    }
+  }
+  if (setup.engine != "lsmlab" || threads <= 1 || !executor.one_caller) return {};
+  return Status::InvalidArgument(
+      where + ": " + std::to_string(threads) + " client threads, but engine.executor.variant '" +
+      std::string(executor.name) + "' serves one caller at a time; allowed with it is 1");
 }
 
 }  // namespace lsmlab::harness

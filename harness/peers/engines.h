@@ -20,12 +20,19 @@ namespace lsmlab::harness {
 
 using ConfigMap = std::map<std::string, std::string, std::less<>>;
 
+// How a row is driven: settings "driver.<name>".
+struct DriverSetup {
+  uint32_t threads = 0;  // clients; 0: as many as the run or the workload says
+  uint32_t depth = 1;    // operations that each has under way
+};
+
 // A validated engine: everything that a run needs to open it.
 struct EngineSetup {
   std::string engine;       // a name of Engines()
   ComposedEngine composed;  // for peers: where the shared settings come from
   SettingBag peer;          // settings of "peers.<engine>."
-  ConfigMap config;         // all of it resolved: dotted name -> text
+  DriverSetup driver;
+  ConfigMap config;  // all of it resolved: dotted name -> text
 };
 
 struct OpenRequest {
@@ -40,8 +47,12 @@ struct EngineInfo {
   std::string_view summary;
   std::span<const SettingSpec> settings;
   Result<std::unique_ptr<StoreAdapter>> (*open)(const OpenRequest& request);
-  bool keeps_data;  // false: a run phase needs no load phase before it
+  bool keeps_data;         // false: a run phase needs no load phase before it
+  bool has_async = false;  // its sessions have asynchronous forms
 };
+
+// "driver.<name>": unit, default and range of each.
+std::span<const SettingSpec> DriverSettings() noexcept;
 
 std::span<const EngineInfo> Engines() noexcept;
 const EngineInfo* FindEngine(std::string_view name) noexcept;  // null: unknown
@@ -54,6 +65,12 @@ Result<EngineSetup> SetUpEngine(std::string_view engine,
                                 const std::vector<Assignment>& assignments);
 // The same from a configuration that SetUpEngine has given.
 Result<EngineSetup> SetUpEngine(std::string_view engine, const ConfigMap& config);
+
+// Whether `threads` clients may ask this of the engine: an executor that serves one caller at a
+// time is refused more, depth is refused where there are no asynchronous forms. `where` begins the
+// message.
+Status CheckClients(const EngineSetup& setup, const workloads::WorkloadInfo& workload,
+                    uint32_t threads, const std::string& where);
 
 // The table of equal conditions of a record: durability, cache bytes, ... -> text.
 std::map<std::string, std::string> ConditionsOf(const EngineSetup& setup, uint32_t threads);

@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <future>
 
 #include "engine/store.h"
 #include "harness/peers/engines.h"
@@ -51,6 +53,67 @@ class LsmlabSession final : public StoreSession {
   PinnedValue value_;
 };
 
+class LsmlabAsyncSession final : public AsyncSession {
+ public:
+  // `number` of the session: sessions take the executor's loops in turn.
+  LsmlabAsyncSession(Store& store, int number) : store_(store), number_(number) {}
+
+  Task<Outcome> Get(Slice key, std::string* value) override {
+    if (IsToYield()) co_await Yield(store_.executor(), Priority::kForeground);
+    const ReadOptions options;
+    const Status status = co_await store_.GetAsync(key, value, options);
+    if (status.IsNotFound()) co_return Outcome::kNotFound;
+    co_return Report(status);
+  }
+  Task<Outcome> Put(Slice key, Slice value) override {
+    if (IsToYield()) co_await Yield(store_.executor(), Priority::kForeground);
+    WriteBatch batch;
+    batch.Put(key, value);
+    const Status status = co_await store_.WriteAsync(batch);
+    co_return Report(status);
+  }
+  Task<Outcome> Delete(Slice key) override {
+    if (IsToYield()) co_await Yield(store_.executor(), Priority::kForeground);
+    WriteBatch batch;
+    batch.Delete(key);
+    const Status status = co_await store_.WriteAsync(batch);
+    co_return Report(status);
+  }
+  void Run(std::vector<Task<void>>& tasks) override {
+    if (const int loops = store_.executor().loops(); loops > 0) {
+      std::promise<void> done;
+      std::future<void> is_done = done.get_future();
+      store_.executor().SpawnOn(number_ % loops, AllOnLoop(tasks, std::move(done)), store_.io());
+      return is_done.get();
+    }
+    RunLoop& loop = RunLoop::Current();
+    loop.set_side_by_side(true);
+    RunSync(store_.executor(), store_.io(), All(tasks));
+    loop.set_side_by_side(false);
+  }
+
+ private:
+  static Task<void> All(std::vector<Task<void>>& tasks) {
+    for (Task<void>& task : tasks) task.Start();
+    for (Task<void>& task : tasks) co_await task.Join();
+  }
+  static Task<void> AllOnLoop(std::vector<Task<void>>& tasks, std::promise<void> done) {
+    for (Task<void>& task : tasks) task.Start();
+    for (Task<void>& task : tasks) co_await task.Join();
+    done.set_value();
+  }
+  // On a loop, a client that never has to wait lets the others have their turns now and then.
+  bool IsToYield() noexcept {
+    constexpr uint32_t kOperationsPerTurn = 32;
+    return on_loop_ && ++operations_ % kOperationsPerTurn == 0;
+  }
+  Outcome Report(const Status& status) { return status.ok() ? Outcome::kDone : Fail(status); }
+  Store& store_;
+  const int number_;
+  const bool on_loop_ = store_.executor().loops() > 0;
+  uint32_t operations_ = 0;
+};
+
 class LsmlabAdapter final : public StoreAdapter {
  public:
   explicit LsmlabAdapter(std::unique_ptr<Store> store) : store_(std::move(store)) {}
@@ -58,9 +121,24 @@ class LsmlabAdapter final : public StoreAdapter {
   std::unique_ptr<StoreSession> NewSession() override {
     return std::make_unique<LsmlabSession>(*store_);
   }
+  std::unique_ptr<AsyncSession> NewAsyncSession() override {
+    return std::make_unique<LsmlabAsyncSession>(*store_, async_sessions_.fetch_add(1));
+  }
   Status Drain() override { return store_->Drain(); }
   CounterMap Counters() override { return Select(false); }
-  CounterMap Gauges() override { return Select(true); }
+  CounterMap Gauges() override {
+    CounterMap gauges = Select(true);
+    const std::vector<TreeShape> shards = store_->Shapes();
+    double all = 0, most = 0;
+    for (const TreeShape& shard : shards) {
+      const double entries = EntriesOf(shard);
+      all += entries;
+      most = std::max(most, entries);
+    }
+    gauges["shards"] = static_cast<double>(shards.size());
+    if (all > 0) gauges["shard_imbalance"] = most * static_cast<double>(shards.size()) / all;
+    return gauges;
+  }
 
   std::vector<EngineEvent> TakeEvents() override {
     std::vector<EngineEvent> events;
@@ -84,9 +162,19 @@ class LsmlabAdapter final : public StoreAdapter {
     }
     return levels;
   }
+  std::string IoBackend() const override { return std::string(store_->io().backend()); }
   Status Close() override { return store_->Close(); }
 
  private:
+  static double EntriesOf(const TreeShape& shard) {
+    double entries = 0;
+    for (const LevelShape& level : shard.levels) {
+      for (const RunShape& run : level.runs) {
+        for (const TableShape& table : run.tables) entries += static_cast<double>(table.entries);
+      }
+    }
+    return entries;
+  }
   CounterMap Select(bool gauges) const {
     CounterMap selected;
     for (const auto& [name, value] : StatsAsList(store_->Stats())) {
@@ -96,6 +184,7 @@ class LsmlabAdapter final : public StoreAdapter {
     return selected;
   }
   std::unique_ptr<Store> store_;
+  std::atomic<int> async_sessions_{0};
 };
 
 Result<std::unique_ptr<StoreAdapter>> OpenLsmlab(const OpenRequest& request) {
@@ -112,6 +201,6 @@ Result<std::unique_ptr<StoreAdapter>> OpenLsmlab(const OpenRequest& request) {
 }  // namespace
 
 const EngineInfo kLsmlabEngine = {
-    "lsmlab", "ours, in any composition of engine.* settings", {}, OpenLsmlab, true};
+    "lsmlab", "ours, in any composition of engine.* settings", {}, OpenLsmlab, true, true};
 
 }  // namespace lsmlab::harness

@@ -58,6 +58,7 @@ class NullAdapter final : public StoreAdapter {
   CounterMap Gauges() override { return {}; }
   std::vector<EngineEvent> TakeEvents() override { return {}; }
   std::vector<LevelState> Levels() override { return {}; }
+  std::string IoBackend() const override { return {}; }
   Status Close() override { return {}; }
 
  private:

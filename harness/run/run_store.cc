@@ -84,6 +84,8 @@ class Run {
     for (const auto& [name, text] : ConditionsOf(setup_, spec_.threads)) {
       record.conditions[name] = text;
     }
+    const std::string io = store_ != nullptr ? store_->IoBackend() : "";
+    if (!io.empty()) record.conditions["io"] = io;
     if (workload_ != nullptr) {
       const workloads::WorkloadInfo& info = workload_->info();
       record.workload_deviations = info.deviations;
@@ -100,7 +102,8 @@ class Run {
     const workloads::WorkloadInfo& info = workload_->info();
     const bool load = phase == "load";
     for (uint32_t thread = 0; thread < spec_.threads; ++thread) {
-      const workloads::StreamOptions options{thread, spec_.threads, spec_.identity.seed, 1};
+      const workloads::StreamOptions options{thread, spec_.threads, spec_.identity.seed,
+                                             setup_.driver.depth};
       Result<std::unique_ptr<OpStream>> stream =
           load ? workload_->NewLoadStream(options) : workload_->NewRunStream(options);
       if (!stream.ok()) return stream.status();
@@ -114,6 +117,7 @@ class Run {
                               : info.max_execution_seconds;
     }
     plan->interval_s = spec_.interval_s;
+    plan->depth = setup_.driver.depth;
     plan->target_ops_per_s = load ? 0 : info.target_ops_per_s;
     plan->not_found_is_failure = info.mix[static_cast<size_t>(workloads::OpKind::kDelete)] == 0;
     plan->stop = &stop_;

@@ -154,13 +154,13 @@ class SampleTables {
   std::vector<double> filter_bits_;  // per level; the last entry repeats
 };
 
-// Of a Bloom filter with the best number of probes (Bloom 1970); all our filters are near it.
-double FalsePositives(const Composition& c) {
-  if (c.filter.variant->name == "none") return 1;
-  return std::pow(0.6185, c.filter.settings.RealList("bits_per_key").back());
-}
-
 }  // namespace
+
+double EntryCosts::FalsePositives(uint32_t level, std::span<const LevelFill> fill) const {
+  if (!filter.has_value()) return 1;
+  constexpr double kRateOfOneBit = 0.6185;  // e^-(ln 2)^2
+  return std::pow(kRateOfOneBit, filter->BitsPerKey(level, fill));
+}
 
 Result<EntryCosts> MeasureEntryCosts(const Composition& c, const SimWorkload& workload) {
   if (c.values.variant->name != "inline") {
@@ -186,7 +186,7 @@ Result<EntryCosts> MeasureEntryCosts(const Composition& c, const SimWorkload& wo
   Result<StoredEntry> stored = tables.Measure(workload, deep, true);
   if (!stored.ok()) return stored.status();
   costs.last_level = stored.value();
-  costs.filter_false_positives = FalsePositives(c);
+  if (c.filter.variant->name != "none") costs.filter.emplace(c.filter.settings);
   return costs;
 }
 

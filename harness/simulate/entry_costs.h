@@ -1,10 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <vector>
 
 #include "engine/base/status.h"
 #include "engine/composition.h"
+#include "engine/tree/filter_allocation.h"
 #include "harness/simulate/sim_workload.h"
 
 namespace lsmlab::harness {
@@ -19,10 +22,14 @@ struct StoredEntry {
 // What one entry takes in the parts of a composition, bytes.
 struct EntryCosts {
   double memtable_put = 0, memtable_tombstone = 0;
-  std::vector<StoredEntry> per_level;  // never empty; the last one repeats
-  StoredEntry last_level;              // tables below which no level holds data
-  double filter_false_positives = 1;   // per question; 1: there is no filter
+  std::vector<StoredEntry> per_level;      // never empty; the last one repeats
+  StoredEntry last_level;                  // tables below which no level holds data
+  std::optional<FilterAllocation> filter;  // none: there is no filter
 
+  // Chance that a table of `level` is read for a key that it does not hold, in a tree of this
+  // shape: that of a Bloom filter with the best number of probes (Bloom 1970); all our filters are
+  // near it.
+  double FalsePositives(uint32_t level, std::span<const LevelFill> fill) const;
   const StoredEntry& At(uint32_t level, bool last) const noexcept {
     if (last) return last_level;
     return per_level[level < per_level.size() ? level : per_level.size() - 1];

@@ -63,14 +63,34 @@ double SimSample::space_amplification() const noexcept {
   return live_bytes > 0 ? table_bytes() / live_bytes : 0;
 }
 
+std::vector<double> FalsePositivesOf(const std::vector<LevelFigures>& levels,
+                                     const EntryCosts& costs) {
+  std::vector<LevelFill> fill;
+  for (const LevelFigures& level : levels) {
+    fill.push_back({static_cast<uint64_t>(level.entries), static_cast<uint32_t>(level.runs)});
+  }
+  std::vector<double> rates;
+  for (uint32_t level = 0; level < fill.size(); ++level) {
+    rates.push_back(costs.FalsePositives(level, fill));
+  }
+  return rates;
+}
+
+double MissingReads(const std::vector<LevelFigures>& levels, const EntryCosts& costs) {
+  const std::vector<double> rates = FalsePositivesOf(levels, costs);
+  double reads = 0;
+  for (size_t level = 0; level < levels.size(); ++level) {
+    reads += rates[level] * levels[level].coverage;
+  }
+  return reads;
+}
+
 void LookAtTree(const SimTree& tree, const ContentModel& model, const EntryCosts& costs,
                 double put_bytes, SimSample* sample) {
   const TreeShape& shape = tree.shape();
   sample->levels.resize(shape.levels.size());
   const double live = LiveEntries(tree, model);
   sample->live_bytes = live * put_bytes;
-  TableContent above;
-  double seen = 0, coverage = 0, found_reads = 0;
   for (size_t level = 0; level < shape.levels.size(); ++level) {
     LevelFigures& figures = sample->levels[level];
     figures.bytes = static_cast<double>(shape.levels[level].bytes);
@@ -81,16 +101,23 @@ void LookAtTree(const SimTree& tree, const ContentModel& model, const EntryCosts
       for (const TableShape& table : run.tables) {
         figures.entries += static_cast<double>(table.entries);
       }
+    }
+  }
+  const std::vector<double> rates = FalsePositivesOf(sample->levels, costs);
+  TableContent above;
+  double seen = 0, in_vain = 0, found_reads = 0;
+  for (size_t level = 0; level < shape.levels.size(); ++level) {
+    for (const RunShape& run : shape.levels[level].runs) {
       const RunView view = ViewOf(run, tree, model);
       above += view.content;
       const double with_this = std::max(seen, std::min(model.Puts(above), live));
-      found_reads += (with_this - seen) * (1 + costs.filter_false_positives * coverage);
+      found_reads += (with_this - seen) * (1 + in_vain);
       seen = with_this;
-      coverage += view.coverage;
-      figures.coverage += view.coverage;
+      in_vain += rates[level] * view.coverage;
+      sample->levels[level].coverage += view.coverage;
     }
   }
-  sample->missing_reads = costs.filter_false_positives * coverage;
+  sample->missing_reads = in_vain;
   sample->present_reads = seen > 0 ? found_reads / seen : 0;
 }
 

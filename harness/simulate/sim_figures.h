@@ -44,6 +44,12 @@ struct SimSample {
   double space_amplification() const noexcept;  // 0 in an empty store
 };
 
+// Chance, by level, that a table is read for a key that it does not hold.
+std::vector<double> FalsePositivesOf(const std::vector<LevelFigures>& levels,
+                                     const EntryCosts& costs);
+// Blocks that a Get of a missing key reads in vain.
+double MissingReads(const std::vector<LevelFigures>& levels, const EntryCosts& costs);
+
 // Levels (but not what was written and read), live_bytes and what reads cost.
 void LookAtTree(const SimTree& tree, const ContentModel& model, const EntryCosts& costs,
                 double put_bytes, SimSample* sample);

@@ -90,15 +90,22 @@ Result<UpperPiece> RunUpperPiece(SimSetup setup, const PiecePlan& plan, bool loa
   return piece;
 }
 
+// Blocks that a Get of a key that only the deepest level holds reads in vain.
+double ReadsAboveTheLast(std::vector<LevelFigures> levels, const EntryCosts& costs) {
+  const auto holds = [](const LevelFigures& level) { return level.coverage > 0; };
+  const auto last = std::find_if(levels.rbegin(), levels.rend(), holds);
+  if (last != levels.rend()) last->coverage = 0;
+  return MissingReads(levels, costs);
+}
+
 // A sample of the second piece with the upper levels of the first. `before`: the sample at the end
 // of the phase before, put together.
 SimSample PutTogether(const PiecePlan& plan, const UpperPiece& upper, const SimSample& deep,
-                      const SimSample& before, double false_positives) {
+                      const SimSample& before, const EntryCosts& costs) {
   const size_t apart = plan.levels_apart;
   SimSample whole = deep;
   whole.levels.assign(deep.levels.size() + apart, {});
   const double user = deep.totals.user_bytes - before.totals.user_bytes;
-  double taken = 0, replaced = 0;  // coverage
   for (size_t level = 0; level < whole.levels.size(); ++level) {
     LevelFigures& figures = whole.levels[level];
     if (level > plan.last_upper_level()) {
@@ -107,16 +114,15 @@ SimSample PutTogether(const PiecePlan& plan, const UpperPiece& upper, const SimS
       continue;
     }
     figures = upper.end.levels[level];
-    taken += figures.coverage;
-    if (level >= apart) replaced += deep.levels[level - apart].coverage;
     figures.written_bytes = upper.written[level] * user;
     figures.read_bytes = upper.read[level] * user;
     if (level >= before.levels.size()) continue;
     figures.written_bytes += before.levels[level].written_bytes;
     figures.read_bytes += before.levels[level].read_bytes;
   }
-  const double more = false_positives * (taken - replaced);
-  whole.missing_reads += more;
+  whole.missing_reads = MissingReads(whole.levels, costs);
+  const double more =
+      ReadsAboveTheLast(whole.levels, costs) - ReadsAboveTheLast(deep.levels, costs);
   if (whole.present_reads > 0) whole.present_reads = std::max(1.0, whole.present_reads + more);
   whole.totals.flushes *= plan.unit;
   return whole;
@@ -191,8 +197,7 @@ Result<Simulation> RunSimulation(const SimSetup& setup, const SimLimits& limits)
       SimSample last = before;
       for (SimSample& sample : simulation.samples) {
         if (sample.phase != phase) continue;
-        sample =
-            PutTogether(plan, piece.value(), sample, before, setup.costs.filter_false_positives);
+        sample = PutTogether(plan, piece.value(), sample, before, setup.costs);
         last = sample;
       }
       before = last;

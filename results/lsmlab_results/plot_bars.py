@@ -106,8 +106,9 @@ def _ratio_ticks(low: float, high: float) -> list[float]:
 def draw_amplification(
     title: str, cells: dict[str, list[dict]], looks: dict[str, Look]
 ) -> Figure | None:
-    """Write, read and space amplification side by side; line: lowest to highest block."""
-    fields = [f for f in AMPLIFICATIONS if any(f[0] in r for rs in cells.values() for r in rs)]
+    """Write, read and space amplification side by side; line: lowest to highest block. What is 0
+    everywhere is left out: the phase did nothing of that kind."""
+    fields = [f for f in AMPLIFICATIONS if any(r.get(f[0]) for rs in cells.values() for r in rs)]
     if not fields:
         return None
     names = list(cells)

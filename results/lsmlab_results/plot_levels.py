@@ -12,12 +12,14 @@ COLUMNS = 3
 
 
 def draw(title: str, cells: dict[str, list[dict]], looks: dict[str, Look]) -> Figure | None:
-    """One panel per variant, means over blocks. Bytes on a log axis, empty levels stay empty."""
+    """One panel per variant, means over blocks, down to the deepest level that held anything in one of
+    them. Bytes on a log axis, empty levels stay empty."""
     shapes = {v: _shape(rs) for v, rs in cells.items()}
     shapes = {v: s for v, s in shapes.items() if any(b > 0 for b, _ in s.values())}
     if not shapes:
         return None
-    deepest = min(max(level for s in shapes.values() for level in s), 63)
+    held = [level for s in shapes.values() for level, (count, _) in s.items() if count > 0]
+    deepest = min(max(1, *held), 63)
     columns = min(COLUMNS, len(shapes))
     rows = -(-len(shapes) // columns)
     head = 0.17 * style.name_lines({v: looks[v] for v in shapes})

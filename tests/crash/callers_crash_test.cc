@@ -135,6 +135,7 @@ struct CallersRun {
     StoreOptions options;
     options.path = "/store";
     options.composition = ComposeSmall(composition, {{"engine.executor.variant", "inline"},
+                                                     {"engine.partitioner.variant", "single"},
                                                      {"engine.executor.seed", std::to_string(seed)},
                                                      {"engine.wal.sync", sync}});
     options.seed = seed;

@@ -10,7 +10,9 @@ namespace {
 constexpr const char* kPath = "/store";
 
 Settings CrashSettings(const CrashRun& run) {
+  // One shard: what is checked is one order of writes.
   Settings settings = {{"engine.executor.variant", "inline"},
+                       {"engine.partitioner.variant", "single"},
                        {"engine.catalog.edit_log_size", "1KiB"}};
   const Settings& changes = run.composition.changes;
   const bool leveled = std::none_of(changes.begin(), changes.end(), [](const auto& change) {

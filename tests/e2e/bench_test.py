@@ -49,6 +49,29 @@ class BenchTest(ProgramTest):
             self.good("bench", "--engine", engine, "--out", out, *SMALL)
             self.check_records(out, engine)
 
+    def test_depth(self):
+        for io in ("posix", "uring"):
+            out = self.path("depth-" + io)
+            self.good("bench", "--set", "driver.depth=8", "--set", "driver.threads=2",
+                      "--set", "engine.io.variant=" + io, "--set", "engine.io.direct=all",
+                      "--set", "engine.memtable.size=64KiB", "--set", "engine.cache.bytes=256KiB",
+                      "--set", "engine.executor.variant=threads",
+                      *(["--set", "engine.io.fallback=posix"] if io == "uring" else []),
+                      "--out", out, *SMALL)  # fmt: skip
+            _, run = self.check_records(out, "lsmlab")
+            self.assertEqual((run["conditions"]["threads"], run["conditions"]["depth"]), ("2", "8"))
+            self.assertGreater(run["counters"]["block_reads"], 0)
+
+    def test_shards(self):
+        for partitioner, skip in (("hash", []), ("first-byte", ["--set", "engine.partitioner.skip_bytes=4"])):
+            out = self.path("shards-" + partitioner)
+            text = self.good("bench", "--set", "engine.partitioner.variant=" + partitioner, *skip,
+                             "--set", "engine.partitioner.shards=3", "--out", out, *SMALL)  # fmt: skip
+            self.assertIn("shards: 3, the largest holds", text)
+            _, run = self.check_records(out, "lsmlab")
+            self.assertEqual(run["counters"]["shards"], 3)
+            self.assertLess(run["counters"]["shard_imbalance"], 1.5)
+
     def test_scans_and_threads(self):
         for engine in ("null", "rocksdb", "lsmlab"):
             out = self.path("e-" + engine)

@@ -4,11 +4,15 @@
 #include <set>
 
 #include "engine/async/frame_pool.h"
+#include "engine/base/random.h"
 #include "tests/model/model_runner.h"
 #include "tests/support/composition_space.h"
+#include "tests/support/disk_ios.h"
 #include "tests/support/temp_directory.h"
 #include "tests/support/test_scale.h"
 #include "variants/compose.h"
+#include "variants/io/ios.h"
+#include "variants/io/simulated_io.h"
 
 // The pairwise covering array of all compositions: that it is one, and that each of its rows
 // answers one history as the model does.
@@ -136,6 +140,12 @@ TEST(CoveringArray, LacksNoPairOfAValidComposition) {
   EXPECT_GT(valid, Scaled(2000) / 20);
 }
 
+// Where the machine forbids io_uring its rows run on posix.
+Settings IoThatWorks() {
+  if (Works(kUringIo)) return {};
+  return {{"engine.io.fallback", "posix"}};
+}
+
 // One history for all rows. Real disks sync slowly, so rows on them do less of it.
 TEST(CoveringModel, EveryRowAnswersAsTheModel) {
   const auto& [space, array] = CoveringCompositions();
@@ -148,7 +158,7 @@ TEST(CoveringModel, EveryRowAnswersAsTheModel) {
     run.name = row.name;
     for (const auto& [name, text] : row.changes) run.name += " " + name + "=" + text;
     TempDirectory directory;
-    run.options.composition = ComposeSmall(row);
+    run.options.composition = ComposeSmall(row, IoThatWorks());
     const Composition& composition = run.options.composition;
     const bool in_memory = composition.io.variant->name == "simulated";
     auto io = composition.io.variant->make(composition.io.settings);
@@ -164,6 +174,58 @@ TEST(CoveringModel, EveryRowAnswersAsTheModel) {
   }
   EXPECT_EQ(LiveFrames(), frames);
 }
+
+// A store that is opened with row after row, each time by another composition than wrote it; the
+// rows in a drawn order, so that other seeds make other neighbours.
+class CoveringTakeover : public testing::TestWithParam<const char*> {};
+
+TEST_P(CoveringTakeover, EveryRowReadsWhatTheOthersWrote) {
+  const auto& [space, array] = CoveringCompositions();
+  const std::string io_name = GetParam();
+  if (io_name == "uring" && !Works(kUringIo)) GTEST_SKIP() << "no io_uring here";
+  const long frames = LiveFrames();
+  const TempDirectory directory;
+  SimDisk::Options disk_options;
+  disk_options.implicit_parents = true;
+  disk_options.trace = false;
+  const auto disk = SimDisk::Make(disk_options);
+  Random order(TestSeed(11));
+  std::string rows;  // so far
+  const auto change = [&](StoreOptions* options) {
+    const size_t i = order.Below(array.rows.size());
+    rows += " " + std::to_string(i);
+    options->composition =
+        ComposeSmall(space.CompositionOf(array.rows[i], "row" + std::to_string(i)),
+                     {{"engine.io.variant", io_name}, {"engine.partitioner.variant", "single"}});
+    const auto& io = options->composition.io;
+    if (io_name == "simulated") {
+      SimulatedOptions simulated;
+      simulated.direct = ParseDirect(io.settings.Choice("direct"));
+      options->io = MakeSimulatedIo(disk, simulated);
+      return Status();
+    }
+    Result<std::unique_ptr<Io>> made = io.variant->make(io.settings);
+    if (made.ok()) options->io = std::move(made).value();
+    return made.status();
+  };
+  ModelRun run;
+  run.name = "takeover on " + io_name;
+  run.seed = TestSeed(11);
+  run.options.path = io_name == "simulated" ? "/store" : directory.path() + "/store";
+  run.options.seed = run.seed;
+  ASSERT_TRUE(change(&run.options).ok());
+  run.change = change;
+  run.operations = Scaled(io_name == "simulated" ? 20'000 : 1500);
+  run.keys = 300;
+  run.reopen_every = 100;
+  const Status status = ModelRunner(run).Run();
+  EXPECT_TRUE(status.ok()) << status.ToString() << ", rows" << rows;
+  run = ModelRun();
+  EXPECT_EQ(LiveFrames(), frames);
+}
+
+INSTANTIATE_TEST_SUITE_P(Io, CoveringTakeover, testing::Values("simulated", "posix", "uring"),
+                         [](const auto& io) { return std::string(io.param); });
 
 }  // namespace
 }  // namespace lsmlab::test

@@ -10,6 +10,10 @@ namespace {
 constexpr uint64_t kWholeScanEvery = 1000;
 constexpr size_t kHeldMax = 4;
 
+bool KeepsLog(const StoreOptions& options) {
+  return options.composition.wal.variant->name != "off";
+}
+
 Status Different(std::string what) { return Status::Corruption(std::move(what)); }
 
 }  // namespace
@@ -18,13 +22,16 @@ ModelRunner::ModelRunner(ModelRun run)
     : run_(std::move(run)), random_(run_.seed), keys_(run_.keys, true) {
   const auto& partitioner = run_.options.composition.partitioner;
   partitioner_ = partitioner.variant->make(partitioner.settings);
-  log_kept_ = run_.options.composition.wal.variant->name != "off";
 }
 
 Status ModelRunner::Run() {
   Status status = Open();
   for (step_ = 1; status.ok() && step_ <= run_.operations; ++step_) {
     status = Step();
+    if (status.ok() && run_.reopen_every > 0 && step_ % run_.reopen_every == 0) {
+      doing_ = "reopen";
+      status = Reopen();
+    }
     if (status.ok() && step_ % kWholeScanEvery == 0) {
       doing_ = "whole scan";
       status = CompareWhole(operation_, store_->NewIterator().get());
@@ -61,9 +68,13 @@ Status ModelRunner::Open() {
 
 Status ModelRunner::Reopen() {
   held_.clear();
-  if (!log_kept_) LSMLAB_TRY(store_->Flush());
+  StoreOptions next = run_.options;
+  if (run_.change) LSMLAB_TRY(run_.change(&next));
+  // A store without a log keeps what is flushed, and takes no log over.
+  if (!KeepsLog(run_.options) || !KeepsLog(next)) LSMLAB_TRY(store_->Flush());
   LSMLAB_TRY(store_->Close());
   store_.reset();
+  run_.options = std::move(next);
   LSMLAB_TRY(Open());
   return CompareWhole(operation_, store_->NewIterator().get());
 }

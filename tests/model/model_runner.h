@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,6 +19,10 @@ struct ModelRun {
   uint64_t seed = 1;
   uint64_t operations = 1000;
   size_t keys = 500;
+  uint64_t reopen_every = 0;  // operations; 0: only when drawn
+  // Called before each reopen with the open store's options, of which it may change composition and
+  // I/O for the next one; not the partitioner. Null: the store stays what it is.
+  std::function<Status(StoreOptions*)> change;
 };
 
 // Random operations on a store and on a model of it; every answer is compared. Also holds
@@ -68,7 +73,6 @@ class ModelRunner {
   uint64_t operation_ = 0;  // last one of the model
   uint64_t step_ = 0;
   const char* doing_ = "";
-  bool log_kept_ = true;
   size_t deepest_level_ = 0;
   uint64_t value_gc_bytes_ = 0;
 };

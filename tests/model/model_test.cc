@@ -6,8 +6,10 @@
 #include "engine/base/checksum.h"
 #include "tests/model/model_runner.h"
 #include "tests/support/compositions.h"
+#include "tests/support/disk_ios.h"
 #include "tests/support/temp_directory.h"
 #include "tests/support/test_scale.h"
+#include "variants/io/ios.h"
 
 // Random operations against a model: every preset, and the default with each part exchanged once,
 // on files and on the simulated disk, on both executors.
@@ -37,8 +39,14 @@ std::vector<ModelCase> AllCases() {
   std::vector<ModelCase> cases;
   for (const TestComposition& composition : MainPresets()) {
     cases.push_back({composition, "posix", "threads", kPosixOperations});
+    if (Works(kUringIo)) {
+      cases.push_back({composition, "uring", "threads", kPosixOperations});
+      cases.push_back({composition, "uring", "inline", kPosixOperations / 2});
+      cases.push_back({composition, "uring", "reactor", kPosixOperations / 2});
+    }
     cases.push_back({composition, "simulated", "inline", kPresetOperations});
     cases.push_back({composition, "simulated", "threads", kPresetOperations});
+    cases.push_back({composition, "simulated", "reactor", kVariationOperations, true});
   }
   for (const TestComposition& composition : OtherPresets()) {
     cases.push_back({composition, "simulated", "inline", kVariationOperations});
@@ -62,7 +70,8 @@ Settings SettingsOf(const ModelCase& c, uint64_t nth, uint64_t seed) {
     settings.emplace_back("engine.io.defer", "true");
     settings.emplace_back("engine.io.seed", std::to_string(seed % 1'000'000 + 1));
   }
-  if (c.io == "simulated" && nth % 3 == 2) settings.emplace_back("engine.io.direct", "all");
+  if ((c.io == "simulated" && nth % 3 == 2) || c.io == "uring")
+    settings.emplace_back("engine.io.direct", "all");
   return settings;
 }
 
@@ -84,7 +93,7 @@ TEST_P(ModelTest, AnswersAsTheModel) {
     auto io = run.options.composition.io.variant->make(run.options.composition.io.settings);
     ASSERT_TRUE(io.ok());
     run.options.io = std::move(io).value();
-    run.options.path = c.io == "posix" ? directory.path() + "/store" : "/store";
+    run.options.path = c.io == "simulated" ? "/store" : directory.path() + "/store";
     run.options.seed = run.seed | 1;
     run.operations = std::min(kOperationsPerStore, total - done);
     run.keys = nth % 2 == 0 ? 300 : 2000;

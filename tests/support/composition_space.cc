@@ -36,6 +36,7 @@ constexpr SettingLevels kLevels[] = {
     {"engine.memtable.max_waiting", "1|2"},
     {"engine.memtable.prefix_length", "6"},
     {"engine.memtable.size", "64KiB"},
+    {"engine.partitioner.shards", "3"},
     {"engine.table.block.restart_interval", "1|16"},
     {"engine.table.block.size", "512|4KiB"},
     {"engine.values.file_size", "8KiB"},

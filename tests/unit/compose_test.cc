@@ -50,9 +50,9 @@ TEST(Registry, HoldsTheFirstVariants) {
       {"values", {"inline"}},
       {"compaction", {"leveled"}},
       {"catalog", {"manifest", "footers"}},
-      {"io", {"posix", "simulated"}},
-      {"executor", {"inline", "threads"}},
-      {"partitioner", {"single"}},
+      {"io", {"posix", "uring", "simulated"}},
+      {"executor", {"inline", "threads", "reactor"}},
+      {"partitioner", {"single", "hash", "first-byte"}},
   };
   for (const auto& [part, variants] : expected) {
     for (const std::string& variant : variants) {

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <thread>
 
+#include "engine/base/random.h"
 #include "harness/driver/op_executor.h"
 #include "harness/driver/phase.h"
 #include "harness/driver/tick_clock.h"
@@ -60,7 +61,60 @@ class MapStore final : public StoreAdapter {
     std::string copy_;
   };
 
+  // Every call waits, and the waits of a thread end in a drawn order.
+  class Async final : public AsyncSession {
+   public:
+    explicit Async(MapStore& store) : store_(store), session_(store) {}
+    Task<Outcome> Get(Slice key, std::string* value) override {
+      co_await Wait(*this);
+      Slice found;
+      const Outcome outcome = session_.Get(key, &found);
+      value->assign(found);
+      co_return outcome;
+    }
+    Task<Outcome> Put(Slice key, Slice value) override {
+      co_await Wait(*this);
+      const Outcome outcome = session_.Put(key, value);
+      if (outcome == Outcome::kFailed) co_return Fail(session_.error());
+      co_return outcome;
+    }
+    Task<Outcome> Delete(Slice key) override {
+      co_await Wait(*this);
+      co_return session_.Delete(key);
+    }
+    void Run(std::vector<Task<void>>& tasks) override {
+      for (Task<void>& task : tasks) task.Start();
+      while (!waiting_.empty()) {
+        deepest_ = std::max(deepest_, waiting_.size());
+        std::swap(waiting_[random_.Below(waiting_.size())], waiting_.back());
+        const std::coroutine_handle<> next = waiting_.back();
+        waiting_.pop_back();
+        next.resume();
+      }
+      const std::lock_guard lock(store_.mutex);
+      store_.deepest = std::max(store_.deepest, deepest_);
+    }
+
+   private:
+    struct Wait {
+      explicit Wait(Async& session) : session_(session) {}
+      Wait(const Wait&) = delete;
+      bool await_ready() const noexcept { return false; }
+      void await_suspend(std::coroutine_handle<> h) { session_.waiting_.push_back(h); }
+      void await_resume() const noexcept {}
+      Async& session_;
+    };
+    MapStore& store_;
+    Session session_;
+    Random random_{3};
+    size_t deepest_ = 0;
+    std::vector<std::coroutine_handle<>> waiting_;
+  };
+
   std::unique_ptr<StoreSession> NewSession() override { return std::make_unique<Session>(*this); }
+  std::unique_ptr<AsyncSession> NewAsyncSession() override {
+    return std::make_unique<Async>(*this);
+  }
   Status Drain() override { return {}; }
   CounterMap Counters() override { return {}; }
   CounterMap Gauges() override { return {}; }
@@ -71,6 +125,7 @@ class MapStore final : public StoreAdapter {
   std::mutex mutex;
   std::map<std::string, std::string> map;
   uint64_t gets = 0, puts = 0, scanned = 0;
+  size_t deepest = 0;  // calls of one thread that waited together
   uint64_t fail_at = UINT64_MAX;
   bool finds_everything = false;
 };
@@ -198,6 +253,77 @@ TEST(Phase, SameSeedSameStream) {
   const auto workload = Open({});
   EXPECT_EQ(Drive(a, *workload, true, 2).digests, Drive(b, *workload, true, 2).digests);
   EXPECT_EQ(Drive(a, *workload, false, 2).digests, Drive(b, *workload, false, 2).digests);
+}
+
+TEST(Phase, DepthKeepsTheStreamAndWhatItDoes) {
+  const auto workload = Open({{"lsmlab.update", "blind"}, {"requestdistribution", "uniform"}});
+  MapStore one, deep;
+  PhasePlan plan;
+  const PhaseResult load = Drive(one, *workload, true, 2);
+  const PhaseResult run = Drive(one, *workload, false, 2);
+  plan.depth = 8;
+  const PhaseResult deep_load = Drive(deep, *workload, true, 2, std::move(plan));
+  EXPECT_EQ(deep_load.digests, load.digests);
+  EXPECT_EQ(deep_load.inserts, 500u);
+  EXPECT_EQ(deep.map.size(), one.map.size());
+  PhasePlan again;
+  again.depth = 8;
+  const PhaseResult deep_run = Drive(deep, *workload, false, 2, std::move(again));
+  EXPECT_EQ(deep.deepest, 8u);
+  EXPECT_EQ(deep_run.digests, run.digests);
+  EXPECT_EQ(deep_run.ops, run.ops);
+  EXPECT_EQ(deep_run.ops_failed, 0u);
+  EXPECT_EQ(deep.gets, one.gets);
+  EXPECT_EQ(deep.puts, one.puts);
+  EXPECT_EQ(deep_run.user_bytes_written, run.user_bytes_written);
+  const auto count = [](const PhaseResult& result, OpKind kind) {
+    return result.latency[static_cast<size_t>(kind)].count();
+  };
+  EXPECT_EQ(count(deep_run, OpKind::kUpdate), count(run, OpKind::kUpdate));
+}
+
+TEST(Phase, DepthReplacesFieldsAsCallersDo) {
+  const auto workload = Open({{"readproportion", "0"}, {"updateproportion", "1"}});
+  MapStore one, deep;
+  const PhaseResult load = Drive(one, *workload, true, 1);
+  deep.map = one.map;
+  const PhaseResult run = Drive(one, *workload, false, 1);
+  // One at a time, so that no two updates of a record cross.
+  struct OneByOne final : StoreAdapter {
+    explicit OneByOne(MapStore& store) : inner(store) {}
+    std::unique_ptr<StoreSession> NewSession() override { return inner.NewSession(); }
+    std::unique_ptr<AsyncSession> NewAsyncSession() override {
+      struct Session final : AsyncSession {
+        explicit Session(MapStore& store) : inner(store.NewSession()) {}
+        Task<Outcome> Get(Slice key, std::string* value) override {
+          Slice found;
+          const Outcome outcome = inner->Get(key, &found);
+          value->assign(found);
+          co_return outcome;
+        }
+        Task<Outcome> Put(Slice key, Slice value) override { co_return inner->Put(key, value); }
+        Task<Outcome> Delete(Slice key) override { co_return inner->Delete(key); }
+        void Run(std::vector<Task<void>>& tasks) override {
+          for (Task<void>& task : tasks) EXPECT_TRUE(task.Start());
+        }
+        std::unique_ptr<StoreSession> inner;
+      };
+      return std::make_unique<Session>(inner);
+    }
+    Status Drain() override { return {}; }
+    CounterMap Counters() override { return {}; }
+    CounterMap Gauges() override { return {}; }
+    std::vector<EngineEvent> TakeEvents() override { return {}; }
+    std::vector<LevelState> Levels() override { return {}; }
+    Status Close() override { return {}; }
+    MapStore& inner;
+  };
+  OneByOne store(deep);
+  PhasePlan plan;
+  plan.depth = 4;
+  const PhaseResult deep_run = Drive(store, *workload, false, 1, std::move(plan));
+  EXPECT_EQ(deep_run.digests, run.digests);
+  EXPECT_EQ(deep.map, one.map);
 }
 
 TEST(Phase, MissingReadsAreAKindOfTheirOwnAndMustFindNothing) {

@@ -102,6 +102,23 @@ TEST(Plan, SmokeIsOneBlockOfFewOperations) {
   EXPECT_EQ(plan.runs[0].properties.back().first, "operationcount");
 }
 
+// Two clients of a store that serves one caller at a time would be a data race.
+TEST(Plan, RefusesMoreClientsThanAnExecutorServes) {
+  const std::string text = std::string(kText) + R"(threads = 2
+[engine.executor]
+variant = "inline"
+)";
+  const Result<TomlValue> root = ParseToml(text, "e.toml");
+  const Result<Experiment> experiment = ParseExperiment(root.value(), "e");
+  ASSERT_TRUE(experiment.ok()) << experiment.status().message();
+  const PlanOptions options{"/work", false, {}};
+  const Result<Plan> plan = MakePlan(experiment.value(), options);
+  ASSERT_FALSE(plan.ok());
+  EXPECT_EQ(plan.status().message(),
+            "experiment e: row 'baseline', workload 'workloada': 2 client threads, but "
+            "engine.executor.variant 'inline' serves one caller at a time; allowed with it is 1");
+}
+
 TEST(Plan, BaseCanBeAListedRow) {
   const Plan plan = Make(R"(question = "q"
 base = "rocksdb"

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstdio>
 
 #include "engine/store.h"
@@ -46,7 +47,9 @@ SimSetup SmallSetup(const std::string& policy, const SimSettings& more = {}) {
   setup.costs.memtable_put = setup.costs.memtable_tombstone = 1000;
   setup.costs.last_level = {1000, 30, 1};
   setup.costs.per_level = {setup.costs.last_level};
-  setup.costs.filter_false_positives = 0.01;
+  if (setup.composition.filter.variant->name != "none") {
+    setup.costs.filter.emplace(setup.composition.filter.settings);
+  }
   return setup;
 }
 
@@ -55,6 +58,30 @@ Simulation Simulated(const SimSetup& setup, const SimLimits& limits = {}) {
   if (!simulation.ok()) std::fprintf(stderr, "%s\n", simulation.status().ToString().c_str());
   LSMLAB_ASSERT(simulation.ok());
   return std::move(simulation).value();
+}
+
+TEST(SimulationFigures, ReadsInVainFollowTheFilterBitsOfEachLevel) {
+  const auto missing = [](const std::vector<std::pair<std::string, std::string>>& more) {
+    const SimSetup setup = SmallSetup("leveled", more);
+    const SimSample end = Simulated(setup).samples.back();
+    double runs = 0, weighted = 0;
+    const std::vector<double> rates = FalsePositivesOf(end.levels, setup.costs);
+    for (size_t level = 0; level < rates.size(); ++level) {
+      runs += end.levels[level].coverage;
+      weighted += rates[level] * end.levels[level].coverage;
+    }
+    EXPECT_NEAR(end.missing_reads, weighted, 1e-9);
+    EXPECT_GT(runs, 2);
+    return std::pair(end.missing_reads, runs);
+  };
+  const auto [uniform, runs] = missing({{"engine.filter.bits_per_key", "5"}});
+  EXPECT_NEAR(uniform, runs * std::pow(0.6185, 5), 1e-9);
+  const auto [monkey, same] =
+      missing({{"engine.filter.bits_per_key", "5"}, {"engine.filter.allocation", "monkey"}});
+  EXPECT_NEAR(same, runs, 1e-9);
+  EXPECT_LT(monkey, uniform / 1.2);
+  const auto [none, still] = missing({{"engine.filter.variant", "none"}});
+  EXPECT_NEAR(none, still, 1e-9);
 }
 
 TEST(SimulationFigures, TieringWritesAnEntryOncePerLevel) {

@@ -8,5 +8,7 @@ namespace lsmlab {
 extern const ExecutorVariant kInlineExecutor;
 // Callers run on their own threads, background tasks on a pool.
 extern const ExecutorVariant kThreadsExecutor;
+// Event loops for background tasks and for callers' tasks.
+extern const ExecutorVariant kReactorExecutor;
 
 }  // namespace lsmlab

@@ -260,7 +260,8 @@ std::unique_ptr<Executor> MakeInline(const SettingBag& settings) {
 }  // namespace
 
 constinit const ExecutorVariant kInlineExecutor{
-    "inline", "the caller does everything, background work in small steps", kInlineSettings,
-    MakeInline};
+    "inline",
+    "the caller, of which there is one at a time, does everything; background work in steps",
+    kInlineSettings, MakeInline, /*one_caller=*/true};
 
 }  // namespace lsmlab

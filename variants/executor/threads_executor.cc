@@ -16,6 +16,7 @@
 #include "engine/base/clock.h"
 #include "variants/executor/caller_pool.h"
 #include "variants/executor/executors.h"
+#include "variants/executor/wait_for_ready.h"
 
 namespace lsmlab {
 namespace {
@@ -24,20 +25,6 @@ struct Job {
   Task<void> task;
   Io* io;
 };
-
-// Nothing is ready on the calling thread: waits until something is, in the Io when operations of
-// this thread may be under way there, else in the loop. Poll gives 0 with an idle loop only when
-// nothing of this thread is under way in the Io; from then on only Post can make something ready,
-// and Sleep does not miss that.
-void WaitForReady(RunLoop& loop, Io& io) {
-  if (io.defers()) {
-    loop.EnterPoll(io);
-    const size_t completed = loop.HasReady() ? 1 : io.Poll(INT64_MAX);
-    loop.LeavePoll();
-    if (completed > 0 || loop.HasReady()) return;
-  }
-  loop.Sleep(INT64_MAX);
-}
 
 // The background tasks that wait, in order within each priority. Thread-safe.
 class JobQueue {

@@ -67,6 +67,7 @@ class SimulatedIo final : public Io {
     changed_.notify_all();
   }
   bool defers() const noexcept override { return options_.defer; }
+  std::string_view backend() const noexcept override { return "simulated"; }
 
   void* AllocateBuffer(size_t bytes) override { return buffers_.Allocate(bytes); }
   void FreeBuffer(void* buffer, size_t bytes) noexcept override { buffers_.Free(buffer, bytes); }

@@ -20,7 +20,8 @@ AlignedRange::AlignedRange(const IoFile& file, uint64_t from, uint64_t size) noe
   const uint64_t alignment = file.alignment();
   offset = from / alignment * alignment;
   skip = static_cast<size_t>(from - offset);
-  length = static_cast<size_t>((skip + size + alignment - 1) / alignment * alignment);
+  needed = skip + static_cast<size_t>(size);
+  length = static_cast<size_t>((needed + alignment - 1) / alignment * alignment);
 }
 
 Task<Status> ReadInto(Io& io, IoSite site, IoFile& file, uint64_t offset, uint64_t size, char* to) {
@@ -29,7 +30,8 @@ Task<Status> ReadInto(Io& io, IoSite site, IoFile& file, uint64_t offset, uint64
   }
   const AlignedRange range(file, offset, size);
   ReadBuffer buffer(io, range.length);
-  LSMLAB_CO_TRY(co_await ReadExactly(io, site, file, range.offset, buffer.data(), range.length));
+  LSMLAB_CO_TRY(co_await ReadAtLeast(io, site, file, range.offset, buffer.data(), range.length,
+                                     range.needed));
   std::memcpy(to, buffer.data() + range.skip, static_cast<size_t>(size));
   co_return Status();
 }
@@ -102,7 +104,7 @@ Result<const FilterVariant*> BlockFile::FindFilter(uint64_t offset) const {
 Task<Status> BlockFile::Read(AlignedRange range, char* to, IoSite site) const {
   reads_.fetch_add(1, std::memory_order_relaxed);
   read_bytes_.fetch_add(range.length, std::memory_order_relaxed);
-  return ReadExactly(io(), site, *file_, range.offset, to, range.length);
+  return ReadAtLeast(io(), site, *file_, range.offset, to, range.length, range.needed);
 }
 
 Result<BlockTrailer> BlockFile::CheckTrailer(uint64_t offset, Slice stored) const {

@@ -49,7 +49,8 @@ struct AlignedRange {
   AlignedRange(const IoFile& file, uint64_t offset, uint64_t size) noexcept;
   uint64_t offset;
   size_t length;
-  size_t skip;  // from `offset` to the range asked for
+  size_t skip;    // from `offset` to the range asked for
+  size_t needed;  // from `offset` to its end; beyond, a file that was written buffered may end
 };
 
 // What is known of a block before it is read: checked when it enters memory.

@@ -11,18 +11,20 @@
 #include <utility>
 #include <vector>
 
+#include "engine/async/run_loop.h"
 #include "engine/base/epoch.h"
-#include "tests/support/finish.h"
+#include "tests/support/disk_ios.h"
 #include "variants/io/ios.h"
 #include "variants/io/posix_errors.h"
 
+// Every I/O variant that works on a real disk.
 namespace lsmlab {
 namespace {
 
-class PosixIoTest : public ::testing::Test {
+class DiskIoTest : public ::testing::TestWithParam<const IoVariant*> {
  protected:
   void SetUp() override {
-    std::string pattern = ::testing::TempDir() + "lsmlab_posix_XXXXXX";
+    std::string pattern = ::testing::TempDir() + "lsmlab_disk_XXXXXX";
     ASSERT_NE(mkdtemp(pattern.data()), nullptr);
     dir_ = pattern;
     io_ = Make("none");
@@ -32,17 +34,22 @@ class PosixIoTest : public ::testing::Test {
     std::filesystem::remove_all(dir_);
   }
   static std::unique_ptr<Io> Make(const char* direct) {
-    SettingBag bag = DefaultSettings(kPosixIo.settings);
+    SettingBag bag = DefaultSettings(GetParam()->settings);
     bag.Set("direct", std::string(direct));
-    return kPosixIo.make(bag).value();
+    return GetParam()->make(bag).value();
   }
   std::string Path(const std::string& name) const { return dir_ + "/" + name; }
   Result<std::unique_ptr<IoFile>> Open(OpenMode mode, const std::string& name,
                                        IoSite site = IoSite::kOther) {
     return Finish(OpenFile(*io_, site, mode, Path(name)));
   }
+  // Drives this thread until the task has ended.
+  template <typename T>
+  T Finish(Task<T> task) {
+    return test::FinishOn(*io_, std::move(task));
+  }
   Status Do(IoOp& op) {
-    EXPECT_TRUE(io_->Start(op));
+    Finish(test::DoOp(*io_, op));
     return op.status;
   }
 
@@ -50,7 +57,7 @@ class PosixIoTest : public ::testing::Test {
   std::unique_ptr<Io> io_;
 };
 
-TEST_F(PosixIoTest, WriteSyncReopenRead) {
+TEST_P(DiskIoTest, WriteSyncReopenRead) {
   auto file = Open(OpenMode::kCreate, "a").value();
   EXPECT_EQ(file->size(), 0u);
   EXPECT_EQ(file->alignment(), 1u);
@@ -73,7 +80,7 @@ TEST_F(PosixIoTest, WriteSyncReopenRead) {
             StatusCode::kInvalidArgument);
 }
 
-TEST_F(PosixIoTest, ModesOfOpening) {
+TEST_P(DiskIoTest, ModesOfOpening) {
   EXPECT_TRUE(Open(OpenMode::kRead, "a").status().IsNotFound());
   EXPECT_TRUE(Open(OpenMode::kReadWrite, "a").status().IsNotFound());
   ASSERT_TRUE(Open(OpenMode::kCreate, "a").ok());
@@ -85,7 +92,7 @@ TEST_F(PosixIoTest, ModesOfOpening) {
   EXPECT_TRUE(Finish(WriteAt(*io_, IoSite::kOther, *file, 0, "x", 1)).ok());
 }
 
-TEST_F(PosixIoTest, OnlyRegularFiles) {
+TEST_P(DiskIoTest, OnlyRegularFiles) {
   ASSERT_EQ(mkfifo(Path("pipe").c_str(), 0600), 0);
   ASSERT_EQ(symlink("/etc/passwd", Path("link").c_str()), 0);
   ASSERT_EQ(mkdir(Path("sub").c_str(), 0700), 0);
@@ -104,7 +111,7 @@ TEST_F(PosixIoTest, OnlyRegularFiles) {
   EXPECT_TRUE(entries[2].is_directory);
 }
 
-TEST_F(PosixIoTest, Directories) {
+TEST_P(DiskIoTest, Directories) {
   EXPECT_TRUE(Finish(MakeDirectory(*io_, IoSite::kOther, Path("d"))).ok());
   EXPECT_TRUE(Finish(MakeDirectory(*io_, IoSite::kOther, Path("d"))).ok());
   struct stat info;
@@ -124,7 +131,7 @@ TEST_F(PosixIoTest, Directories) {
   EXPECT_TRUE(Finish(UnlinkFile(*io_, IoSite::kOther, Path("d/c"))).IsNotFound());
 }
 
-TEST_F(PosixIoTest, AllocateAndTruncate) {
+TEST_P(DiskIoTest, AllocateAndTruncate) {
   auto file = Open(OpenMode::kCreate, "a").value();
   IoOp allocate(IoKind::kAllocate, IoSite::kFlush);
   allocate.file = file.get();
@@ -140,7 +147,7 @@ TEST_F(PosixIoTest, AllocateAndTruncate) {
   EXPECT_EQ(std::filesystem::file_size(Path("a")), 2u);
 }
 
-TEST_F(PosixIoTest, LockKeepsOthersOut) {
+TEST_P(DiskIoTest, LockKeepsOthersOut) {
   IoOp first(IoKind::kLock, IoSite::kLock);
   first.path = Path("LOCK");
   ASSERT_TRUE(Do(first).ok());
@@ -153,7 +160,7 @@ TEST_F(PosixIoTest, LockKeepsOthersOut) {
   EXPECT_TRUE(Do(second).ok());
 }
 
-TEST_F(PosixIoTest, LockNamesTheOtherProcess) {
+TEST_P(DiskIoTest, LockNamesTheOtherProcess) {
   int to_parent[2], to_child[2];
   ASSERT_EQ(pipe(to_parent), 0);
   ASSERT_EQ(pipe(to_child), 0);
@@ -162,7 +169,7 @@ TEST_F(PosixIoTest, LockNamesTheOtherProcess) {
   if (child == 0) {
     IoOp op(IoKind::kLock, IoSite::kLock);
     op.path = Path("LOCK");
-    io_->Start(op);
+    (void)Do(op);
     byte = op.status.ok() ? 'y' : 'n';
     if (write(to_parent[1], &byte, 1) != 1 || read(to_child[0], &byte, 1) != 1) _exit(1);
     _exit(0);
@@ -181,7 +188,7 @@ TEST_F(PosixIoTest, LockNamesTheOtherProcess) {
   for (int fd : {to_parent[0], to_parent[1], to_child[0], to_child[1]}) close(fd);
 }
 
-TEST_F(PosixIoTest, LockRefusesALink) {
+TEST_P(DiskIoTest, LockRefusesALink) {
   ASSERT_EQ(symlink(Path("target").c_str(), Path("LOCK").c_str()), 0);
   IoOp op(IoKind::kLock, IoSite::kLock);
   op.path = Path("LOCK");
@@ -189,7 +196,7 @@ TEST_F(PosixIoTest, LockRefusesALink) {
   EXPECT_FALSE(std::filesystem::exists(Path("target")));
 }
 
-TEST_F(PosixIoTest, CountsBySite) {
+TEST_P(DiskIoTest, CountsBySite) {
   auto file = Open(OpenMode::kCreate, "a").value();
   ASSERT_TRUE(Finish(WriteAt(*io_, IoSite::kWal, *file, 0, "abcdef", 6)).ok());
   IoOp durable(IoKind::kWrite, IoSite::kWal);
@@ -215,7 +222,7 @@ TEST_F(PosixIoTest, CountsBySite) {
 
 #if defined(LSMLAB_CHECK_INVARIANTS) || defined(LSMLAB_SANITIZED)
 // An operation that happens to finish inside the call must not hide that it could have suspended.
-TEST_F(PosixIoTest, NoReadGuardIsHeldAcrossAnOperation) {
+TEST_P(DiskIoTest, NoReadGuardIsHeldAcrossAnOperation) {
   EXPECT_DEATH(
       {
         const ReadGuard guard;
@@ -225,7 +232,7 @@ TEST_F(PosixIoTest, NoReadGuardIsHeldAcrossAnOperation) {
 }
 #endif
 
-TEST_F(PosixIoTest, ErrnoMapping) {
+TEST_P(DiskIoTest, ErrnoMapping) {
   EXPECT_EQ(StatusFromErrno("write", "f", ENOSPC).code(), StatusCode::kNoSpace);
   EXPECT_EQ(StatusFromErrno("write", "f", EDQUOT).code(), StatusCode::kNoSpace);
   EXPECT_EQ(StatusFromErrno("write", "f", EIO).message(), "write f: Input/output error");
@@ -234,7 +241,7 @@ TEST_F(PosixIoTest, ErrnoMapping) {
   EXPECT_TRUE(StatusFromErrno("open", "f", ENOENT).IsNotFound());
 }
 
-TEST_F(PosixIoTest, DirectFiles) {
+TEST_P(DiskIoTest, DirectFiles) {
   io_ = Make("all");
   Result<std::unique_ptr<IoFile>> opened = Open(OpenMode::kCreate, "t", IoSite::kFlush);
   if (!opened.ok()) {
@@ -278,7 +285,7 @@ TEST_F(PosixIoTest, DirectFiles) {
   EXPECT_EQ(Open(OpenMode::kCreate, "slot", IoSite::kDurableWal).value()->alignment(), 4096u);
 }
 
-TEST_F(PosixIoTest, BuffersAreAlignedDistinctAndRecycled) {
+TEST_P(DiskIoTest, BuffersAreAlignedDistinctAndRecycled) {
   std::vector<std::pair<char*, size_t>> held;
   for (size_t bytes :
        {size_t{1}, size_t{4096}, size_t{4097}, size_t{60} << 10, size_t{61441}, size_t{64} << 10,
@@ -303,6 +310,9 @@ TEST_F(PosixIoTest, BuffersAreAlignedDistinctAndRecycled) {
   io_->FreeBuffer(second, (size_t{256} << 10) - 100);
 #endif
 }
+
+INSTANTIATE_TEST_SUITE_P(All, DiskIoTest, testing::ValuesIn(test::DiskIos()),
+                         [](const auto& io) { return std::string(io.param->name); });
 
 }  // namespace
 }  // namespace lsmlab

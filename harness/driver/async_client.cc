@@ -1,0 +1,141 @@
+#include "harness/driver/async_client.h"
+
+#include <string>
+#include <vector>
+
+#include "engine/async/task.h"
+#include "workloads/ycsb/record.h"
+
+namespace lsmlab::harness {
+namespace {
+
+using workloads::Operation;
+using workloads::OpKind;
+
+// An operation that outlives the stream's next one.
+struct OwnedOperation {
+  Operation op;
+  std::string key, value;
+
+  void Take(const Operation& from) {
+    op = from;
+    key.assign(from.key);
+    value.assign(from.value);
+    op.key = key;
+    op.value = value;
+  }
+};
+
+class AsyncClient final : public ClientCounts {
+ public:
+  AsyncClient(StoreAdapter& store, const workloads::WorkloadInfo& workload, const PhasePlan& plan,
+              size_t index, std::atomic<bool>& halt, LiveCount& live)
+      : ClientCounts(plan, index, halt, live),
+        session_(store.NewAsyncSession()),
+        depth_(plan.depth),
+        blind_(workload.update == workloads::UpdateMode::kBlind),
+        raw_(workload.raw_value) {}
+
+  void Run(uint64_t deadline) override {
+    deadline_ = deadline;
+    // One after the other: what never waits is done by the first, as by a thread without depth.
+    std::vector<Task<void>> askers;
+    for (uint32_t i = 0; i < depth_; ++i) askers.push_back(Ask());
+    session_->Run(askers);
+  }
+
+ private:
+  // What stays of one coroutine from operation to operation.
+  struct Place {
+    OwnedOperation owned;
+    std::string record, scratch;
+  };
+
+  uint64_t user_bytes() const noexcept override { return user_bytes_; }
+  uint64_t touched() const noexcept override { return touched_; }
+
+  Task<void> Ask() {
+    Place place;
+    Operation next;
+    while (!halted() && clock().Now() < deadline_ && stream().Next(&next)) {
+      place.owned.Take(next);
+      const uint64_t begin = clock().Now();
+      const Outcome outcome = co_await Execute(place);
+      const uint64_t end = clock().Now();
+      Count(place.owned.op, outcome, end > begin ? clock().ToNanos(end - begin) : 0);
+      if (outcome == Outcome::kFailed) {
+        Fail(record_error_.ok() ? session_->error() : record_error_);
+        break;
+      }
+    }
+  }
+
+  // The meaning of each operation: as in OpExecutor.
+  Task<Outcome> Execute(Place& place) {
+    const Operation& op = place.owned.op;
+    switch (op.kind) {
+      case OpKind::kInsert:
+        co_return co_await Put(op.key, op.value);
+      case OpKind::kRead:
+        co_return co_await Read(place);
+      case OpKind::kUpdate:
+        co_return co_await Update(place);
+      case OpKind::kReadModifyWrite: {
+        const Outcome outcome = co_await Read(place);
+        if (outcome != Outcome::kDone) co_return outcome;
+        co_return co_await Update(place);
+      }
+      case OpKind::kDelete:
+        co_return co_await session_->Delete(op.key);
+      default:
+        record_error_ = Status::NotSupported("scans have no asynchronous form");
+        co_return Outcome::kFailed;
+    }
+  }
+
+  Task<Outcome> Read(Place& place) {
+    const Outcome outcome = co_await session_->Get(place.owned.op.key, &place.record);
+    if (outcome == Outcome::kDone) touched_ += TouchBytes(place.record);
+    co_return outcome;
+  }
+
+  Task<Outcome> Put(Slice key, Slice value) {
+    user_bytes_ += key.size() + value.size();
+    return session_->Put(key, value);
+  }
+
+  Task<Outcome> Update(Place& place) {
+    const Operation& op = place.owned.op;
+    if (blind_) co_return co_await Put(op.key, op.value);
+    const Outcome outcome = co_await Read(place);
+    if (outcome != Outcome::kDone) co_return outcome;
+    if (raw_ || op.write_field == workloads::kAllFields) co_return co_await Put(op.key, op.value);
+    const Status replaced =
+        workloads::ReplaceField(place.record, op.write_field, op.value, &place.scratch);
+    if (!replaced.ok()) {
+      record_error_ = replaced;
+      co_return Outcome::kFailed;
+    }
+    co_return co_await Put(op.key, place.scratch);
+  }
+
+  std::unique_ptr<AsyncSession> session_;
+  const uint32_t depth_;
+  const bool blind_;
+  const bool raw_;
+  uint64_t deadline_ = 0;
+  uint64_t user_bytes_ = 0;
+  uint64_t touched_ = 0;
+  Status record_error_;
+};
+
+}  // namespace
+
+std::unique_ptr<ClientCounts> NewAsyncClient(StoreAdapter& store,
+                                             const workloads::WorkloadInfo& workload,
+                                             const PhasePlan& plan, size_t index,
+                                             std::atomic<bool>& halt, LiveCount& live) {
+  return std::make_unique<AsyncClient>(store, workload, plan, index, halt, live);
+}
+
+}  // namespace lsmlab::harness

@@ -1,0 +1,266 @@
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstring>
+#include <deque>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "engine/base/clock.h"
+#include "engine/base/random.h"
+#include "tests/support/disk_ios.h"
+#include "tests/support/temp_directory.h"
+#include "variants/io/ios.h"
+#include "variants/io/posix_file.h"
+#include "variants/io/uring_ring.h"
+
+// What is `uring`'s own: many operations of one loop, waits that end for another reason, threads
+// that come and go, a kernel that gives no ring. tests/unit/disk_io_test.cc holds the rest.
+namespace lsmlab {
+namespace {
+
+class UringIoTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!test::Works(kUringIo)) GTEST_SKIP() << "no io_uring here";
+  }
+  static std::unique_ptr<Io> Make(int64_t queue_depth) {
+    SettingBag bag = DefaultSettings(kUringIo.settings);
+    bag.Set("queue_depth", queue_depth);
+    return kUringIo.make(bag).value();
+  }
+  // A file of `pages` pages, each full of its number.
+  std::unique_ptr<IoFile> MakeFile(Io& io, const std::string& name, size_t pages) {
+    auto file = test::FinishOn(io, OpenFile(io, IoSite::kOther, OpenMode::kCreate,
+                                            directory_.path() + "/" + name))
+                    .value();
+    for (size_t page = 0; page < pages; ++page) {
+      const std::vector<uint32_t> numbers(1024, static_cast<uint32_t>(page));
+      EXPECT_TRUE(
+          test::FinishOn(io, WriteAt(io, IoSite::kOther, *file, page * 4096, numbers.data(), 4096))
+              .ok());
+    }
+    return file;
+  }
+
+  test::TempDirectory directory_;
+};
+
+// Reads `page` and checks it; counts those that were wrong.
+Task<void> ReadPage(Io& io, IoFile& file, uint32_t page, uint32_t* numbers, int* wrong) {
+  const Status status =
+      co_await ReadExactly(io, IoSite::kBlockRead, file, page * uint64_t{4096}, numbers, 4096);
+  for (size_t i = 0; i < 1024; ++i) {
+    if (!status.ok() || numbers[i] != page) {
+      ++*wrong;
+      break;
+    }
+  }
+}
+
+// Drives all of them to their end on this thread.
+void FinishAll(Io& io, std::deque<Task<void>>& tasks) {
+  for (Task<void>& task : tasks) task.Start();
+  for (Task<void>& task : tasks) {
+    while (!task.done()) {
+      if (!RunLoop::Current().RunReady()) io.Poll(INT64_MAX);
+    }
+  }
+}
+
+TEST_F(UringIoTest, MoreReadsOfOneCallerThanTheRingTakes) {
+  for (const int64_t depth : {1, 4, 128}) {
+    const auto io = Make(depth);
+    constexpr uint32_t kPages = 64;
+    const auto file = MakeFile(*io, "f" + std::to_string(depth), kPages);
+    constexpr size_t kReads = 1000;
+    std::vector<uint32_t> buffers(kReads * 1024);
+    Random random(7);
+    int wrong = 0;
+    std::deque<Task<void>> tasks;
+    for (size_t i = 0; i < kReads; ++i) {
+      const auto page = static_cast<uint32_t>(random.Below(kPages));
+      tasks.push_back(ReadPage(*io, *file, page, &buffers[i * 1024], &wrong));
+    }
+    FinishAll(*io, tasks);
+    EXPECT_EQ(wrong, 0);
+    EXPECT_EQ(io->Counters(IoSite::kBlockRead).reads, kReads);
+    EXPECT_EQ(io->Poll(INT64_MAX), 0u) << "nothing is under way, so there is nothing to wait for";
+  }
+}
+
+TEST_F(UringIoTest, EveryThreadHasARingAndLeavesItToTheNext) {
+  const auto io = Make(8);
+  constexpr uint32_t kPages = 16;
+  const auto file = MakeFile(*io, "f", kPages);
+  std::atomic<int> wrong_in_all{0};
+  for (int round = 0; round < 3; ++round) {
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 6; ++t) {
+      threads.emplace_back([&] {
+        int wrong = 0;
+        std::vector<uint32_t> buffers(20 * 1024);
+        std::deque<Task<void>> tasks;
+        for (uint32_t i = 0; i < 20; ++i) {
+          tasks.push_back(ReadPage(*io, *file, i % kPages, &buffers[i * 1024], &wrong));
+        }
+        FinishAll(*io, tasks);
+        wrong_in_all += wrong;
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+  }
+  EXPECT_EQ(wrong_in_all.load(), 0);
+  EXPECT_EQ(io->Counters(IoSite::kBlockRead).reads, 3u * 6 * 20);
+}
+
+// What executor `inline` does: a call begins on the thread's own loop and goes on while the
+// executor's loop is driven, by whichever thread comes.
+TEST_F(UringIoTest, TwoLoopsOfOneThreadAreLookedAfterTogether) {
+  const auto io = Make(8);
+  const auto file = MakeFile(*io, "f", 8);
+  RunLoop& own = RunLoop::Current();
+  RunLoop executors;
+  std::vector<uint32_t> buffers(8 * 1024);
+  int wrong = 0;
+  for (int round = 0; round < 50; ++round) {
+    Task<void> first = ReadPage(*io, *file, 1, &buffers[0], &wrong);
+    EXPECT_FALSE(first.Start());
+    const RunLoop::Scope scope(executors);
+    Task<void> second = ReadPage(*io, *file, 2, &buffers[1024], &wrong);
+    EXPECT_FALSE(second.Start());
+    while (!first.done() || !second.done()) {
+      EXPECT_GT(io->Poll(INT64_MAX), 0u);
+      own.RunReady();
+      executors.RunReady();
+    }
+  }
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST_F(UringIoTest, AnotherThreadGoesOnWhereOneHasEnded) {
+  const auto io = Make(8);
+  constexpr uint32_t kPages = 16;
+  const auto file = MakeFile(*io, "f", kPages);
+  RunLoop executors;
+  std::vector<uint32_t> buffers(kPages * 1024);
+  int wrong = 0;
+  for (int round = 0; round < 20; ++round) {
+    std::deque<Task<void>> tasks;
+    std::deque<IoOp> syncs;
+    std::thread ends([&] {
+      const RunLoop::Scope scope(executors);
+      for (uint32_t i = 0; i < kPages; ++i) {
+        tasks.push_back(ReadPage(*io, *file, i, &buffers[i * 1024], &wrong));
+        tasks.back().Start();
+        IoOp& sync = syncs.emplace_back(IoKind::kDataSync, IoSite::kOther);
+        sync.file = file.get();
+        tasks.push_back(test::DoOp(*io, sync));
+        tasks.back().Start();
+      }
+    });
+    ends.join();
+    const RunLoop::Scope scope(executors);
+    for (Task<void>& task : tasks) {
+      while (!task.done()) {
+        if (!executors.RunReady()) io->Poll(INT64_MAX);
+      }
+    }
+    for (const IoOp& sync : syncs) EXPECT_TRUE(sync.status.ok()) << sync.status.ToString();
+  }
+  EXPECT_EQ(wrong, 0);
+}
+
+// A read of a pipe is under way until somebody writes: what else can end the wait for it?
+class PipeRead {
+ public:
+  explicit PipeRead(SiteCounters* counters) : ring(UringRing::Make(4, counters).value()) {
+    EXPECT_EQ(pipe(ends_), 0);
+    file_ = std::make_unique<PosixFile>("pipe", ends_[0], false, 0);
+    op.file = file_.get();
+    op.data = byte_;
+    op.length = 1;
+    op.node.home = &RunLoop::Current();
+    ring->Start(op);
+  }
+  ~PipeRead() { close(ends_[1]); }
+  void Write() { EXPECT_EQ(write(ends_[1], "x", 1), 1); }
+
+  IoOp op{IoKind::kRead, IoSite::kOther};
+  std::unique_ptr<UringRing> ring;
+
+ private:
+  int ends_[2];
+  char byte_[1];
+  std::unique_ptr<IoFile> file_;
+};
+
+TEST_F(UringIoTest, AWaitEndsWithItsDeadline) {
+  SiteCounters counters;
+  PipeRead read(&counters);
+  RunLoop& loop = RunLoop::Current();
+  EXPECT_EQ(read.ring->Poll(0, loop), 0u);
+  EXPECT_EQ(read.ring->Poll(NowNanos() + 2'000'000, loop), 0u);
+  EXPECT_TRUE(read.ring->busy());
+  read.Write();
+  EXPECT_EQ(read.ring->Poll(INT64_MAX, loop), 1u);
+  EXPECT_EQ(loop.TakeReady(), &read.op.node);
+  EXPECT_EQ(read.op.transferred, 1u);
+}
+
+TEST_F(UringIoTest, AWaitEndsWithWhatOthersPost) {
+  SiteCounters counters;
+  PipeRead read(&counters);
+  RunLoop& loop = RunLoop::Current();
+  for (int round = 0; round < 200; ++round) {
+    WaitNode node;
+    std::thread other([&] {
+      // Sometimes late, so that the wait has begun; sometimes at the same time.
+      if (round % 4 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      loop.Post(&node);
+    });
+    const int64_t late = NowNanos() + 20'000'000'000;
+    while (!loop.HasReady() && NowNanos() < late) {
+      loop.EnterPoll(*read.ring);
+      if (!loop.HasReady()) {
+        EXPECT_EQ(read.ring->Poll(late, loop), 0u);
+      }
+      loop.LeavePoll();
+    }
+    EXPECT_EQ(loop.TakeReady(), &node);
+    other.join();
+  }
+  read.Write();
+  EXPECT_EQ(read.ring->Poll(INT64_MAX, loop), 1u);
+  (void)loop.TakeReady();
+}
+
+TEST_F(UringIoTest, AKernelWithoutARingIsAClearErrorOrPosix) {
+  rlimit limit;
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  const int next = dup(0);
+  ASSERT_GE(next, 0);
+  close(next);
+  const rlimit none{static_cast<rlim_t>(next), limit.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  SettingBag bag = DefaultSettings(kUringIo.settings);
+  const auto refused = kUringIo.make(bag);
+  bag.Set("fallback", std::string("posix"));
+  const auto fallback = kUringIo.make(bag);
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.status().code(), StatusCode::kNotSupported);
+  EXPECT_EQ(refused.status().message(),
+            "io_uring: setting up a ring: Too many open files; io.variant 'posix' works "
+            "everywhere, io.fallback = 'posix' takes it where io_uring is not to be had");
+  ASSERT_TRUE(fallback.ok());
+  EXPECT_FALSE(fallback.value()->defers());
+}
+
+}  // namespace
+}  // namespace lsmlab

@@ -1,0 +1,105 @@
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "engine/base/clock.h"
+#include "variants/executor/event_loop.h"
+#include "variants/executor/executors.h"
+#include "variants/executor/wait_for_ready.h"
+
+namespace lsmlab {
+namespace {
+
+// Event loops take background tasks, the least busy one first, and the tasks that callers put on
+// them. A foreign thread runs its own call where it is: a hop to a loop and back would cost it more
+// than a read of the device.
+class ReactorExecutor final : public Executor {
+ public:
+  ReactorExecutor(size_t loops, const EventLoop::Options& options) {
+    for (size_t i = 0; i < loops; ++i) {
+      loops_.push_back(std::make_unique<EventLoop>(options, &unfinished_));
+    }
+  }
+  // What is left may hand more to any loop: all are told to end after that only.
+  ~ReactorExecutor() override { Finish(); }
+
+  void RunUntil(const bool& done, Io& io) override {
+    RunLoop& loop = RunLoop::Current();
+    LSMLAB_ASSERT(EventLoop::Current() == nullptr);
+    loop.set_may_spin(loops_.size() > 1);
+    while (!done) {
+      if (!loop.RunReady()) WaitForReady(loop, io);
+    }
+  }
+
+  void Spawn(Priority priority, Task<void> task, Io& io) override {
+    LeastBusy().Add({std::move(task), &io, priority});
+  }
+  void SpawnAfter(int64_t delay_ns, Priority priority, Task<void> task, Io& io) override {
+    LeastBusy().AddAfter(NowNanos() + delay_ns, {std::move(task), &io, priority});
+  }
+  void SpawnOn(int loop, Task<void> task, Io& io) override {
+    loops_[static_cast<size_t>(loop)]->Add({std::move(task), &io, Priority::kForeground});
+  }
+  void Breathe(Io&) override {}
+
+  bool Reschedule(WaitNode& node, Priority priority, int64_t delay_ns) override {
+    if (EventLoop* loop = EventLoop::Current(); loop != nullptr) {
+      loop->Reschedule(node, priority, delay_ns);
+      return true;
+    }
+    if (delay_ns > 0) {
+      std::this_thread::sleep_for(std::chrono::nanoseconds(delay_ns));
+    } else {
+      std::this_thread::yield();
+    }
+    return false;
+  }
+
+  int background_threads() const noexcept override { return static_cast<int>(loops_.size()); }
+  int loops() const noexcept override { return static_cast<int>(loops_.size()); }
+  void Drain(Io&) override { Finish(); }
+
+ private:
+  EventLoop& LeastBusy() {
+    const auto fewer = [](const auto& a, const auto& b) { return a->jobs() < b->jobs(); };
+    return **std::min_element(loops_.begin(), loops_.end(), fewer);
+  }
+  void Finish() {
+    for (const auto& loop : loops_) loop->Hurry(true);
+    unfinished_.WaitForNone();
+    for (const auto& loop : loops_) loop->Hurry(false);
+  }
+
+  UnfinishedJobs unfinished_;
+  std::vector<std::unique_ptr<EventLoop>> loops_;
+};
+
+constexpr SettingSpec kReactorSettings[] = {
+    {"loops", SettingType::kInteger, "2", 1, 64, "", "event loops, each on a thread of its own"},
+    {"background_share", SettingType::kReal, "0.5", 0.05, 0.95, "",
+     "of a loop's time that flushes and compactions get while its foreground is busy, too"},
+    {"spin", SettingType::kDuration, "0", 0, 1e9, "",
+     "time that a loop looks around for work before it sleeps: a shorter way to the device and "
+     "back "
+     "at few operations under way, for a busy core"},
+};
+
+std::unique_ptr<Executor> MakeReactor(const SettingBag& settings) {
+  EventLoop::Options options;
+  options.background_share = settings.Real("background_share");
+  options.spin_ns = settings.Nanos("spin");
+  return std::make_unique<ReactorExecutor>(static_cast<size_t>(settings.Integer("loops")), options);
+}
+
+}  // namespace
+
+constinit const ExecutorVariant kReactorExecutor{
+    "reactor", "event loops run background work and callers' tasks side by side, by priority",
+    kReactorSettings, MakeReactor};
+
+}  // namespace lsmlab

@@ -1,0 +1,210 @@
+#include <poll.h>
+
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <utility>
+
+#include "engine/base/clock.h"
+#include "variants/io/aligned_buffers.h"
+#include "variants/io/direct_files.h"
+#include "variants/io/ios.h"
+#include "variants/io/posix_file.h"
+#include "variants/io/site_counters.h"
+#include "variants/io/uring_ring.h"
+
+// I/O by io_uring. What waits for the device goes through the ring of the loop that asks for it:
+// reads, direct writes, durable writes, syncs, allocations, unlinks. A buffered write that is not
+// synced is a copy into the page cache and a call to open or list files is short: those are done in
+// the call, because the kernel would hand them to a thread of its own at ten times their price.
+namespace lsmlab {
+namespace {
+
+std::atomic<uint64_t> next_io_number{1};
+
+class UringIo final : public Io {
+ public:
+  UringIo(Direct direct, uint32_t read_depth) : direct_(direct), read_depth_(read_depth) {}
+
+  bool Start(IoOp& op) noexcept override;
+  size_t Poll(int64_t deadline_ns) noexcept override;
+  void Wake() noexcept override {
+    std::lock_guard guard(mutex_);
+    for (auto& [loop, ring] : rings_) ring->Wake();
+  }
+  Waker& Place() noexcept override {
+    UringRing* ring = Find(RunLoop::Current().context());
+    return ring != nullptr ? static_cast<Waker&>(*ring) : *this;
+  }
+  bool defers() const noexcept override { return true; }
+  std::string_view backend() const noexcept override { return "uring"; }
+
+  void* AllocateBuffer(size_t bytes) override { return buffers_.Allocate(bytes); }
+  void FreeBuffer(void* buffer, size_t bytes) noexcept override { buffers_.Free(buffer, bytes); }
+  IoCounters Counters() const noexcept override { return counters_.All(); }
+  IoCounters Counters(IoSite site) const noexcept override { return counters_.Of(site); }
+
+ private:
+  static bool IsForTheRing(const IoOp& op) noexcept;
+  // The loop's ring; null: it has none yet.
+  UringRing* Find(const RunLoop& loop) noexcept;
+  Result<UringRing*> FindOrMake(const RunLoop& loop) noexcept;
+  bool FinishNow(IoOp& op, Status status) noexcept {
+    op.status = std::move(status);
+    if (op.status.ok()) counters_.Count(op);
+    return true;
+  }
+
+  const Direct direct_;
+  const uint32_t read_depth_;
+  const uint64_t number_ = next_io_number.fetch_add(1, std::memory_order_relaxed);
+  SiteCounters counters_;
+  AlignedBuffers buffers_;
+  std::mutex mutex_;  // guards rings_
+  // By loop. Loops are recycled among threads, and their rings with them.
+  std::unordered_map<const RunLoop*, std::unique_ptr<UringRing>> rings_;
+};
+
+bool UringIo::IsForTheRing(const IoOp& op) noexcept {
+  switch (op.kind) {
+    case IoKind::kRead:
+      return op.length > 0;
+    case IoKind::kWrite:
+      return op.length > 0 && (op.data_sync_after || op.file->alignment() > 1);
+    case IoKind::kAllocate:
+      return op.length > 0;
+    case IoKind::kSync:
+    case IoKind::kDataSync:
+    case IoKind::kSyncDir:
+    case IoKind::kUnlink:
+      return true;
+    default:
+      return false;
+  }
+}
+
+UringRing* UringIo::Find(const RunLoop& loop) noexcept {
+  // The ring that this thread used last: of this Io and loop, as a rule.
+  struct Last {
+    uint64_t io = 0;
+    const RunLoop* loop = nullptr;
+    UringRing* ring = nullptr;
+  };
+  static constinit thread_local Last last;
+  if (last.io == number_ && last.loop == &loop) return last.ring;
+  std::lock_guard guard(mutex_);
+  const auto found = rings_.find(&loop);
+  if (found == rings_.end()) return nullptr;
+  last = Last{number_, &loop, found->second.get()};
+  return last.ring;
+}
+
+Result<UringRing*> UringIo::FindOrMake(const RunLoop& loop) noexcept {
+  if (UringRing* ring = Find(loop); ring != nullptr) return ring;
+  Result<std::unique_ptr<UringRing>> made = UringRing::Make(read_depth_, &counters_);
+  if (!made.ok()) return made.status();
+  std::lock_guard guard(mutex_);
+  return rings_.emplace(&loop, std::move(made).value()).first->second.get();
+}
+
+bool UringIo::Start(IoOp& op) noexcept {
+  if (!IsForTheRing(op)) return FinishNow(op, RunBlocking(op, direct_));
+  const bool transfers = op.kind == IoKind::kRead || op.kind == IoKind::kWrite;
+  if (transfers && !IsAligned(op)) return FinishNow(op, Misaligned(op));
+  if (op.kind == IoKind::kSyncDir) {
+    Result<std::unique_ptr<IoFile>> opened = OpenDirectory(op.path);
+    if (!opened.ok()) return FinishNow(op, opened.status());
+    op.opened = std::move(opened).value();
+  }
+  const Result<UringRing*> ring = FindOrMake(RunLoop::Current().context());
+  if (!ring.ok()) {
+    // Too many threads for the limit on open files, as a rule.
+    op.opened.reset();
+    const std::string& path = op.file != nullptr ? op.file->path() : op.path;
+    return FinishNow(op, Status::IoError(path + ": " + std::string(ring.status().message())));
+  }
+  ring.value()->Start(op);
+  return false;
+}
+
+size_t UringIo::Poll(int64_t deadline_ns) noexcept {
+  const RunLoop& loop = RunLoop::Current().context();
+  const RunLoop& own = RunLoop::OfThread();
+  UringRing* ring = Find(loop);
+  if (&own == &loop) return ring == nullptr ? 0 : ring->Poll(deadline_ns, loop);
+  // An executor drives its own loop on this thread, whose call began on the thread's loop: what
+  // both wait for is looked after here.
+  UringRing* other = Find(own);
+  if (ring == nullptr || !ring->busy()) std::swap(ring, other);
+  if (ring == nullptr || !ring->busy()) return 0;
+  if (other == nullptr || !other->busy()) return ring->Poll(deadline_ns, loop);
+  for (;;) {
+    const size_t completed = ring->Poll(0, loop) + other->Poll(0, loop);
+    if (completed > 0 || deadline_ns == 0 || loop.HasReady()) return completed;
+    // Not for ever: the kernel may not have taken everything yet.
+    int wait_ms = 1000;
+    if (deadline_ns != INT64_MAX) {
+      const int64_t left = deadline_ns - NowNanos();
+      if (left <= 0) return 0;
+      wait_ms = static_cast<int>(std::min<int64_t>(left / 1'000'000 + 1, wait_ms));
+    }
+    // Nobody posts to these loops meanwhile: such executors have one caller at a time.
+    pollfd rings[] = {{ring->fd(), POLLIN, 0}, {other->fd(), POLLIN, 0}};
+    poll(rings, 2, wait_ms);
+  }
+}
+
+constexpr SettingSpec kUringSettings[] = {
+    kDirectSetting,
+    {"queue_depth", SettingType::kInteger, "32", 1, 128, "",
+     "reads that one thread or loop has at the device at a time; more wait, because a device that "
+     "is "
+     "asked for more gives little more throughput for much more latency"},
+    {"fallback", SettingType::kChoice, "none", 0, 0, "none|posix",
+     "what is used where the kernel offers no io_uring; none: opening fails and says why"},
+};
+
+// A ring that works, with every operation that is used.
+Status Probe() {
+  SiteCounters counters;
+  const Result<std::unique_ptr<UringRing>> ring = UringRing::Make(1, &counters);
+  if (!ring.ok()) return ring.status();
+  io_uring_probe* probe = io_uring_get_probe();
+  if (probe == nullptr) return Status::NotSupported("io_uring: this kernel cannot be probed");
+  Status status;
+  for (const auto& [code, name] : {std::pair{IORING_OP_READ, "read"},
+                                   {IORING_OP_WRITE, "write"},
+                                   {IORING_OP_FSYNC, "fsync"},
+                                   {IORING_OP_FALLOCATE, "fallocate"},
+                                   {IORING_OP_UNLINKAT, "unlinkat"}}) {
+    if (!io_uring_opcode_supported(probe, code)) {
+      status = Status::NotSupported(std::string("io_uring: this kernel has no ") + name + " in it");
+      break;
+    }
+  }
+  io_uring_free_probe(probe);
+  return status;
+}
+
+Result<std::unique_ptr<Io>> MakeUring(const SettingBag& settings) {
+  const Status usable = Probe();
+  if (usable.ok()) {
+    return Result<std::unique_ptr<Io>>(
+        std::make_unique<UringIo>(ParseDirect(settings.Choice("direct")),
+                                  static_cast<uint32_t>(settings.Integer("queue_depth"))));
+  }
+  if (settings.Choice("fallback") == "posix") return kPosixIo.make(settings);
+  return Status::NotSupported(std::string(usable.message()) +
+                              "; io.variant 'posix' works everywhere, io.fallback = 'posix' takes "
+                              "it where io_uring is not to be had");
+}
+
+}  // namespace
+
+constinit const IoVariant kUringIo{
+    "uring", "io_uring: a ring per thread or loop, many reads of one caller at the device together",
+    kUringSettings, MakeUring};
+
+}  // namespace lsmlab

@@ -1,0 +1,344 @@
+#include "variants/io/uring_ring.h"
+
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+#include "engine/base/clock.h"
+#include "variants/io/posix_errors.h"
+#include "variants/io/posix_file.h"
+
+namespace lsmlab {
+namespace {
+
+// The completion ring holds twice as many, so it never overflows.
+constexpr uint32_t kRingEntries = 256;
+// One entry stays free for the wake-up.
+constexpr uint32_t kMaxInKernel = kRingEntries - 1;
+// Entries handed over together: with more, the device idles until the last is prepared; with fewer,
+// each pays for a system call.
+constexpr uint32_t kSubmitTogether = 4;
+
+// Why the kernel gives no ring, in words.
+Status NoRing(const char* what, int error) {
+  std::string reason = std::strerror(error);
+  if (error == ENOSYS) reason = "this kernel has none";
+  if (error == EPERM) {
+    reason = "forbidden here, by kernel.io_uring_disabled or a filter of system calls";
+  }
+  if (error == ENOMEM) reason = "no memory, or RLIMIT_MEMLOCK is too low";
+  return Status::NotSupported("io_uring: " + std::string(what) + ": " + reason);
+}
+
+bool IsTransient(int result) noexcept { return result == -EINTR || result == -EAGAIN; }
+
+// Whether an operation that ended so did not happen and is to be begun again. The thread that began
+// it may have ended meanwhile (executor `inline` has no thread of its own): what the kernel then
+// had not done yet comes back as cancelled, and transfers also as a bad address, theirs being gone.
+bool IsToBeginAgain(IoKind kind, int result) noexcept {
+  switch (kind) {
+    case IoKind::kSync:
+    case IoKind::kDataSync:
+    case IoKind::kSyncDir:
+      // After any failure of a sync nobody knows what is durable; one that was cancelled never ran.
+      return result == -ECANCELED;
+    case IoKind::kRead:
+    case IoKind::kWrite:
+      return IsTransient(result) || result == -ECANCELED || result == -EFAULT;
+    default:
+      return IsTransient(result) || result == -ECANCELED;
+  }
+}
+
+const char* RingNameOf(IoKind kind) noexcept {
+  switch (kind) {
+    case IoKind::kRead:
+      return "read";
+    case IoKind::kWrite:
+      return "write";
+    case IoKind::kSync:
+      return "fsync";
+    case IoKind::kDataSync:
+      return "fdatasync";
+    case IoKind::kAllocate:
+      return "allocate";
+    case IoKind::kSyncDir:
+      return "fsync directory";
+    default:
+      return "unlink";
+  }
+}
+
+const std::string& RingPathOf(const IoOp& op) noexcept {
+  return op.file != nullptr ? op.file->path() : op.path;
+}
+
+}  // namespace
+
+void UringRing::Backlog::Push(IoOp& op) noexcept {
+  op.next = nullptr;
+  (last == nullptr ? first : last->next) = &op;
+  last = &op;
+}
+
+IoOp* UringRing::Backlog::Pop() noexcept {
+  IoOp* op = first;
+  if (op == nullptr) return nullptr;
+  first = op->next;
+  if (first == nullptr) last = nullptr;
+  return op;
+}
+
+Result<std::unique_ptr<UringRing>> UringRing::Make(uint32_t read_depth, SiteCounters* counters) {
+  std::unique_ptr<UringRing> made(new UringRing(read_depth, counters));
+  const int error = io_uring_queue_init(kRingEntries, &made->ring_, 0);
+  if (error < 0) {
+    made->ring_.ring_fd = -1;
+    return NoRing("setting up a ring", -error);
+  }
+  constexpr uint32_t kNeeded = IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG;
+  if ((made->ring_.features & kNeeded) != kNeeded) {
+    return Status::NotSupported("io_uring: this kernel's drops completions or waits without limit");
+  }
+  made->wake_fd_ = eventfd(0, EFD_CLOEXEC);
+  if (made->wake_fd_ < 0) return StatusFromErrno("make an event for", "io_uring", errno);
+  return made;
+}
+
+UringRing::~UringRing() {
+  LSMLAB_ASSERT(under_way_ == 0);
+  // Ends the read of wake_fd_ that may be in the ring, and with it the kernel's use of wake_count_.
+  if (wake_armed_) {
+    const uint64_t one = 1;
+    [[maybe_unused]] const ssize_t written = write(wake_fd_, &one, sizeof one);
+    int result = 0;
+    while (wake_armed_ && (result >= 0 || IsTransient(result))) {
+      result = io_uring_submit_and_wait(&ring_, 1);
+      Reap();
+    }
+  }
+  if (ring_.ring_fd >= 0) io_uring_queue_exit(&ring_);
+  if (wake_fd_ >= 0) close(wake_fd_);
+}
+
+void UringRing::Start(IoOp& op) noexcept {
+  op.transferred = 0;
+  op.attempts = 0;
+  ++under_way_;
+  Enqueue(op);
+}
+
+bool UringRing::HasRoom(const IoOp& op) const noexcept {
+  if (in_kernel_ >= kMaxInKernel) return false;
+  return op.kind != IoKind::kRead || reads_ < read_depth_;
+}
+
+void UringRing::Enqueue(IoOp& op) noexcept {
+  const bool is_read = op.kind == IoKind::kRead;
+  Backlog& waiting = is_read ? reads_waiting_ : others_waiting_;
+  // Nobody overtakes those that wait already.
+  if (waiting.first != nullptr || !HasRoom(op)) return waiting.Push(op);
+  Prepare(op);
+}
+
+io_uring_sqe* UringRing::NextEntry() noexcept {
+  io_uring_sqe* entry = io_uring_get_sqe(&ring_);
+  while (entry == nullptr) {
+    Submit();
+    entry = io_uring_get_sqe(&ring_);
+  }
+  return entry;
+}
+
+// The rest of a transfer, from op.transferred on; the whole of anything else.
+void UringRing::Prepare(IoOp& op) noexcept {
+  io_uring_sqe* entry = NextEntry();
+  char* data = static_cast<char*>(op.data) + op.transferred;
+  const auto length = static_cast<unsigned>(std::min(op.length - op.transferred, kMaxTransfer));
+  const uint64_t offset = op.offset + op.transferred;
+  switch (op.kind) {
+    case IoKind::kRead:
+      io_uring_prep_read(entry, PosixFileOf(op).fd(), data, length, offset);
+      ++reads_;
+      break;
+    case IoKind::kWrite:
+      io_uring_prep_write(entry, PosixFileOf(op).fd(), data, length, offset);
+      if (op.data_sync_after) entry->rw_flags = RWF_DSYNC;
+      break;
+    case IoKind::kSync:
+      io_uring_prep_fsync(entry, PosixFileOf(op).fd(), 0);
+      break;
+    case IoKind::kDataSync:
+      io_uring_prep_fsync(entry, PosixFileOf(op).fd(), IORING_FSYNC_DATASYNC);
+      break;
+    case IoKind::kSyncDir:
+      io_uring_prep_fsync(entry, static_cast<PosixFile&>(*op.opened).fd(), 0);
+      break;
+    case IoKind::kAllocate:
+      io_uring_prep_fallocate(entry, PosixFileOf(op).fd(), FALLOC_FL_KEEP_SIZE, 0,
+                              static_cast<off_t>(op.length));
+      break;
+    default:
+      io_uring_prep_unlink(entry, op.path.c_str(), 0);
+      break;
+  }
+  io_uring_sqe_set_data(entry, &op);
+  ++in_kernel_;
+  if (++unsubmitted_ >= kSubmitTogether) Submit();
+}
+
+void UringRing::Submit() noexcept {
+  if (unsubmitted_ == 0) return;
+  const int submitted = io_uring_submit(&ring_);
+  unsubmitted_ = io_uring_sq_ready(&ring_);
+  // Short of memory or interrupted: the next Poll tries again.
+  LSMLAB_ASSERT(submitted >= 0 || IsTransient(submitted) || submitted == -EBUSY ||
+                submitted == -ENOMEM);
+}
+
+void UringRing::ArmWake() noexcept {
+  if (wake_armed_) return;
+  io_uring_sqe* entry = NextEntry();
+  io_uring_prep_read(entry, wake_fd_, &wake_count_, sizeof wake_count_, 0);
+  io_uring_sqe_set_data(entry, nullptr);
+  ++unsubmitted_;
+  wake_armed_ = true;
+}
+
+size_t UringRing::Reap() noexcept {
+  struct Found {
+    IoOp* op;
+    int result;
+  };
+  Found found[64];
+  size_t completed = 0;
+  for (;;) {
+    unsigned head, seen = 0;
+    io_uring_cqe* completion;
+    io_uring_for_each_cqe(&ring_, head, completion) {
+      if (seen == std::size(found)) break;
+      found[seen++] = {static_cast<IoOp*>(io_uring_cqe_get_data(completion)), completion->res};
+    }
+    if (seen == 0) return completed;
+    io_uring_cq_advance(&ring_, seen);
+    for (unsigned i = 0; i < seen; ++i) {
+      if (found[i].op == nullptr) {
+        wake_armed_ = false;
+        continue;
+      }
+      IoOp& op = *found[i].op;
+      --in_kernel_;
+      if (op.kind == IoKind::kRead) --reads_;
+      if (!Complete(op, found[i].result)) {
+        Enqueue(op);
+        continue;
+      }
+      --under_way_;
+      ++completed;
+      if (op.status.ok()) counters_.Count(op);
+      op.node.home->Post(&op.node);
+    }
+    StartWaiting();
+  }
+}
+
+void UringRing::StartWaiting() noexcept {
+  while (reads_waiting_.first != nullptr && HasRoom(*reads_waiting_.first)) {
+    Prepare(*reads_waiting_.Pop());
+  }
+  while (others_waiting_.first != nullptr && HasRoom(*others_waiting_.first)) {
+    Prepare(*others_waiting_.Pop());
+  }
+}
+
+// False: there is more of it to do.
+bool UringRing::Complete(IoOp& op, int result) noexcept {
+  if (IsToBeginAgain(op.kind, result) && ++op.attempts < kMaxInterrupts) return false;
+  if (op.kind == IoKind::kSyncDir) op.opened.reset();
+  if (result < 0) {
+    // Reserving space is an optimisation; a file system without it is as good.
+    const bool may_lack = op.kind == IoKind::kAllocate;
+    op.status = may_lack && (result == -EOPNOTSUPP || result == -ENOSYS)
+                    ? Status()
+                    : StatusFromErrno(RingNameOf(op.kind), RingPathOf(op), -result);
+    return true;
+  }
+  op.status = Status();
+  if (op.kind == IoKind::kRead || op.kind == IoKind::kWrite) return CompleteTransfer(op, result);
+  return true;
+}
+
+bool UringRing::CompleteTransfer(IoOp& op, int result) noexcept {
+  op.transferred += static_cast<size_t>(result);
+  if (op.kind == IoKind::kRead) {
+    // A direct transfer that ends inside a block has met the end of the file.
+    return result == 0 || op.transferred == op.length || !EndsOnBlock(op);
+  }
+  if (result == 0) {
+    op.status = StatusFromErrno("write", RingPathOf(op), EIO);
+    return true;
+  }
+  if (op.transferred < op.length) {
+    if (EndsOnBlock(op)) return false;
+    op.status =
+        Status::IoError("write " + RingPathOf(op) + ": a direct write ended inside a block");
+    return true;
+  }
+  PosixFile& file = PosixFileOf(op);
+  if (op.offset + op.length > file.size()) file.set_size(op.offset + op.length);
+  return true;
+}
+
+size_t UringRing::Poll(int64_t deadline_ns, const RunLoop& loop) noexcept {
+  for (;;) {
+    size_t completed = Reap();
+    if (completed > 0 || !busy()) {
+      // What the completed ones made room for is on its way before their coroutines run.
+      Submit();
+      return completed;
+    }
+    if (deadline_ns == 0 || loop.HasReady()) {
+      Submit();
+      return Reap();
+    }
+    if (deadline_ns != INT64_MAX && NowNanos() >= deadline_ns) {
+      Submit();
+      return 0;
+    }
+    Wait(deadline_ns, loop);
+  }
+}
+
+void UringRing::Wait(int64_t deadline_ns, const RunLoop& loop) noexcept {
+  ArmWake();
+  sleeping_.store(true, std::memory_order_seq_cst);
+  if (!loop.HasReady()) {
+    __kernel_timespec limit{};
+    if (deadline_ns != INT64_MAX) {
+      const int64_t left = std::max<int64_t>(deadline_ns - NowNanos(), 0);
+      limit = {left / 1'000'000'000, left % 1'000'000'000};
+    }
+    io_uring_cqe* completion = nullptr;
+    const int result = io_uring_submit_and_wait_timeout(
+        &ring_, &completion, 1, deadline_ns == INT64_MAX ? nullptr : &limit, nullptr);
+    unsubmitted_ = io_uring_sq_ready(&ring_);
+    LSMLAB_ASSERT(result >= 0 || IsTransient(result) || result == -ETIME || result == -EBUSY ||
+                  result == -ENOMEM);
+  }
+  sleeping_.store(false, std::memory_order_seq_cst);
+}
+
+void UringRing::Wake() noexcept {
+  // The owner says that it sleeps and then looks at its loop once more: either it sees what was
+  // posted before this call, or this sees that it sleeps.
+  if (!sleeping_.load(std::memory_order_seq_cst)) return;
+  const uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = write(wake_fd_, &one, sizeof one);
+}
+
+}  // namespace lsmlab
