@@ -6,7 +6,7 @@
 # the tests here, differ from each other.
 set(LSMLAB_ASAN_TESTS
   async_test base_test cache_conformance_test catalog_conformance_test codec_conformance_test
-  compaction_policy_conformance_test crash_test fault_test filter_conformance_test format_test
+  crash_test fault_test filter_conformance_test format_test
   io_test memtable_conformance_test model_test store_test table_conformance_test
   table_format_test wal_conformance_test
 )
@@ -20,7 +20,8 @@ set(LSMLAB_TSAN_SCALE 0.04)
 # suite does with the same code, and for the thread sanitizer what one thread does alone.
 set(long_ones OutputCut.* *AlignedOutputs* *SnapshotOfManyTables* *MonkeySearches* CoveringArray.*)
 set(asan_skipped LeveledModel.* PolicyShapes.* *PolicyModel.* CoveringModel.* *StorePacing*
-  *StorePinning* *Catalog*.HoldsOnTheSimulatedDisk* ${long_ones})
+  *StorePinning* *Catalog*.HoldsOnTheSimulatedDisk* CatalogSuccession.* *AnyMomentWillDo*
+  *KeysAndValuesUpToTheLimits* ${long_ones})
 set(tsan_skipped *ModelTest.*_inline */MemtableConformance.* Arena.* *Covering* *StorePinning.*
   *StoreDictionaryTest.* */DamageTest.* *KeysAndValuesUpToTheLimits* ${long_ones})
 list(JOIN asan_skipped ":" LSMLAB_ASAN_SKIPPED)

@@ -36,8 +36,8 @@ TEST(CoveringCrash, EveryRowLeavesAPrefixOfTheWrites) {
   uint64_t points = 0;
   const auto rounds = std::max<uint64_t>(1, static_cast<uint64_t>(TestScale() / 2));
   const uint64_t moments = Scaled(kMomentsPerRound) / rounds;
-  // Under a sanitizer every fourth row.
-  const size_t step = TestScale() < 1 ? 4 : 1;
+  // Under a sanitizer every eighth row.
+  const size_t step = TestScale() < 1 ? 8 : 1;
   for (uint64_t round = 0; round < rounds; ++round) {
     for (size_t i = 0; i < array.rows.size(); i += step) {
       CrashRun run =

@@ -26,8 +26,9 @@ struct ModelCase {
 
 // A sync of a real disk takes milliseconds, so most of the operations run on the simulated one.
 constexpr uint64_t kPosixOperations = 6'000;
-constexpr uint64_t kPresetOperations = 60'000;
-constexpr uint64_t kVariationOperations = 12'000;
+constexpr uint64_t kPresetOperations = 42'000;
+constexpr uint64_t kOtherPresetOperations = 12'000;
+constexpr uint64_t kVariationOperations = 8'000;
 // Each call and each step back wakes two threads.
 constexpr uint64_t kPoolOperations = 3'000;
 
@@ -40,16 +41,16 @@ std::vector<ModelCase> AllCases() {
   for (const TestComposition& composition : MainPresets()) {
     cases.push_back({composition, "posix", "threads", kPosixOperations});
     if (Works(kUringIo)) {
-      cases.push_back({composition, "uring", "threads", kPosixOperations});
-      cases.push_back({composition, "uring", "inline", kPosixOperations / 2});
-      cases.push_back({composition, "uring", "reactor", kPosixOperations / 2});
+      cases.push_back({composition, "uring", "threads", kPosixOperations / 3});
+      cases.push_back({composition, "uring", "inline", kPosixOperations / 3});
+      cases.push_back({composition, "uring", "reactor", kPosixOperations / 3});
     }
     cases.push_back({composition, "simulated", "inline", kPresetOperations});
     cases.push_back({composition, "simulated", "threads", kPresetOperations});
     cases.push_back({composition, "simulated", "reactor", kVariationOperations, true});
   }
   for (const TestComposition& composition : OtherPresets()) {
-    cases.push_back({composition, "simulated", "inline", kVariationOperations});
+    cases.push_back({composition, "simulated", "inline", kOtherPresetOperations});
   }
   cases.push_back({PooledComposition(), "simulated", "threads", kPoolOperations, true});
   for (const TestComposition& composition : OnePartVariations()) {
