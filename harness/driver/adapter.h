@@ -25,9 +25,25 @@ inline uint64_t TouchBytes(Slice value) noexcept {
   return sum;
 }
 
+// Why the last operation of a session that failed did.
+class SessionError {
+ public:
+  const Status& error() const noexcept { return error_; }
+
+ protected:
+  ~SessionError() = default;
+  Outcome Fail(Status status) {
+    error_ = std::move(status);
+    return Outcome::kFailed;
+  }
+
+ private:
+  Status error_;
+};
+
 // One client thread's way to the store. One thread at a time; made, used and destroyed while the
 // adapter lives. After kFailed, error() says why.
-class StoreSession {
+class StoreSession : public SessionError {
  public:
   virtual ~StoreSession() = default;
   // `value` lives until the next call on this session.
@@ -38,22 +54,11 @@ class StoreSession {
   // key and value of each (TouchBytes) and adds the touched bytes to `sum`. kNotFound when there is
   // not one.
   virtual Outcome Scan(Slice key, Slice end, uint64_t count, uint64_t* sum) = 0;
-
-  const Status& error() const noexcept { return error_; }
-
- protected:
-  Outcome Fail(Status status) {
-    error_ = std::move(status);
-    return Outcome::kFailed;
-  }
-
- private:
-  Status error_;
 };
 
 // The same for a client thread that has several operations under way: each call is a task of that
 // thread, whose arguments outlive it. After kFailed, error() says why.
-class AsyncSession {
+class AsyncSession : public SessionError {
  public:
   virtual ~AsyncSession() = default;
   virtual Task<Outcome> Get(Slice key, std::string* value) = 0;
@@ -61,17 +66,6 @@ class AsyncSession {
   virtual Task<Outcome> Delete(Slice key) = 0;
   // Starts the tasks in order and drives the calling thread until all have ended.
   virtual void Run(std::vector<Task<void>>& tasks) = 0;
-
-  const Status& error() const noexcept { return error_; }
-
- protected:
-  Outcome Fail(Status status) {
-    error_ = std::move(status);
-    return Outcome::kFailed;
-  }
-
- private:
-  Status error_;
 };
 
 // Counter name (results/SCHEMA.md) -> value since the store was opened.

@@ -14,40 +14,6 @@ namespace {
 
 SimFile& FileOf(const IoOp& op) { return static_cast<SimFile&>(*op.file); }
 
-const char* NameOf(IoKind kind) {
-  switch (kind) {
-    case IoKind::kOpen:
-      return "open";
-    case IoKind::kRead:
-      return "read";
-    case IoKind::kWrite:
-      return "write";
-    case IoKind::kSync:
-      return "fsync";
-    case IoKind::kDataSync:
-      return "fdatasync";
-    case IoKind::kAllocate:
-      return "allocate";
-    case IoKind::kTruncate:
-      return "truncate";
-    case IoKind::kSyncDir:
-      return "fsync directory";
-    case IoKind::kMakeDir:
-      return "make directory";
-    case IoKind::kList:
-      return "list";
-    case IoKind::kRename:
-      return "rename";
-    case IoKind::kUnlink:
-      return "unlink";
-    case IoKind::kLock:
-      return "lock";
-  }
-  return "?";
-}
-
-const std::string& PathOf(const IoOp& op) { return op.file != nullptr ? op.file->path() : op.path; }
-
 }  // namespace
 
 SimDisk::SimDisk(const Options& options)
@@ -80,7 +46,7 @@ void SimDisk::EndStep(std::unique_lock<std::mutex>& lock, const IoOp& op, IoKind
     uint64_t hash = MixSeed(trace_hash_, static_cast<uint64_t>(kind) << 8 |
                                              static_cast<uint64_t>(op.site) << 16 |
                                              static_cast<uint64_t>(op.status.code()));
-    hash = MixSeed(hash, Checksum(PathOf(op), op.offset));
+    hash = MixSeed(hash, Checksum(IoPath(op), op.offset));
     hash = MixSeed(hash, op.length);
     const size_t bytes = kind == IoKind::kRead ? op.transferred : op.length;
     const bool has_data = kind == IoKind::kRead || kind == IoKind::kWrite;
@@ -151,7 +117,7 @@ Status SimDisk::Inject(IoOp& op, const SimFault& fault) {
     default:
       break;
   }
-  return StatusFromErrno(NameOf(op.kind), PathOf(op) + " (injected)",
+  return StatusFromErrno(IoKindName(op.kind), IoPath(op) + " (injected)",
                          fault.no_space ? ENOSPC : EIO);
 }
 

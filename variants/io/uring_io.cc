@@ -11,6 +11,7 @@
 #include "variants/io/aligned_buffers.h"
 #include "variants/io/direct_files.h"
 #include "variants/io/ios.h"
+#include "variants/io/posix_errors.h"
 #include "variants/io/posix_file.h"
 #include "variants/io/site_counters.h"
 #include "variants/io/uring_ring.h"
@@ -122,8 +123,7 @@ bool UringIo::Start(IoOp& op) noexcept {
   if (!ring.ok()) {
     // Too many threads for the limit on open files, as a rule.
     op.opened.reset();
-    const std::string& path = op.file != nullptr ? op.file->path() : op.path;
-    return FinishNow(op, Status::IoError(path + ": " + std::string(ring.status().message())));
+    return FinishNow(op, Status::IoError(IoPath(op) + ": " + std::string(ring.status().message())));
   }
   ring.value()->Start(op);
   return false;
@@ -159,9 +159,8 @@ size_t UringIo::Poll(int64_t deadline_ns) noexcept {
 constexpr SettingSpec kUringSettings[] = {
     kDirectSetting,
     {"queue_depth", SettingType::kInteger, "32", 1, 128, "",
-     "reads that one thread or loop has at the device at a time; more wait, because a device that "
-     "is "
-     "asked for more gives little more throughput for much more latency"},
+     "reads that one thread or loop has at the device at a time; more wait, because a device "
+     "that is asked for more gives little more throughput for much more latency"},
     {"fallback", SettingType::kChoice, "none", 0, 0, "none|posix",
      "what is used where the kernel offers no io_uring; none: opening fails and says why"},
 };

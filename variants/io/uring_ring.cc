@@ -55,29 +55,6 @@ bool IsToBeginAgain(IoKind kind, int result) noexcept {
   }
 }
 
-const char* RingNameOf(IoKind kind) noexcept {
-  switch (kind) {
-    case IoKind::kRead:
-      return "read";
-    case IoKind::kWrite:
-      return "write";
-    case IoKind::kSync:
-      return "fsync";
-    case IoKind::kDataSync:
-      return "fdatasync";
-    case IoKind::kAllocate:
-      return "allocate";
-    case IoKind::kSyncDir:
-      return "fsync directory";
-    default:
-      return "unlink";
-  }
-}
-
-const std::string& RingPathOf(const IoOp& op) noexcept {
-  return op.file != nullptr ? op.file->path() : op.path;
-}
-
 }  // namespace
 
 void UringRing::Backlog::Push(IoOp& op) noexcept {
@@ -265,7 +242,7 @@ bool UringRing::Complete(IoOp& op, int result) noexcept {
     const bool may_lack = op.kind == IoKind::kAllocate;
     op.status = may_lack && (result == -EOPNOTSUPP || result == -ENOSYS)
                     ? Status()
-                    : StatusFromErrno(RingNameOf(op.kind), RingPathOf(op), -result);
+                    : StatusFromErrno(IoKindName(op.kind), IoPath(op), -result);
     return true;
   }
   op.status = Status();
@@ -280,13 +257,12 @@ bool UringRing::CompleteTransfer(IoOp& op, int result) noexcept {
     return result == 0 || op.transferred == op.length || !EndsOnBlock(op);
   }
   if (result == 0) {
-    op.status = StatusFromErrno("write", RingPathOf(op), EIO);
+    op.status = StatusFromErrno("write", IoPath(op), EIO);
     return true;
   }
   if (op.transferred < op.length) {
     if (EndsOnBlock(op)) return false;
-    op.status =
-        Status::IoError("write " + RingPathOf(op) + ": a direct write ended inside a block");
+    op.status = Status::IoError("write " + IoPath(op) + ": a direct write ended inside a block");
     return true;
   }
   PosixFile& file = PosixFileOf(op);
