@@ -109,6 +109,8 @@ Task<Status> Tree::FlushOne(MemtableHandle* handle) {
   // Runs of level 0 are numbered by the log segment: memtables are flushed in that order.
   LSMLAB_CO_TRY(co_await output.End(static_cast<uint32_t>(handle->log_number())));
 
+  LSMLAB_CO_TRY(co_await SyncLogsOf(*handle));
+
   VersionEdit edit;
   {
     std::lock_guard guard(mutex_);

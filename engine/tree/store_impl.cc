@@ -91,14 +91,11 @@ Task<Status> StoreImpl::WriteAsync(const WriteBatch& batch) {
   OperationReader reader(batch.payload());
   Operation operation;
   Tree* tree = nullptr;
+  bool several = false;
   while (reader.Next(&operation)) {
     LSMLAB_CO_TRY(CheckWrite(operation.key, operation.value));
     Tree* shard = &ShardFor(operation.key);
-    if (tree != nullptr && shard != tree) {
-      co_return Status::NotSupported(
-          "a batch over several shards would not be atomic; write one "
-          "batch per shard");
-    }
+    several |= tree != nullptr && shard != tree;
     tree = shard;
   }
   // Bytes that the caller made are no damage of ours.
@@ -106,6 +103,7 @@ Task<Status> StoreImpl::WriteAsync(const WriteBatch& batch) {
     co_return Status::InvalidArgument(std::string(reader.status().message()));
   }
   if (tree == nullptr) co_return Status();
+  if (several) co_return co_await WriteAcross(batch);
   Writer writer;
   writer.payload = batch.payload();
   writer.count = batch.count();

@@ -68,6 +68,19 @@ class StoreImpl : public Store {
   void ReleaseSnapshot(Sequence sequence) { snapshots_.Release(sequence); }
 
  private:
+  // store_batch.cc
+  struct BatchShare;
+  Task<Status> WriteAcross(const WriteBatch& batch);
+  std::vector<BatchShare> ShareOut(const WriteBatch& batch) const;
+  void NumberShares(std::vector<BatchShare>& shares);
+  static Task<Status> LogShares(std::vector<BatchShare>& shares);
+
+  // store_recovery.cc
+  Task<Status> RecoverShards(const StoreIdentity& identity);
+  Task<Result<std::vector<LogCut>>> ReadCuts();
+  Task<Status> CutLogs(bool* decided);
+  Task<Status> WriteSmallFile(std::string_view name, std::string text);
+
   // store_open.cc
   Task<Status> Lock();
   Task<Result<bool>> HasIdentity();
@@ -76,6 +89,7 @@ class StoreImpl : public Store {
   Task<Status> WriteIdentity(const StoreIdentity& identity);
   Task<bool> Exists(std::string path);
   Task<Status> OpenShards(const StoreIdentity& identity);
+  void AddShard(uint32_t shard, const StoreIdentity& identity, uint64_t seed);
   std::string PathOf(std::string_view name) const {
     return options_.path + "/" + std::string(name);
   }

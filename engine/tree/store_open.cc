@@ -154,21 +154,25 @@ Task<Status> StoreImpl::ReadOrCreateIdentity(StoreIdentity* identity) {
   co_return Status();
 }
 
-// Written aside, synced, renamed, and the directory synced: whole or not at all.
 Task<Status> StoreImpl::WriteIdentity(const StoreIdentity& identity) {
-  const std::string temporary = PathOf("IDENTITY.tmp");
+  return WriteSmallFile("IDENTITY", EncodeIdentity(identity));
+}
+
+// Written aside, synced, renamed, and the directory synced: whole or not at all.
+Task<Status> StoreImpl::WriteSmallFile(std::string_view name, std::string text) {
+  const std::string path = PathOf(name);
+  const std::string temporary = path + ".tmp";
   const bool left_over = co_await Exists(temporary);
   if (left_over) {
     LSMLAB_CO_TRY(co_await UnlinkFile(*io_, IoSite::kIdentity, temporary));
   }
-  const std::string text = EncodeIdentity(identity);
   auto file = co_await OpenFile(*io_, IoSite::kIdentity, OpenMode::kCreate, temporary);
   if (!file.ok()) co_return file.status();
   LSMLAB_CO_TRY(
       co_await WriteAt(*io_, IoSite::kIdentity, *file.value(), 0, text.data(), text.size()));
   LSMLAB_CO_TRY(co_await DataSync(*io_, IoSite::kIdentity, *file.value()));
   file.value().reset();
-  LSMLAB_CO_TRY(co_await RenameFile(*io_, IoSite::kIdentity, temporary, PathOf("IDENTITY")));
+  LSMLAB_CO_TRY(co_await RenameFile(*io_, IoSite::kIdentity, temporary, path));
   co_return co_await SyncDirectory(*io_, IoSite::kIdentity, options_.path);
 }
 
@@ -187,26 +191,30 @@ Task<Status> StoreImpl::OpenShards(const StoreIdentity& identity) {
   }
   Random seeds(FreshSeed(options_.seed));
   for (uint32_t shard = 0; shard < identity.shards; ++shard) {
-    TreeEnvironment environment;
-    environment.composition = &options_.composition;
-    environment.io = io_.get();
-    environment.executor = executor_.get();
-    environment.cache = cache_.get();
-    environment.counters = &counters_;
-    environment.events = &events_;
-    environment.snapshots = &snapshots_;
-    environment.sequence = &sequence_;
-    environment.poisoned = &poisoned_;
-    environment.directory = PathOf(ShardName(shard));
-    environment.store_id = identity.store_id;
-    environment.shard = shard;
-    environment.seed = seeds.Next();
-    environment.on_compaction_owed = &options_.on_compaction_owed;
-    environment.read_only = options_.read_only;
-    trees_.push_back(std::make_unique<Tree>(std::move(environment)));
-    LSMLAB_CO_TRY(co_await trees_.back()->Open(!identity.ready));
+    AddShard(shard, identity, seeds.Next());
   }
-  co_return Status();
+  co_return co_await RecoverShards(identity);
+}
+
+void StoreImpl::AddShard(uint32_t shard, const StoreIdentity& identity, uint64_t seed) {
+  TreeEnvironment environment;
+  environment.composition = &options_.composition;
+  environment.io = io_.get();
+  environment.executor = executor_.get();
+  environment.cache = cache_.get();
+  environment.counters = &counters_;
+  environment.events = &events_;
+  environment.snapshots = &snapshots_;
+  environment.sequence = &sequence_;
+  environment.poisoned = &poisoned_;
+  environment.shards = identity.shards > 1 ? &trees_ : nullptr;
+  environment.directory = PathOf(ShardName(shard));
+  environment.store_id = identity.store_id;
+  environment.shard = shard;
+  environment.seed = seed;
+  environment.on_compaction_owed = &options_.on_compaction_owed;
+  environment.read_only = options_.read_only;
+  trees_.push_back(std::make_unique<Tree>(std::move(environment)));
 }
 
 Status StoreImpl::Close() {

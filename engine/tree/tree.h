@@ -16,6 +16,7 @@
 #include "engine/store.h"
 #include "engine/tree/counters.h"
 #include "engine/tree/event_log.h"
+#include "engine/tree/log_replay.h"
 #include "engine/tree/snapshot_list.h"
 #include "engine/tree/tree_iterator.h"
 #include "engine/tree/version.h"
@@ -23,6 +24,8 @@
 #include "engine/tree/write_queue.h"
 
 namespace lsmlab {
+
+class Tree;
 
 // What the shards of a store share. Outlives every tree.
 struct TreeEnvironment {
@@ -36,6 +39,8 @@ struct TreeEnvironment {
   std::atomic<Sequence>* sequence = nullptr;  // last number given out, store-wide
   // Set for good by the first shard that may acknowledge nothing more: no other one may either.
   std::atomic<bool>* poisoned = nullptr;
+  // All shards of the store by number, this one too; null when it is the only one.
+  const std::vector<std::unique_ptr<Tree>>* shards = nullptr;
   std::string directory;  // of this shard
   uint64_t store_id = 0;
   uint32_t shard = 0;
@@ -69,13 +74,41 @@ class Tree {
   // REQUIRES: closed, or never opened; no reader.
   ~Tree();
 
-  // Reads catalog and log, flushes what the log held, sweeps orphans. `create`: make a new one.
-  Task<Status> Open(bool create);
+  // Opening, first half: reads catalog and log; changes nothing that a second crash would miss.
+  // `create`: make a new one. `cut`: what an earlier recovery decided about the log.
+  Task<Status> Recover(bool create, std::optional<LogCut> cut);
+  // Between the halves: what the log held, for CutIncompleteBatches. Null after Start.
+  LogReplay* replay() noexcept { return replay_.get(); }
+  // Second half: flushes what counts of the log, begins a new one, sweeps orphans.
+  Task<Status> Start();
   // Ends background work, syncs the log and writes its end mark.
   Task<Status> Close();
 
   // `writer` lives until the task ends.
   Task<Status> Write(Writer* writer);
+
+  // The steps of a batch over several shards, in this one (tree_batch.cc). StoreImpl::WriteAcross
+  // takes the lead in all its shards, in ascending order, before it draws numbers, and keeps it to
+  // the end: so no group comes between the parts of a batch in any shard.
+  //
+  // Until `writer` is the leader of a group of its own and the tree has room for it. Leads also
+  // when the status is an error. REQUIRES: writer->alone.
+  Task<Status> LeadAlone(Writer* writer);
+  // Leader: puts the part into the log, durable if groups are.
+  Task<Status> LogPart(const Writer& writer, const BatchPart& part, Sequence first);
+  // Leader, after all parts are logged: into the memtable, and visible.
+  Status ApplyPart(const Writer& writer, const BatchPart& part, Sequence first);
+  // Leader: nothing can be acknowledged after a batch of which not all parts were logged.
+  void FailBatch(const Status& status) { SetBackgroundError(status, Severity::kUntilReopen); }
+  // Leader: lets the next group begin. Returns what the writer is to be told.
+  Status EndAlone(Writer* writer, Status status);
+  bool keeps_log() const noexcept { return wal_->keeps_records(); }
+  uint64_t log_number() const noexcept { return memtable_->log_number(); }  // leader
+  // The shards whose logs hold parts of the batches that this one's memtables hold parts of, where
+  // these may not be durable; some maybe more than once. From any thread.
+  std::vector<uint32_t> LogPartners() const;
+  // Makes durable what the log holds. From any task, beside the leader. REQUIRES: several shards.
+  Task<Status> SyncLogBeside();
 
   // See Store::Get. `snapshot` kMaxSequence: now. The key outlives the returned task.
   ValueOrTask<Status> Get(Slice key, ReadTarget target, Sequence snapshot);
@@ -107,7 +140,8 @@ class Tree {
   Task<Status> OpenTables(const CatalogState& state);
   Task<Status> OpenFiles(const CatalogState& state, std::vector<PlacedTable>* tables,
                          std::vector<LiveValueFile>* values);
-  Task<Status> RecoverLog(const CatalogState& state);
+  Task<Status> ReplayLog(const CatalogState& state, std::optional<LogCut> cut);
+  Task<Status> TakeOverReplay();
   Task<Status> FlushRecovered(MemtableHandle* recovered, uint64_t log_number);
   Task<Status> Sweep();
   void SetUpTableEnvironment();
@@ -118,7 +152,11 @@ class Tree {
   Task<Status> LeadGroup(Writer* leader);
   Task<Status> MakeRoom(size_t bytes);
   Task<Status> Stall();
+  void BeginRecord(Sequence first);
   void EncodeGroup(const Writer* leader, const Writer* last, Sequence first);
+  Task<Status> LogGroup(const Writer* leader, const Writer* last, Sequence first);
+  bool NoteUnsynced();
+  Task<Status> SyncLogsOf(const MemtableHandle& handle);
   Task<Status> SyncLog();
   Task<void> IntervalSync();
   void WatchAge();
@@ -222,6 +260,14 @@ class Tree {
   int compactions_max_ = 1;
   size_t separate_from_ = SIZE_MAX;  // bytes of a value that goes to a value file
   size_t read_ahead_ = 1;
+
+  std::unique_ptr<LogReplay> replay_;  // while opening
+  uint64_t largest_log_ = 0;           // that recovery saw
+
+  // Where there are several shards: held by whoever uses the log, so that another shard's flush can
+  // have it synced while this one's leader waits. Never held while waiting for anything but I/O.
+  AsyncMutex wal_lock_;
+  bool wal_closed_ = false;  // guarded by wal_lock_
 
   // The leader's (one at a time).
   WriteQueue queue_;

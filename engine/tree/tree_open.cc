@@ -13,31 +13,6 @@ namespace {
 // Names tables in block caches: unique in the process, also over several stores.
 std::atomic<uint64_t> next_cache_file{1};
 
-// Puts replayed records into a memtable.
-class MemtableReplayer final : public WalReplayer {
- public:
-  explicit MemtableReplayer(Memtable& memtable) : memtable_(memtable) {}
-  Status Replay(uint64_t, Sequence first_sequence, uint64_t dense_number, Slice payload) override {
-    Sequence next = first_sequence;
-    OperationReader reader(payload);
-    Operation operation;
-    while (reader.Next(&operation)) {
-      memtable_.Add(operation.key, MakeTag(next++, operation.kind), operation.value);
-    }
-    LSMLAB_TRY(reader.status());
-    if (next > first_sequence) last_sequence_ = std::max(last_sequence_, next - 1);
-    dense_number_ = dense_number;
-    return Status();
-  }
-  Sequence last_sequence() const noexcept { return last_sequence_; }
-  uint64_t dense_number() const noexcept { return dense_number_; }
-
- private:
-  Memtable& memtable_;
-  Sequence last_sequence_ = 0;
-  uint64_t dense_number_ = 0;
-};
-
 }  // namespace
 
 Tree::Tree(TreeEnvironment environment)
@@ -132,7 +107,7 @@ Task<Result<TableHandle*>> Tree::OpenTable(TableEntry entry) {
   co_return new TableHandle(std::move(entry), std::move(table).value(), std::move(path), doomed_);
 }
 
-Task<Status> Tree::Open(bool create) {
+Task<Status> Tree::Recover(bool create, std::optional<LogCut> cut) {
   const Composition& c = *env_.composition;
   WalEnvironment wal;
   wal.io = env_.io;
@@ -169,7 +144,11 @@ Task<Status> Tree::Open(bool create) {
   }
   next_file_.store(next, std::memory_order_relaxed);
   LSMLAB_CO_TRY(co_await OpenTables(state.value()));
-  LSMLAB_CO_TRY(co_await RecoverLog(state.value()));
+  co_return co_await ReplayLog(state.value(), cut);
+}
+
+Task<Status> Tree::Start() {
+  LSMLAB_CO_TRY(co_await TakeOverReplay());
   if (!env_.read_only) LSMLAB_CO_TRY(co_await Sweep());
   {
     std::lock_guard guard(mutex_);
@@ -246,24 +225,29 @@ Task<Status> Tree::OpenFiles(const CatalogState& state, std::vector<PlacedTable>
   co_return Status();
 }
 
-// Replays the log into a memtable, writes it out as tables, and starts a new segment: nothing that
-// is acknowledged later depends on a log whose end was found by guessing.
-Task<Status> Tree::RecoverLog(const CatalogState& state) {
+// Reads the log into a memtable, as far as it stands on its own.
+Task<Status> Tree::ReplayLog(const CatalogState& state, std::optional<LogCut> cut) {
   // Its number is above those of all earlier flushes and logs, and so is its run in level 0.
   const uint64_t recovered_number = next_file_.fetch_add(1, std::memory_order_relaxed);
-  auto* recovered = new MemtableHandle(env_.composition->memtable, recovered_number);
-  memtable_ = recovered;
-  MemtableReplayer replayer(recovered->memtable());
-  WalReplayStats stats;
-  uint64_t largest_log = 0;
+  memtable_ = new MemtableHandle(env_.composition->memtable, recovered_number);
+  replay_ = std::make_unique<LogReplay>(env_.shard, state.log_number, cut, memtable_->memtable());
+  published_.store(state.last_sequence, std::memory_order_release);
   WalExpectation expected;
   expected.min_log_number = state.log_number;
   expected.closed_log = state.closed_log;
   expected.closed_bytes = state.closed_log_bytes;
-  LSMLAB_CO_TRY(co_await wal_->Recover(expected, replayer, &stats, &largest_log));
-  dense_number_ = replayer.dense_number();
-  const Sequence last = std::max(state.last_sequence, replayer.last_sequence());
+  WalReplayStats stats;
+  co_return co_await wal_->Recover(expected, *replay_, &stats, &largest_log_);
+}
+
+// Writes what was replayed out as tables, and starts a new segment: nothing that is acknowledged
+// later depends on a log whose end was found by guessing.
+Task<Status> Tree::TakeOverReplay() {
+  LSMLAB_CO_TRY(replay_->ApplyHeld());
+  dense_number_ = replay_->dense_number();
+  const Sequence last = std::max(published(), replay_->last_sequence());
   published_.store(last, std::memory_order_release);
+  replay_.reset();
   Sequence known = env_.sequence->load(std::memory_order_relaxed);
   while (known < last && !env_.sequence->compare_exchange_weak(known, last)) {
   }
@@ -273,10 +257,10 @@ Task<Status> Tree::RecoverLog(const CatalogState& state) {
     co_return Status();
   }
   uint64_t log_number = next_file_.load(std::memory_order_relaxed);
-  log_number = std::max(log_number, largest_log + 1);
+  log_number = std::max(log_number, largest_log_ + 1);
   next_file_.store(log_number + 1, std::memory_order_relaxed);
   LSMLAB_CO_TRY(co_await wal_->StartSegment(log_number));
-  co_return co_await FlushRecovered(recovered, log_number);
+  co_return co_await FlushRecovered(memtable_, log_number);
 }
 
 Task<Status> Tree::FlushRecovered(MemtableHandle* recovered, uint64_t log_number) {
@@ -352,8 +336,11 @@ Task<Status> Tree::Close() {
   if (env_.read_only) co_return Status();
   Status status = background_error();
   if (status.ok() || status.code() == StatusCode::kNoSpace) {
+    if (env_.shards != nullptr) co_await wal_lock_.Lock();
     const WalPosition before = wal_->position();
     status = co_await wal_->Close();
+    wal_closed_ = true;
+    if (env_.shards != nullptr) wal_lock_.Unlock();
     // Only where an end mark was written: an open that failed half-way has begun no log.
     if (status.ok() && wal_->position().offset > before.offset) {
       VersionEdit edit;

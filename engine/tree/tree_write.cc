@@ -40,15 +40,12 @@ Task<Status> Tree::LeadGroup(Writer* leader) {
   if (status.ok() && operations > 0) {
     const Sequence first = env_.sequence->fetch_add(operations, std::memory_order_acq_rel) + 1;
     if (wal_->keeps_records()) {
-      EncodeGroup(leader, last, first);
-      const bool durable = sync_mode_ == SyncMode::kGroup || sync_mode_ == SyncMode::kEvery;
-      if (!durable && !unsynced_) {
-        unsynced_ = true;
-        if (sync_mode_ == SyncMode::kInterval) {
-          env_.executor->SpawnAfter(sync_interval_ns_, Priority::kFlush, IntervalSync(), *env_.io);
-        }
+      if (env_.shards == nullptr) {
+        EncodeGroup(leader, last, first);
+        status = co_await wal_->Append(encoder_.bytes(), NoteUnsynced());
+      } else {
+        status = co_await LogGroup(leader, last, first);
       }
-      status = co_await wal_->Append(encoder_.bytes(), durable);
     }
     if (status.ok()) status = ApplyGroup(leader, last, first);
     if (status.ok()) {
@@ -73,11 +70,37 @@ Task<Status> Tree::LeadGroup(Writer* leader) {
   co_return status;
 }
 
-void Tree::EncodeGroup(const Writer* leader, const Writer* last, Sequence first) {
+// The same where other shards may sync this log.
+Task<Status> Tree::LogGroup(const Writer* leader, const Writer* last, Sequence first) {
+  co_await wal_lock_.Lock();
+  EncodeGroup(leader, last, first);
+  Status status = co_await wal_->Append(encoder_.bytes(), NoteUnsynced());
+  wal_lock_.Unlock();
+  co_return status;
+}
+
+// Before an append. True: it is to be durable. False: the log will hold what is not, and where the
+// setting says so is synced in a while.
+bool Tree::NoteUnsynced() {
+  if (sync_mode_ == SyncMode::kGroup || sync_mode_ == SyncMode::kEvery) return true;
+  if (!unsynced_) {
+    unsynced_ = true;
+    if (sync_mode_ == SyncMode::kInterval) {
+      env_.executor->SpawnAfter(sync_interval_ns_, Priority::kFlush, IntervalSync(), *env_.io);
+    }
+  }
+  return false;
+}
+
+void Tree::BeginRecord(Sequence first) {
   const WalPosition position = wal_->position();
   const WalIdentity identity{env_.store_id, env_.shard, position.log_number};
   encoder_.Begin(identity, position.synced_offset);
   encoder_.BeginRecord(first, ++dense_number_);
+}
+
+void Tree::EncodeGroup(const Writer* leader, const Writer* last, Sequence first) {
+  BeginRecord(first);
   for (const Writer* w = leader;; w = w->newer) {
     if (!w->payload.empty()) {
       encoder_.buffer().append(w->payload);
@@ -91,7 +114,9 @@ void Tree::EncodeGroup(const Writer* leader, const Writer* last, Sequence first)
 
 Task<Status> Tree::SyncLog() {
   if (!wal_->keeps_records()) co_return Status();
+  if (env_.shards != nullptr) co_await wal_lock_.Lock();
   Status status = co_await wal_->Sync();
+  if (env_.shards != nullptr) wal_lock_.Unlock();
   if (status.ok()) {
     unsynced_ = false;
   } else {
@@ -283,7 +308,9 @@ int64_t Tree::SlowdownNanos(size_t bytes) {
 // Seals the memtable and starts a new one with a new log segment. REQUIRES: leader.
 Task<Status> Tree::RotateMemtable() {
   const uint64_t log_number = next_file_.fetch_add(1, std::memory_order_relaxed);
+  if (env_.shards != nullptr) co_await wal_lock_.Lock();
   Status status = co_await wal_->StartSegment(log_number);
+  if (env_.shards != nullptr) wal_lock_.Unlock();
   if (!status.ok()) {
     SetBackgroundError(status, Severity::kUntilReopen);
     co_return status;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -29,6 +30,14 @@ class MemtableHandle {
   const Memtable& memtable() const noexcept { return *memtable_; }
   const Arena& arena() const noexcept { return arena_; }
   uint64_t log_number() const noexcept { return log_number_; }
+  // The other shards whose logs must be durable before this memtable is flushed, as it holds parts
+  // of batches that they have parts of. Guarded by the tree's mutex until the memtable is sealed.
+  void AddLogPartner(uint32_t shard) {
+    if (std::find(log_partners_.begin(), log_partners_.end(), shard) == log_partners_.end()) {
+      log_partners_.push_back(shard);
+    }
+  }
+  const std::vector<uint32_t>& log_partners() const noexcept { return log_partners_; }
   // No entry is older, by the time of day; those recovered from a log count from the recovery.
   int64_t begun_ns() const noexcept { return begun_ns_; }
 
@@ -37,6 +46,7 @@ class MemtableHandle {
   std::atomic<uint32_t> references_{1};
   const uint64_t log_number_;
   const int64_t begun_ns_;
+  std::vector<uint32_t> log_partners_;
   Arena arena_;
   std::unique_ptr<Memtable> memtable_;
 };

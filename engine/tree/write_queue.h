@@ -21,6 +21,7 @@ struct Writer {
   uint32_t count = 0;
   bool sync_log = false;    // make the log durable, whatever the setting
   bool rotate = false;      // seal the memtable afterwards
+  bool alone = false;       // joins no group, leads one of its own
   uint64_t rotate_log = 0;  // with rotate: only the memtable of this log number; 0: whatever it is
 
   Status status;
@@ -58,7 +59,8 @@ class WriteQueue {
   WaitAwaiter Wait(Writer* writer) noexcept { return WaitAwaiter(writer); }
 
   // Leader: the group is the writers queued so far, oldest first, itself included, until max_bytes
-  // are reached or one with `rotate` is in. Returns the last one; members are linked by `newer`.
+  // are reached, one with `rotate` is in or one `alone` is next. Returns the last one; members are
+  // linked by `newer`.
   Writer* Gather(Writer* leader, size_t max_bytes) noexcept;
   // Leader: hands over, then completes every other member up to `last` with `status`.
   void Finish(Writer* leader, Writer* last, const Status& status) noexcept;

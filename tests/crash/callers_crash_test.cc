@@ -10,6 +10,7 @@
 #include "tests/support/checked_value.h"
 #include "tests/support/compositions.h"
 #include "tests/support/key_space.h"
+#include "tests/support/part_doubles.h"
 #include "tests/support/store_model.h"
 #include "tests/support/test_scale.h"
 #include "variants/io/simulated_io.h"
@@ -169,7 +170,7 @@ uint64_t RunCrashCallers(const CallersRun& run, uint64_t every,
   EXPECT_TRUE(world.failure.ok()) << world.failure.ToString();
   const StoreStats stats = world.store->Stats();
   EXPECT_GT(stats.flushes, 0u);
-  EXPECT_TRUE(run.sync == "every" || stats.groups < stats.batches) << "no group of many writers";
+  EXPECT_TRUE(run.sync == "every" || stats.groups != stats.batches) << "no group of many writers";
   EXPECT_TRUE(opened.value()->Close().ok());
   disk->SetAfterStep(nullptr);
   return disk->steps();
@@ -216,7 +217,10 @@ class CallersCrashTest : public testing::TestWithParam<std::string> {};
 TEST_P(CallersCrashTest, LeavesAPrefixOfEveryCallersWrites) {
   const long frames = LiveFrames();
   uint64_t torn = 0;
-  for (const TestComposition& preset : MainPresets()) {
+  std::vector<TestComposition> compositions = MainPresets();
+  // Over several shards what was not durable is a prefix in each of them, not in each caller.
+  if (GetParam() != "none") compositions.push_back({"three_shards", "", {}, &kThreeShards});
+  for (const TestComposition& preset : compositions) {
     for (uint64_t i = 1; i <= 3; ++i) {
       const CallersRun run{preset, GetParam(), TestSeed(i)};
       uint64_t steps;

@@ -9,6 +9,7 @@
 #include "tests/support/checked_value.h"
 #include "tests/support/compositions.h"
 #include "tests/support/key_space.h"
+#include "tests/support/part_doubles.h"
 #include "tests/support/store_model.h"
 #include "tests/support/test_scale.h"
 #include "variants/io/simulated_io.h"
@@ -218,7 +219,9 @@ class CallersTest : public testing::TestWithParam<std::string> {};
 
 TEST_P(CallersTest, SeeWhatTheyWroteAndALinearOrder) {
   const long frames = LiveFrames();
-  for (const TestComposition& preset : MainPresets()) {
+  std::vector<TestComposition> compositions = MainPresets();
+  compositions.push_back({"three_shards", "", {}, &kThreeShards});
+  for (const TestComposition& preset : compositions) {
     for (uint64_t i = 1; i <= 20; ++i) {
       const uint64_t seed = TestSeed(i);
       uint64_t trace = 0;

@@ -121,10 +121,12 @@ Status ModelRunner::Delete() {
 
 Status ModelRunner::Batch() {
   WriteBatch batch;
+  // Without a log a batch over several shards is refused.
   const uint32_t shard = static_cast<uint32_t>(random_.Below(partitioner_->shards()));
+  const bool one_shard = !KeepsLog(run_.options) || random_.OneIn(4);
   for (uint64_t n = random_.Below(random_.OneIn(16) ? 100 : 8); n > 0; --n) {
     const std::string& key = keys_.Draw(random_);
-    if (partitioner_->ShardOf(key) != shard) continue;  // such a batch would be refused
+    if (one_shard && partitioner_->ShardOf(key) != shard) continue;
     if (random_.OneIn(4)) {
       model_.Delete(++operation_, key);
       batch.Delete(key);

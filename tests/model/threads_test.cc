@@ -203,6 +203,14 @@ std::vector<TestComposition> Compositions() {
       {"every_no_cache", "", {{"engine.cache.variant", "none"}, {"engine.wal.sync", "every"}}});
   all.push_back(PooledComposition());
   all.push_back({"reactor", "fast", {{"engine.executor.variant", "reactor"}}});
+  all.push_back(
+      {"hash_3", "", {{"engine.partitioner.variant", "hash"}, {"engine.partitioner.shards", "3"}}});
+  all.push_back({"reactor_hash_7_group",
+                 "",
+                 {{"engine.executor.variant", "reactor"},
+                  {"engine.wal.sync", "group"},
+                  {"engine.partitioner.variant", "hash"},
+                  {"engine.partitioner.shards", "7"}}});
   if (Works(kUringIo)) {
     all.push_back(
         {"threads_uring", "", {{"engine.io.variant", "uring"}, {"engine.io.direct", "all"}}});

@@ -7,6 +7,7 @@
 
 #include "engine/base/coding.h"
 #include "engine/base/random.h"
+#include "engine/format/batch_part.h"
 
 namespace lsmlab {
 namespace {
@@ -98,6 +99,57 @@ TEST(Batch, RandomBytesNeverCrash) {
     while (reader.Next(&op)) seen += op.key.size() + op.value.size();
     EXPECT_LE(seen, bytes.size());
   }
+}
+
+TEST(BatchPart, GoldenBytesAndRoundTrip) {
+  BatchPart part;
+  part.batch = 0x1234;
+  part.participants = {{1, 300}, {7, 2}};
+  std::string bytes;
+  EncodeBatchPart(bytes, part);
+  EXPECT_EQ(bytes, std::string("\x80\x34\x12\0\0\0\0\0\0\x02\x01\xac\x02\x07\x02", 15));
+  bytes += Sample();
+  Slice payload = bytes;
+  BatchPart read;
+  const auto taken = TakeBatchPart(&payload, &read);
+  ASSERT_TRUE(taken.ok() && taken.value());
+  EXPECT_EQ(payload, Sample());
+  EXPECT_EQ(read.batch, 0x1234u);
+  ASSERT_EQ(read.participants.size(), 2u);
+  EXPECT_EQ(read.participants[0].log_number, 300u);
+  EXPECT_EQ(read.participants[1].shard, 7u);
+  // What is no part stays as it is; what does not know parts refuses one.
+  const auto none = TakeBatchPart(&payload, &read);
+  ASSERT_TRUE(none.ok());
+  EXPECT_FALSE(none.value());
+  EXPECT_EQ(payload, Sample());
+  OperationReader operations(bytes);
+  Operation operation;
+  EXPECT_FALSE(operations.Next(&operation));
+  EXPECT_TRUE(operations.status().IsCorruption());
+}
+
+TEST(BatchPart, HostileBytes) {
+  BatchPart part;
+  part.participants = {{1, 300}, {7, 2}};
+  std::string bytes;
+  EncodeBatchPart(bytes, part);
+  for (size_t cut = 1; cut < bytes.size(); ++cut) {
+    Slice payload(bytes.data(), cut);
+    EXPECT_TRUE(TakeBatchPart(&payload, &part).status().IsCorruption()) << cut;
+  }
+  const size_t count = 9, second_shard = 13;
+  for (const auto& [at, value] :
+       {std::pair<size_t, int>{count, 0}, {count, 1}, {second_shard, 1}}) {
+    std::string changed = bytes;
+    changed[at] = static_cast<char>(value);
+    Slice payload = changed;
+    EXPECT_TRUE(TakeBatchPart(&payload, &part).status().IsCorruption()) << at << " " << value;
+  }
+  std::string many(9, '\x80');
+  PutVarint64(many, 1'000'000'000);
+  Slice payload = many;
+  EXPECT_TRUE(TakeBatchPart(&payload, &part).status().IsCorruption());
 }
 
 }  // namespace

@@ -44,17 +44,41 @@ class StorePartsTest : public testing::Test {
   std::unique_ptr<Store> store_;
 };
 
-TEST_F(StorePartsTest, ABatchOverSeveralShardsIsRefusedWhole) {
+TEST_F(StorePartsTest, ABatchOverSeveralShardsIsOneWrite) {
   Open(shards_);
+  WriteBatch batch;
+  batch.Put("a0", "x");
+  batch.Put("a1", "y");
+  batch.Put("a3", "z");
+  batch.Delete("a1");
+  const auto before = store_->NewSnapshot();
+  ASSERT_TRUE(store_->Write(batch).ok());
+  EXPECT_EQ(store_->Shapes().size(), 3u);
+  std::string value;
+  EXPECT_TRUE(store_->Get("a0", &value).ok());
+  EXPECT_TRUE(store_->Get("a1", &value).IsNotFound());
+  EXPECT_TRUE(store_->Get("a3", &value).ok());
+  ReadOptions then;
+  then.snapshot = before.get();
+  EXPECT_TRUE(store_->Get("a0", &value, then).IsNotFound());
+  EXPECT_TRUE(store_->Get("a3", &value, then).IsNotFound());
+  EXPECT_EQ(store_->Stats().batches, 1u);
+  EXPECT_EQ(store_->Stats().operations_written, 4u);
+}
+
+// Its parts would be atomic by the logs.
+TEST_F(StorePartsTest, WithoutALogABatchOverSeveralShardsIsRefusedWhole) {
+  Open(shards_, {{"engine.wal.variant", "off"}});
   WriteBatch batch;
   batch.Put("a0", "x");
   batch.Put("a3", "y");
   EXPECT_TRUE(store_->Write(batch).ok()) << "one shard";
   batch.Put("a1", "z");
-  EXPECT_EQ(store_->Write(batch).code(), StatusCode::kNotSupported);
+  const Status refused = store_->Write(batch);
+  EXPECT_EQ(refused.code(), StatusCode::kNotSupported);
+  EXPECT_NE(refused.message().find("wal.variant is off"), std::string::npos);
   std::string value;
   EXPECT_TRUE(store_->Get("a1", &value).IsNotFound());
-  EXPECT_EQ(store_->Shapes().size(), 3u);
 }
 
 // Who overwrites what readers use leaves them with a cold cache, unless what is written fills it.
