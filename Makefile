@@ -6,7 +6,7 @@ SHELL := /bin/bash
 # Everything the project needs of Debian 12, in this one place.
 PACKAGES := g++ cmake ninja-build pkg-config git \
   liblz4-dev libzstd-dev liburing-dev libxxhash-dev libfmt-dev libtomlplusplus-dev nlohmann-json3-dev \
-  libboost-program-options-dev libbenchmark-dev libgtest-dev librocksdb-dev \
+  libboost-program-options-dev libbenchmark-dev libgtest-dev librocksdb-dev fio \
   python3 python3-numpy python3-scipy python3-pandas python3-matplotlib python3-pytest
 TOOLS := clang-format clang-tidy
 

@@ -103,6 +103,28 @@ class Iterator {
   Slice key_;
 };
 
+// The same walk for a coroutine that shares its thread with others: what has to read waits without
+// holding up the thread. One positioning at a time; keys and values that are passed outlive the
+// returned task. key() lives until the next positioning, a value until the next one or Value.
+class AsyncIterator {
+ public:
+  virtual ~AsyncIterator() = default;
+  bool valid() const noexcept { return valid_; }
+  // REQUIRES for this and for Next, Prev and Value: valid().
+  Slice key() const noexcept { return key_; }
+  virtual ValueOrTask<Status> Seek(Slice target) = 0;
+  virtual ValueOrTask<Status> SeekForPrev(Slice target) = 0;
+  virtual ValueOrTask<Status> SeekToFirst() = 0;
+  virtual ValueOrTask<Status> SeekToLast() = 0;
+  virtual ValueOrTask<Status> Next() = 0;
+  virtual ValueOrTask<Status> Prev() = 0;
+  virtual ValueOrTask<Result<Slice>> Value() = 0;
+
+ protected:
+  bool valid_ = false;
+  Slice key_;
+};
+
 class Store {
  public:
   // Opens or creates. Errors: InvalidArgument (path, composition), NotFound (missing and not to be
@@ -115,14 +137,24 @@ class Store {
   virtual Status Put(Slice key, Slice value) = 0;
   virtual Status Delete(Slice key) = 0;
   virtual Status Write(const WriteBatch& batch) = 0;
-  // Awaitable forms; the arguments outlive the task.
+
+  // Awaitable forms, for coroutines on a loop of executor() or driven by RunSync; what is passed
+  // outlives the task. Tasks of one thread that were started together wait side by side. For other
+  // threads: StoreClient (engine/store_client.h).
+  virtual Task<Status> PutAsync(Slice key, Slice value) = 0;
+  virtual Task<Status> DeleteAsync(Slice key) = 0;
   virtual Task<Status> WriteAsync(const WriteBatch& batch) = 0;
+  virtual ValueOrTask<Status> GetAsync(Slice key, std::string* value,
+                                       const ReadOptions& options) = 0;
+  // statuses[i] and values[i] belong to keys[i]; both are resized.
+  virtual Task<Status> MultiGetAsync(std::span<const Slice> keys, std::vector<std::string>* values,
+                                     std::vector<Status>* statuses, const ReadOptions& options) = 0;
+  virtual Task<std::unique_ptr<AsyncIterator>> NewIteratorAsync(const ReadOptions& options) = 0;
+  virtual Task<std::unique_ptr<Snapshot>> NewSnapshotAsync() = 0;
 
   // Reads. NotFound when the key does not exist.
   virtual Status Get(Slice key, std::string* value, const ReadOptions& options = {}) = 0;
   virtual Status Get(Slice key, PinnedValue* value, const ReadOptions& options = {}) = 0;
-  virtual ValueOrTask<Status> GetAsync(Slice key, std::string* value,
-                                       const ReadOptions& options) = 0;
   // One status per key; all at the same moment.
   virtual std::vector<Status> MultiGet(std::span<const Slice> keys,
                                        std::vector<std::string>* values,

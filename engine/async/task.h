@@ -21,9 +21,9 @@
 // Rules for coroutines in this code base (each is a reproduced miscompilation of GCC 12, kept as
 // tests/unit/gcc_traps_test.cc): no co_await in the condition of an if, while, for or switch (await
 // into a named local first: without any local in the coroutine its body is lost); no braced
-// aggregate and no capturing lambda inside an expression that contains co_await; no alignas
-// locals; no buffers in frames; no capturing lambda coroutines; no std::mutex, ReadGuard or
-// reference to a thread_local held across a co_await.
+// aggregate, no capturing lambda and no choice (a ? b : c) of what to await inside an expression
+// that contains co_await; no alignas locals; no buffers in frames; no capturing lambda coroutines;
+// no std::mutex, ReadGuard or reference to a thread_local held across a co_await.
 namespace lsmlab {
 
 template <typename T = void>

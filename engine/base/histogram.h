@@ -25,11 +25,13 @@ class Histogram {
   Histogram() : counts_(kBuckets, 0) {}
 
   // A few ns; never allocates.
-  void Record(uint64_t nanos) noexcept {
+  void Record(uint64_t nanos) noexcept { Record(nanos, 1); }
+  // The same, `times` over.
+  void Record(uint64_t nanos, uint64_t times) noexcept {
     nanos = std::clamp(nanos, kMinNanos, kMaxNanos);
-    ++counts_[BucketOf(nanos)];
-    ++count_;
-    sum_ += nanos;
+    counts_[BucketOf(nanos)] += times;
+    count_ += times;
+    sum_ += nanos * times;
     min_ = std::min(min_, nanos);
     max_ = std::max(max_, nanos);
   }

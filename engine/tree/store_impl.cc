@@ -81,6 +81,16 @@ Status StoreImpl::Delete(Slice key) {
   return Run(WriteOne(ShardFor(key), EntryKind::kDelete, key, Slice()));
 }
 
+Task<Status> StoreImpl::PutAsync(Slice key, Slice value) {
+  LSMLAB_CO_TRY(CheckWrite(key, value));
+  co_return co_await WriteOne(ShardFor(key), EntryKind::kPut, key, value);
+}
+
+Task<Status> StoreImpl::DeleteAsync(Slice key) {
+  LSMLAB_CO_TRY(CheckWrite(key, Slice()));
+  co_return co_await WriteOne(ShardFor(key), EntryKind::kDelete, key, Slice());
+}
+
 Status StoreImpl::Write(const WriteBatch& batch) { return Run(WriteAsync(batch)); }
 
 Task<Status> StoreImpl::WriteAsync(const WriteBatch& batch) {
@@ -129,32 +139,37 @@ ValueOrTask<Status> StoreImpl::GetAsync(Slice key, std::string* value, const Rea
 std::vector<Status> StoreImpl::MultiGet(std::span<const Slice> keys,
                                         std::vector<std::string>* values,
                                         const ReadOptions& options) {
-  std::vector<Status> statuses(keys.size());
+  std::vector<Status> statuses;
+  Status ignored = Run(MultiGetAsync(keys, values, &statuses, options));
+  (void)ignored;  // every failure is in its key's status
+  return statuses;
+}
+
+Task<Status> StoreImpl::MultiGetAsync(std::span<const Slice> keys, std::vector<std::string>* values,
+                                      std::vector<Status>* statuses, const ReadOptions& options) {
+  statuses->assign(keys.size(), Status());
   values->resize(keys.size());
   Sequence sequence = SequenceOf(options);
   if (trees_.size() == 1) {
-    Status ignored = Run(trees_[0]->MultiGet(keys, *values, statuses, sequence));
-    (void)ignored;  // every failure is in its key's status
-    return statuses;
+    co_return co_await trees_[0]->MultiGet(keys, *values, *statuses, sequence);
   }
   const bool own = sequence == kMaxSequence;
-  if (own) sequence = TakeSnapshot();
+  if (own) sequence = co_await TakeSettled();
   std::vector<MultiGetPart> parts(trees_.size());
   for (size_t i = 0; i < keys.size(); ++i) {
     MultiGetPart& part = parts[partitioner_->ShardOf(keys[i])];
     part.keys.push_back(keys[i]);
     part.places.push_back(i);
   }
-  Status ignored = Run(MultiGetParts(parts, sequence));
-  (void)ignored;
+  Status status = co_await MultiGetParts(parts, sequence);
   for (MultiGetPart& part : parts) {
     for (size_t i = 0; i < part.places.size(); ++i) {
       (*values)[part.places[i]] = std::move(part.values[i]);
-      statuses[part.places[i]] = std::move(part.statuses[i]);
+      (*statuses)[part.places[i]] = std::move(part.statuses[i]);
     }
   }
   if (own) snapshots_.Release(sequence);
-  return statuses;
+  co_return status;
 }
 
 // The shards' reads overlap where the I/O part can do that.
@@ -175,37 +190,58 @@ Task<Status> StoreImpl::MultiGetParts(std::vector<MultiGetPart>& parts, Sequence
   co_return Status();
 }
 
-Sequence StoreImpl::TakeSnapshot() {
-  if (trees_.size() == 1) {
-    return snapshots_.Take([this] { return trees_[0]->published(); });
-  }
+// REQUIRES: one shard.
+Sequence StoreImpl::TakePublished() {
+  return snapshots_.Take([this] { return trees_[0]->published(); });
+}
+
+Task<Sequence> StoreImpl::TakeSettled() {
+  if (trees_.size() == 1) co_return TakePublished();
   const Sequence sequence =
       snapshots_.Take([this] { return sequence_.load(std::memory_order_acquire); });
-  if (options_.read_only) return sequence;
+  if (options_.read_only) co_return sequence;
   // Groups that drew a number up to this one may still be on their way in some shard: an empty
   // write goes through each queue behind them.
   for (auto& tree : trees_) {
     Writer barrier;
-    Status ignored = Run(tree->Write(&barrier));
+    Status ignored = co_await tree->Write(&barrier);
     (void)ignored;  // a failed shard has no group on its way
   }
-  return sequence;
+  co_return sequence;
 }
 
 std::unique_ptr<Snapshot> StoreImpl::NewSnapshot() {
   return std::make_unique<StoreSnapshot>(*this, TakeSnapshot());
 }
 
-std::unique_ptr<Iterator> StoreImpl::NewIterator(const ReadOptions& options) {
-  Sequence sequence = SequenceOf(options);
-  Sequence release = kMaxSequence;
-  if (sequence == kMaxSequence && trees_.size() > 1) sequence = release = TakeSnapshot();
+Task<std::unique_ptr<Snapshot>> StoreImpl::NewSnapshotAsync() {
+  const Sequence sequence = co_await TakeSettled();
+  std::unique_ptr<Snapshot> snapshot = std::make_unique<StoreSnapshot>(*this, sequence);
+  co_return snapshot;
+}
+
+ShardWalks StoreImpl::NewWalks(Sequence sequence, const ReadOptions& options) {
   ShardWalks shards;
   shards.reserve(trees_.size());
   for (auto& tree : trees_) {
     shards.emplace_back(tree.get(), tree->NewIterator(sequence, options));
   }
-  return NewStoreIterator(*this, std::move(shards), release);
+  return shards;
+}
+
+std::unique_ptr<Iterator> StoreImpl::NewIterator(const ReadOptions& options) {
+  Sequence sequence = SequenceOf(options);
+  Sequence release = kMaxSequence;
+  if (sequence == kMaxSequence && trees_.size() > 1) sequence = release = TakeSnapshot();
+  return NewStoreIterator(*this, NewWalks(sequence, options), release);
+}
+
+Task<std::unique_ptr<AsyncIterator>> StoreImpl::NewIteratorAsync(const ReadOptions& options) {
+  Sequence sequence = SequenceOf(options);
+  Sequence release = kMaxSequence;
+  if (sequence == kMaxSequence && trees_.size() > 1) sequence = release = co_await TakeSettled();
+  ShardWalks walks = NewWalks(sequence, options);
+  co_return NewAsyncStoreIterator(*this, std::move(walks), release);
 }
 
 Status StoreImpl::Flush() {

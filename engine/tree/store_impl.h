@@ -7,6 +7,7 @@
 #include "engine/parts/worker_pool.h"
 #include "engine/store.h"
 #include "engine/tree/identity.h"
+#include "engine/tree/shard_merge.h"
 #include "engine/tree/tree.h"
 
 namespace lsmlab {
@@ -25,7 +26,13 @@ class StoreImpl : public Store {
   Status Put(Slice key, Slice value) override;
   Status Delete(Slice key) override;
   Status Write(const WriteBatch& batch) override;
+  Task<Status> PutAsync(Slice key, Slice value) final;
+  Task<Status> DeleteAsync(Slice key) final;
   Task<Status> WriteAsync(const WriteBatch& batch) final;
+  Task<Status> MultiGetAsync(std::span<const Slice> keys, std::vector<std::string>* values,
+                             std::vector<Status>* statuses, const ReadOptions& options) final;
+  Task<std::unique_ptr<AsyncIterator>> NewIteratorAsync(const ReadOptions& options) final;
+  Task<std::unique_ptr<Snapshot>> NewSnapshotAsync() final;
   Status Get(Slice key, std::string* value, const ReadOptions& options) override;
   Status Get(Slice key, PinnedValue* value, const ReadOptions& options) override;
   ValueOrTask<Status> GetAsync(Slice key, std::string* value, const ReadOptions& options) final;
@@ -108,7 +115,10 @@ class StoreImpl : public Store {
   // One part per shard; all at the moment `sequence`.
   Task<Status> MultiGetParts(std::vector<MultiGetPart>& parts, Sequence sequence);
   // A number at which every shard shows all it will ever show; registered in snapshots_.
-  Sequence TakeSnapshot();
+  Sequence TakeSnapshot() { return trees_.size() == 1 ? TakePublished() : Run(TakeSettled()); }
+  Sequence TakePublished();
+  Task<Sequence> TakeSettled();
+  ShardWalks NewWalks(Sequence sequence, const ReadOptions& options);
 
   StoreOptions options_;
   std::shared_ptr<Io> io_;

@@ -78,8 +78,8 @@ class ReadAhead {
 class StoreIterator final : public Iterator {
  public:
   StoreIterator(StoreImpl& store, ShardWalks shards, Sequence release)
-      : store_(store), shards_(std::move(shards)), release_(release) {
-    if (store_.io().defers()) window_max_ = shards_.front().first->read_ahead();
+      : store_(store), merge_(std::move(shards)), release_(release) {
+    if (store_.io().defers()) window_max_ = merge_.read_ahead();
   }
   ~StoreIterator() override {
     store_.counters().Add(Counter::kNexts, steps_);
@@ -92,28 +92,21 @@ class StoreIterator final : public Iterator {
   Status Seek(Slice target) override {
     store_.counters().Add(Counter::kSeeks, 1);
     target_.assign(target);
-    if (shards_.size() > 1) {
-      for (auto& [tree, walk] : shards_) walk->PrepareSeek(target_);
-    }
-    return Position([this](TreeIterator& walk) { return walk.Seek(target_); }, true);
+    return Position(ShardMerge::To::kKey);
   }
   Status SeekForPrev(Slice target) override {
     store_.counters().Add(Counter::kSeeks, 1);
     target_.assign(target);
-    return Position([this](TreeIterator& walk) { return walk.SeekForPrev(target_); }, false);
+    return Position(ShardMerge::To::kKeyOrBefore);
   }
-  Status SeekToFirst() override {
-    return Position([](TreeIterator& walk) { return walk.SeekToFirst(); }, true);
-  }
-  Status SeekToLast() override {
-    return Position([](TreeIterator& walk) { return walk.SeekToLast(); }, false);
-  }
+  Status SeekToFirst() override { return Position(ShardMerge::To::kFirst); }
+  Status SeekToLast() override { return Position(ShardMerge::To::kLast); }
   // Small, so that a scan's loop can take it in.
   Status Next() override {
-    if (steps_forward_ && current_->TryNext()) [[likely]] {
+    if (steps_forward_ && merge_.current()->TryNext()) [[likely]] {
       ++steps_;
-      key_ = current_->key();
-      if (shards_.size() > 1) Choose();
+      if (merge_.several()) merge_.Choose();
+      key_ = merge_.current()->key();
       return Status();
     }
     return Step(true);
@@ -122,7 +115,8 @@ class StoreIterator final : public Iterator {
 
   Result<Slice> Value() override {
     if (ahead_.active()) return ahead_.Value();
-    if (current_->kind() != EntryKind::kPutInValueFile) return current_->value();
+    TreeIterator* current = merge_.current();
+    if (current->kind() != EntryKind::kPutInValueFile) return current->value();
     return store_.OnReader([this] { return SeparatedValue(); });
   }
 
@@ -136,9 +130,10 @@ class StoreIterator final : public Iterator {
       FillAhead(window);
       return ahead_.Value();
     }
-    const Version& version = *current_->view()->version();
+    const TreeIterator& current = *merge_.current();
+    const Version& version = *current.view()->version();
     Result<BlockRef> value =
-        store_.Run(tree_->ReadUserValue(version, current_->key(), current_->value()));
+        store_.Run(merge_.tree()->ReadUserValue(version, current.key(), current.value()));
     if (!value.ok()) return value.status();
     value_ = std::move(value).value();
     return value_->bytes();
@@ -150,10 +145,10 @@ class StoreIterator final : public Iterator {
     steps_forward_ = false;
     bool full = false;
     do {
-      ahead_.Push(*tree_, *current_);
+      ahead_.Push(*merge_.tree(), *merge_.current());
       full = ahead_.size() == window || ahead_.bytes() >= kWindowBytesMax;
-      behind_ahead_ = StepWalks(forward_);
-    } while (!full && behind_ahead_.ok() && current_ != nullptr);
+      behind_ahead_ = StepWalks(merge_.forward());
+    } while (!full && behind_ahead_.ok() && merge_.current() != nullptr);
     Status read = store_.Run(ahead_.ReadValues());
     (void)read;  // every failure is in its entry
     key_ = ahead_.key();
@@ -161,52 +156,43 @@ class StoreIterator final : public Iterator {
   }
   // A step that leaves `ahead_`. In the other direction the walks first come back to its entry.
   Status LeaveAhead(bool forward) {
-    if (forward == forward_) {
+    if (forward == merge_.forward()) {
       ahead_.Clear();
-      steps_forward_ = forward_;
-      Choose();
-      valid_ = valid_ && behind_ahead_.ok();
+      steps_forward_ = forward;
+      Show();
       return std::exchange(behind_ahead_, Status());
     }
     target_.assign(ahead_.key());
-    LSMLAB_TRY(PositionHere([this](TreeIterator& walk) { return walk.Seek(target_); }, true));
+    LSMLAB_TRY(PositionHere(ShardMerge::To::kKey));
     steps_forward_ = forward;
     return StepWalks(forward);
   }
-  // One step of the merged walks; leaves valid_ and key_ for the caller.
   Status StepWalks(bool forward) {
-    if (forward != forward_ && shards_.size() > 1) return Turn(forward);
-    Status status = store_.Run(forward ? current_->Next() : current_->Prev());
-    if (!status.ok()) {
-      current_ = nullptr;
-      valid_ = false;
-      return status;
-    }
-    forward_ = forward;
-    Choose();
-    return Status();
+    Status status = store_.Run(merge_.Step(forward));
+    Show();
+    return status;
+  }
+  void Show() noexcept {
+    valid_ = merge_.current() != nullptr;
+    if (valid_) key_ = merge_.current()->key();
   }
 
-  template <typename Move>
-  Status Position(Move&& move, bool forward) {
-    return store_.OnReader([&] { return PositionHere(move, forward); });
+  Status Position(ShardMerge::To to) {
+    return store_.OnReader([this, to] { return PositionHere(to); });
   }
-  template <typename Move>
-  Status PositionHere(Move&& move, bool forward) {
+  Status PositionHere(ShardMerge::To to) {
     ahead_.Clear();
     values_asked_ = 0;
     last_window_ = 0;
     behind_ahead_ = Status();
-    forward_ = steps_forward_ = forward;
-    current_ = nullptr;
-    valid_ = false;
-    for (auto& [tree, walk] : shards_) LSMLAB_TRY(store_.Run(move(*walk)));
-    Choose();
-    return Status();
+    Status status = store_.Run(merge_.Position(to, target_));
+    steps_forward_ = merge_.forward();
+    Show();
+    return status;
   }
   [[gnu::noinline]] Status Step(bool forward) {
     ++steps_;
-    if (ahead_.active() && forward == forward_ && ahead_.Step()) {
+    if (ahead_.active() && forward == merge_.forward() && ahead_.Step()) {
       key_ = ahead_.key();
       return Status();
     }
@@ -217,44 +203,11 @@ class StoreIterator final : public Iterator {
     steps_forward_ = forward;
     return StepWalks(forward);
   }
-  // Keys live in exactly one shard: the other walks go to the far side of the current key.
-  Status Turn(bool forward) {
-    const std::string key(current_->key());
-    TreeIterator* turning = current_;
-    forward_ = forward;
-    current_ = nullptr;
-    valid_ = false;
-    for (auto& [tree, walk] : shards_) {
-      if (walk.get() == turning) {
-        LSMLAB_TRY(store_.Run(forward ? walk->Next() : walk->Prev()));
-      } else {
-        LSMLAB_TRY(store_.Run(forward ? walk->Seek(key) : walk->SeekForPrev(key)));
-      }
-    }
-    Choose();
-    return Status();
-  }
-  [[gnu::noinline]] void Choose() noexcept {
-    current_ = nullptr;
-    for (auto& [tree, walk] : shards_) {
-      if (!walk->valid()) continue;
-      if (current_ == nullptr ||
-          (forward_ ? walk->key() < current_->key() : walk->key() > current_->key())) {
-        current_ = walk.get();
-        tree_ = tree;
-      }
-    }
-    valid_ = current_ != nullptr;
-    if (valid_) key_ = current_->key();
-  }
 
   StoreImpl& store_;
-  ShardWalks shards_;
+  ShardMerge merge_;
   const Sequence release_;
-  TreeIterator* current_ = nullptr;
-  Tree* tree_ = nullptr;
-  bool forward_ = true;
-  bool steps_forward_ = true;  // forward_ and not in ahead_: Next is a step of the walk
+  bool steps_forward_ = true;  // goes forward and is not in ahead_: Next is a step of the walk
   uint64_t steps_ = 0;         // counted by the store at the end
   BlockRef value_;
   size_t window_max_ = 1, last_window_ = 0;

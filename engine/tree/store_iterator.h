@@ -5,16 +5,16 @@
 #include <vector>
 
 #include "engine/store.h"
+#include "engine/tree/shard_merge.h"
 #include "engine/tree/store_impl.h"
-#include "engine/tree/tree_iterator.h"
 
 namespace lsmlab {
-
-using ShardWalk = std::pair<Tree*, std::unique_ptr<TreeIterator>>;
-using ShardWalks = std::vector<ShardWalk, FrameAllocator<ShardWalk>>;
 
 // The user's iterator: one walk per shard, merged. `release` (kMaxSequence: none) is a snapshot
 // number to give back at the end.
 std::unique_ptr<Iterator> NewStoreIterator(StoreImpl& store, ShardWalks shards, Sequence release);
+// The awaitable one.
+std::unique_ptr<AsyncIterator> NewAsyncStoreIterator(StoreImpl& store, ShardWalks shards,
+                                                     Sequence release);
 
 }  // namespace lsmlab

@@ -334,6 +334,9 @@ Task<Status> Tree::Close() {
     co_await background_event_.Wait(ticket);
   }
   if (env_.read_only) co_return Status();
+  // Files that the last jobs have replaced, so that none is left for the next open to sweep.
+  EpochDrain();
+  co_await UnlinkDoomed();
   Status status = background_error();
   if (status.ok() || status.code() == StatusCode::kNoSpace) {
     if (env_.shards != nullptr) co_await wal_lock_.Lock();

@@ -64,6 +64,8 @@ class AsyncSession : public SessionError {
   virtual Task<Outcome> Get(Slice key, std::string* value) = 0;
   virtual Task<Outcome> Put(Slice key, Slice value) = 0;
   virtual Task<Outcome> Delete(Slice key) = 0;
+  // As StoreSession::Scan.
+  virtual Task<Outcome> Scan(Slice key, Slice end, uint64_t count, uint64_t* sum) = 0;
   // Starts the tasks in order and drives the calling thread until all have ended.
   virtual void Run(std::vector<Task<void>>& tasks) = 0;
 };
@@ -85,9 +87,17 @@ struct LevelState {
   uint64_t tables = 0, bytes = 0, runs = 0;
 };
 
+struct PhasePlan;
+struct PhaseResult;
+
 class StoreAdapter {
  public:
   virtual ~StoreAdapter() = default;
+  // True: the adapter does whole phases by itself (Drive) and answers no single operations.
+  virtual bool drives_itself() const noexcept { return false; }
+  // A phase with as many clients as the plan has streams, whose operations it does not take.
+  // REQUIRES: drives_itself().
+  virtual PhaseResult Drive(bool load, const PhasePlan& plan);
   // Any thread.
   virtual std::unique_ptr<StoreSession> NewSession() = 0;
   // Any thread. Null: the engine has no such calls.

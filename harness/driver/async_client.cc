@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "engine/async/task.h"
+#include "harness/driver/op_executor.h"
 #include "workloads/ycsb/record.h"
 
 namespace lsmlab::harness {
@@ -34,7 +35,8 @@ class AsyncClient final : public ClientCounts {
         session_(store.NewAsyncSession()),
         depth_(plan.depth),
         blind_(workload.update == workloads::UpdateMode::kBlind),
-        raw_(workload.raw_value) {}
+        raw_(workload.raw_value),
+        scan_prefix_bytes_(workload.scan_prefix_bytes) {}
 
   void Run(uint64_t deadline) override {
     deadline_ = deadline;
@@ -87,10 +89,18 @@ class AsyncClient final : public ClientCounts {
       }
       case OpKind::kDelete:
         co_return co_await session_->Delete(op.key);
-      default:
-        record_error_ = Status::NotSupported("scans have no asynchronous form");
-        co_return Outcome::kFailed;
+      case OpKind::kScan:
+        co_return co_await Scan(place, op.scan_length);
+      case OpKind::kSeek:
+        co_return co_await Scan(place, 1);
     }
+    co_return Outcome::kFailed;
+  }
+
+  Task<Outcome> Scan(Place& place, uint64_t count) {
+    const Slice key = place.owned.op.key;
+    const Slice end = EndOfPrefix(key, scan_prefix_bytes_, &place.scratch);
+    return session_->Scan(key, end, count, &touched_);
   }
 
   Task<Outcome> Read(Place& place) {
@@ -123,6 +133,7 @@ class AsyncClient final : public ClientCounts {
   const uint32_t depth_;
   const bool blind_;
   const bool raw_;
+  const size_t scan_prefix_bytes_;
   uint64_t deadline_ = 0;
   uint64_t user_bytes_ = 0;
   uint64_t touched_ = 0;

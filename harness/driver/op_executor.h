@@ -8,6 +8,17 @@
 
 namespace lsmlab::harness {
 
+// The first key behind those that share the first `prefix_bytes` with `key`, kept in `end`; empty:
+// there is none, or 0 bytes were asked for.
+inline Slice EndOfPrefix(Slice key, size_t prefix_bytes, std::string* end) {
+  if (prefix_bytes == 0 || key.size() < prefix_bytes) return {};
+  size_t n = prefix_bytes;
+  while (n > 0 && static_cast<uint8_t>(key[n - 1]) == 0xff) --n;
+  end->assign(key.substr(0, n));
+  if (n > 0) ++end->back();
+  return *end;
+}
+
 // Turns a workload's operations into calls on a session: what an update or a read-modify-write
 // means for a store that keeps a record as one value is decided here, for every engine alike.
 // One thread at a time.
@@ -57,15 +68,7 @@ class OpExecutor {
     return outcome;
   }
 
-  // The first key behind those that share the prefix; empty: there is none.
-  Slice EndOfScan(Slice key) {
-    if (scan_prefix_bytes_ == 0 || key.size() < scan_prefix_bytes_) return {};
-    size_t n = scan_prefix_bytes_;
-    while (n > 0 && static_cast<uint8_t>(key[n - 1]) == 0xff) --n;
-    scan_end_.assign(key.substr(0, n));
-    if (n > 0) ++scan_end_.back();
-    return scan_end_;
-  }
+  Slice EndOfScan(Slice key) { return EndOfPrefix(key, scan_prefix_bytes_, &scan_end_); }
 
   Outcome Put(Slice key, Slice value) {
     user_bytes_ += key.size() + value.size();

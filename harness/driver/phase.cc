@@ -114,6 +114,12 @@ std::string_view LatencyKindName(size_t kind) noexcept {
   return op == OpKind::kReadModifyWrite ? "rmw" : workloads::OpKindName(op);
 }
 
+PhaseResult StoreAdapter::Drive(bool, const PhasePlan&) {
+  PhaseResult result;
+  result.error = Status::NotSupported("this engine drives no phase by itself");
+  return result;
+}
+
 PhaseResult DrivePhase(StoreAdapter& store, const workloads::WorkloadInfo& workload,
                        const PhasePlan& plan) {
   PhaseResult result;

@@ -27,11 +27,12 @@ double Seconds(const timeval& t) {
 
 ProcessUsage ReadProcessUsage() {
   ProcessUsage usage;
-  rusage self{};
-  if (getrusage(RUSAGE_SELF, &self) == 0) {
-    usage.cpu_user_s = Seconds(self.ru_utime);
-    usage.cpu_system_s = Seconds(self.ru_stime);
-    usage.context_switches = static_cast<uint64_t>(self.ru_nvcsw + self.ru_nivcsw);
+  for (const int who : {RUSAGE_SELF, RUSAGE_CHILDREN}) {
+    rusage used{};
+    if (getrusage(who, &used) != 0) continue;
+    usage.cpu_user_s += Seconds(used.ru_utime);
+    usage.cpu_system_s += Seconds(used.ru_stime);
+    usage.context_switches += static_cast<uint64_t>(used.ru_nvcsw + used.ru_nivcsw);
   }
   usage.has_io = ReadField("/proc/self/io", "read_bytes:", &usage.device_read_bytes) &&
                  ReadField("/proc/self/io", "write_bytes:", &usage.device_write_bytes);

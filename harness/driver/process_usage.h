@@ -4,8 +4,8 @@
 
 namespace lsmlab::harness {
 
-// What the operating system has charged to this process so far. Figures it does not give are 0 and
-// their `has_` flag is false.
+// What the operating system has charged to this process, and to those it has waited for, so far.
+// Figures it does not give are 0 and their `has_` flag is false.
 struct ProcessUsage {
   double cpu_user_s = 0, cpu_system_s = 0;
   uint64_t context_switches = 0;

@@ -7,7 +7,8 @@
 namespace lsmlab::harness {
 namespace {
 
-constexpr const EngineInfo* kEngines[] = {&kLsmlabEngine, &kRocksdbEngine, &kNullEngine};
+constexpr const EngineInfo* kEngines[] = {&kLsmlabEngine, &kRocksdbEngine, &kNullEngine,
+                                          &kFioEngine};
 constexpr std::string_view kPeers = "peers.";
 constexpr std::string_view kDriver = "driver.";
 constexpr SettingSpec kDriverSettings[] = {
@@ -144,13 +145,6 @@ Status CheckClients(const EngineSetup& setup, const workloads::WorkloadInfo& wor
       return Status::InvalidArgument(depth + ", but engine.executor.variant '" +
                                      std::string(executor.name) +
                                      "' works for one call at a time; allowed with it is 1");
-    }
-    const double scans = workload.mix[static_cast<size_t>(workloads::OpKind::kScan)] +
-                         workload.mix[static_cast<size_t>(workloads::OpKind::kSeek)];
-    if (scans > 0) {
-      return Status::InvalidArgument(depth +
-                                     ", but scans have no asynchronous form; allowed with "
-                                     "this workload is 1");
     }
     if (workload.target_ops_per_s > 0) {
       return Status::InvalidArgument(depth +

@@ -76,6 +76,7 @@ Status CheckClients(const EngineSetup& setup, const workloads::WorkloadInfo& wor
 std::map<std::string, std::string> ConditionsOf(const EngineSetup& setup, uint32_t threads);
 
 // One row each; harness/peers/<name>_adapter.cc.
+extern const EngineInfo kFioEngine;
 extern const EngineInfo kLsmlabEngine;
 extern const EngineInfo kNullEngine;
 extern const EngineInfo kRocksdbEngine;

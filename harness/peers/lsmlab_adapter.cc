@@ -67,17 +67,31 @@ class LsmlabAsyncSession final : public AsyncSession {
   }
   Task<Outcome> Put(Slice key, Slice value) override {
     if (IsToYield()) co_await Yield(store_.executor(), Priority::kForeground);
-    WriteBatch batch;
-    batch.Put(key, value);
-    const Status status = co_await store_.WriteAsync(batch);
+    const Status status = co_await store_.PutAsync(key, value);
     co_return Report(status);
   }
   Task<Outcome> Delete(Slice key) override {
     if (IsToYield()) co_await Yield(store_.executor(), Priority::kForeground);
-    WriteBatch batch;
-    batch.Delete(key);
-    const Status status = co_await store_.WriteAsync(batch);
+    const Status status = co_await store_.DeleteAsync(key);
     co_return Report(status);
+  }
+  Task<Outcome> Scan(Slice key, Slice end, uint64_t count, uint64_t* sum) override {
+    if (IsToYield()) co_await Yield(store_.executor(), Priority::kForeground);
+    ReadOptions options;
+    options.upper_bound = end;
+    if (!end.empty()) options.lower_bound = key;
+    const std::unique_ptr<AsyncIterator> it = co_await store_.NewIteratorAsync(options);
+    Status status = co_await it->Seek(key);
+    uint64_t seen = 0;
+    while (status.ok() && it->valid()) {
+      const Result<Slice> value = co_await it->Value();
+      if (!value.ok()) co_return Fail(value.status());
+      *sum += TouchBytes(it->key()) + TouchBytes(value.value());
+      if (++seen == count) break;
+      status = co_await it->Next();
+    }
+    if (!status.ok()) co_return Fail(status);
+    co_return seen == 0 ? Outcome::kNotFound : Outcome::kDone;
   }
   void Run(std::vector<Task<void>>& tasks) override {
     if (const int loops = store_.executor().loops(); loops > 0) {

@@ -289,6 +289,24 @@ std::string PlanText(const std::string& experiment, const std::string& plan_hash
   return out.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
+Status ReadFioReport(std::string_view text, bool writes, PhaseResult* result) {
+  const auto read = [&](const Json& in) {
+    const Json& side = in.at("jobs").at(0).at(writes ? "write" : "read");
+    result->ops = side.at("total_ios").get<uint64_t>();
+    result->elapsed_s = side.at("runtime").get<double>() * 1e-3;
+    const auto kind = writes ? workloads::OpKind::kInsert : workloads::OpKind::kRead;
+    Histogram& latency = result->latency[static_cast<size_t>(kind)];
+    for (const auto& [nanos, times] : side.at("lat_ns").at("bins").items()) {
+      latency.Record(std::strtoull(nanos.c_str(), nullptr, 10), times.get<uint64_t>());
+    }
+    return true;
+  };
+  // fio may say things before its report.
+  const size_t start = std::min(text.find('{'), text.size());
+  auto taken = Guarded<bool>(text.substr(start), "a report of fio", read);
+  return taken.ok() ? Status() : taken.status();
+}
+
 Result<std::string> PlanHashOf(std::string_view text) {
   return Guarded<std::string>(text, "a plan",
                               [](const Json& in) { return in.at("plan_hash").get<std::string>(); });

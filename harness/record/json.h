@@ -28,6 +28,11 @@ struct RecordSummary {
 // Corruption for a line that is no record.
 Result<RecordSummary> SummarizeLine(std::string_view line);
 
+// Into `result` what fio has measured (--output-format=json+ --lat_percentiles=1
+// --group_reporting): operations, seconds and every latency, as inserts or reads. Corruption for
+// any other text.
+Status ReadFioReport(std::string_view text, bool writes, PhaseResult* result);
+
 // plan.json: the experiment's name and the runs in order, with a hash over all that shapes them.
 std::string PlanText(const std::string& experiment, const std::string& plan_hash,
                      const std::vector<RunSpec>& runs);

@@ -138,7 +138,8 @@ class Run {
     (void)store_->TakeEvents();
     const CounterMap counters = store_->Counters();
     const ProcessUsage before = ReadProcessUsage();
-    record.measured = DrivePhase(*store_, workload_->info(), plan);
+    record.measured = store_->drives_itself() ? store_->Drive(phase == "load", plan)
+                                              : DrivePhase(*store_, workload_->info(), plan);
     const PhaseResult& measured = *record.measured;
     const ProcessUsage after = ReadProcessUsage();
     Status status = measured.error;
@@ -223,7 +224,7 @@ class Run {
   // Before a measured run phase: nothing owed, and every block that fits in the cache is there.
   Status BringToCondition() {
     if (spec_.drain) LSMLAB_TRY(store_->Drain());
-    if (spec_.warmup != Warmup::kReadAll) return {};
+    if (spec_.warmup != Warmup::kReadAll || store_->drives_itself()) return {};
     const std::unique_ptr<StoreSession> session = store_->NewSession();
     uint64_t sum = 0;
     if (session->Scan(Slice(), {}, workload_->info().record_count, &sum) == Outcome::kFailed)

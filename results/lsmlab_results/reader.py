@@ -144,6 +144,8 @@ def _row(record: dict, number: int, notices: list[str]) -> dict:
                 row[f"latency_ns.{kind}.{name}"] = float(value)
     for name in ("ops_per_s", "elapsed_s", "ops", "ops_failed"):
         row[name] = float(record.get(name, "nan"))
+    if row["ops"] > 0 and "cpu_user_s" in row and "cpu_system_s" in row:
+        row["cpu_us_per_op"] = 1e6 * (row["cpu_user_s"] + row["cpu_system_s"]) / row["ops"]
     row["line"] = number
     row["usable"], row["mismatch"] = _judge(record, number, notices)
     return row

@@ -39,7 +39,6 @@ class UsageTest(ProgramTest):
             (["--set", "driver.depht=2"], ["depht", "did you mean 'depth'?"]),
             (["--set", "driver.depth=0"], ["driver.depth", "4096"]),
             (["--set", "driver.depth=2", "--engine", "rocksdb"], ["driver.depth 2", "rocksdb", "is 1"]),
-            (["--set", "driver.depth=2", "--workload", "ycsb-e"], ["driver.depth 2", "scans", "is 1"]),
             (["--set", "driver.depth=2", "-p", "target=100"], ["driver.depth 2", "rate", "is 1"]),
             (["--preset", "single-threaded", "--threads", "2"], ["2 client threads", "'inline'", "is 1"]),
             (["--preset", "single-threaded", "--set", "driver.depth=2"], ["driver.depth 2", "is 1"]),

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs the embedding example twice on one directory: it must work on a new store and on its own.
+# Runs an example twice on one directory: it must work on a new store and on its own.
 set -euo pipefail
 directory=$(mktemp -d /var/tmp/lsmlab-embed-XXXXXX)
 trap 'rm -rf "$directory"' EXIT

@@ -82,6 +82,10 @@ class MapStore final : public StoreAdapter {
       co_await Wait(*this);
       co_return session_.Delete(key);
     }
+    Task<Outcome> Scan(Slice key, Slice end, uint64_t count, uint64_t* sum) override {
+      co_await Wait(*this);
+      co_return session_.Scan(key, end, count, sum);
+    }
     void Run(std::vector<Task<void>>& tasks) override {
       for (Task<void>& task : tasks) task.Start();
       while (!waiting_.empty()) {
@@ -256,7 +260,10 @@ TEST(Phase, SameSeedSameStream) {
 }
 
 TEST(Phase, DepthKeepsTheStreamAndWhatItDoes) {
-  const auto workload = Open({{"lsmlab.update", "blind"}, {"requestdistribution", "uniform"}});
+  const auto workload = Open({{"lsmlab.update", "blind"},
+                              {"requestdistribution", "uniform"},
+                              {"readproportion", "0.4"},
+                              {"scanproportion", "0.1"}});
   MapStore one, deep;
   PhasePlan plan;
   const PhaseResult load = Drive(one, *workload, true, 2);
@@ -275,6 +282,8 @@ TEST(Phase, DepthKeepsTheStreamAndWhatItDoes) {
   EXPECT_EQ(deep_run.ops_failed, 0u);
   EXPECT_EQ(deep.gets, one.gets);
   EXPECT_EQ(deep.puts, one.puts);
+  EXPECT_EQ(deep.scanned, one.scanned);
+  EXPECT_GT(one.scanned, 0u);
   EXPECT_EQ(deep_run.user_bytes_written, run.user_bytes_written);
   const auto count = [](const PhaseResult& result, OpKind kind) {
     return result.latency[static_cast<size_t>(kind)].count();
@@ -303,6 +312,9 @@ TEST(Phase, DepthReplacesFieldsAsCallersDo) {
         }
         Task<Outcome> Put(Slice key, Slice value) override { co_return inner->Put(key, value); }
         Task<Outcome> Delete(Slice key) override { co_return inner->Delete(key); }
+        Task<Outcome> Scan(Slice key, Slice end, uint64_t count, uint64_t* sum) override {
+          co_return inner->Scan(key, end, count, sum);
+        }
         void Run(std::vector<Task<void>>& tasks) override {
           for (Task<void>& task : tasks) EXPECT_TRUE(task.Start());
         }

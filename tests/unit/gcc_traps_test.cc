@@ -199,6 +199,29 @@ TEST(GccTraps, MembersOfTemporaries) {
          [] { return Finish(TrapMember()) == 3 && Balanced(); });
 }
 
+// ---- Row: awaiting a choice of two ValueOrTask: what was chosen is destroyed twice. Rule: choose
+// in a plain function or a named local, await that.
+
+ValueOrTask<Tracked> Later(int v) { return MakeTracked(v); }
+Task<int> AwaitsNamedChoice(bool first) {
+  ValueOrTask<Tracked> chosen = first ? Later(1) : Later(2);
+  Tracked got = co_await chosen;
+  co_return got.value;
+}
+Task<int> TrapChoice(bool first) {
+  Tracked got = co_await (first ? Later(1) : Later(2));
+  co_return got.value;
+}
+
+TEST(GccTraps, ChoicesOfTasks) {
+  EXPECT_EQ(Finish(AwaitsNamedChoice(true)), 1);
+  EXPECT_EQ(Finish(AwaitsNamedChoice(false)), 2);
+  EXPECT_TRUE(Balanced());
+  Report("choice of two tasks", [] {
+    return Finish(TrapChoice(true)) == 1 && Finish(TrapChoice(false)) == 2 && Balanced();
+  });
+}
+
 // ---- Row: lists of awaits. Rule: build the vector before the await. (The trap does not compile.)
 
 Task<int> Sum(std::vector<int> values) {

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <functional>
+#include <future>
+#include <memory>
+#include <string>
+
+#include "engine/store.h"
+
+// A store on event loops, for threads that do not live on one: each call becomes a message to a
+// loop and returns at once; its answer comes as a future or a callback.
+//
+// Every loop takes at most `capacity` calls that are not yet answered. A call above that waits, in
+// order of arrival, until one is answered; the Try forms say so instead and do nothing. So a slow
+// store slows its callers and gathers no queue. A single call that is waited for is better made on
+// the Store itself: it then runs on the caller's thread, and a message to a sleeping loop and back
+// costs more than a read of the device.
+//
+// Calls of one key go to one loop and begin in order of arrival, but may overtake each other where
+// they wait for the device.
+//
+// Thread safety: all methods from any thread that is no loop. Callbacks run on the loop: short, no
+// waiting, no calls of this client that may wait.
+namespace lsmlab {
+
+class StoreClient {
+ public:
+  using Done = std::function<void(const Status& status)>;
+  // `value` is the callback's to keep.
+  using Found = std::function<void(const Status& status, std::string value)>;
+  struct Answer {
+    Status status;
+    std::string value;
+  };
+
+  // InvalidArgument when the store's executor has no loops. The store outlives the client.
+  // `capacity`: calls under way on each loop, 1 to 65,536.
+  static Result<std::unique_ptr<StoreClient>> Make(Store& store, size_t capacity = 256);
+  // Waits until everything is answered.
+  virtual ~StoreClient() = default;
+
+  virtual void Get(std::string key, Found found) = 0;
+  virtual void Put(std::string key, std::string value, Done done) = 0;
+  virtual void Delete(std::string key, Done done) = 0;
+  virtual void Write(WriteBatch batch, Done done) = 0;
+
+  // False: there is no room now; nothing was taken over, and the callback is not called.
+  virtual bool TryGet(std::string key, Found found) = 0;
+  virtual bool TryPut(std::string key, std::string value, Done done) = 0;
+
+  std::future<Answer> Get(std::string key);
+  std::future<Status> Put(std::string key, std::string value);
+  std::future<Status> Delete(std::string key);
+  std::future<Status> Write(WriteBatch batch);
+};
+
+}  // namespace lsmlab

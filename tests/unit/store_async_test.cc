@@ -1,0 +1,242 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <future>
+#include <string>
+#include <vector>
+
+#include "engine/store.h"
+#include "engine/store_client.h"
+#include "tests/support/checked_value.h"
+#include "tests/support/compositions.h"
+#include "variants/io/simulated_io.h"
+
+// The awaitable face of a store, for tasks on its loops, and the client for threads that have none.
+namespace lsmlab::test {
+namespace {
+
+constexpr int kKeysInStore = 500;
+
+std::string AsyncKey(int i) { return "key" + std::to_string(1000 + i); }
+
+class StoreAsyncTest : public testing::TestWithParam<int> {
+ protected:
+  void SetUp() override { Open({}); }
+  void Open(const Settings& more) {
+    Settings settings = {{"engine.executor.variant", "reactor"},
+                         {"engine.partitioner.variant", "hash"},
+                         {"engine.partitioner.shards", std::to_string(GetParam())},
+                         {"engine.values.variant", "separated"},
+                         {"engine.values.threshold", "100"}};
+    settings.insert(settings.end(), more.begin(), more.end());
+    StoreOptions options;
+    options.path = "/store";
+    options.composition = ComposeSmall({"async", "", settings});
+    options.io = MakeSimulatedIo(SimDisk::Make());
+    auto store = Store::Open(std::move(options));
+    ASSERT_TRUE(store.ok()) << store.status().ToString();
+    store_ = std::move(store).value();
+  }
+
+  // Runs it on a loop and waits for the end.
+  Status OnLoop(Task<Status> task) {
+    std::promise<Status> done;
+    std::future<Status> is_done = done.get_future();
+    store_->executor().SpawnOn(0, Tell(std::move(task), done), store_->io());
+    return is_done.get();
+  }
+  static Task<void> Tell(Task<Status> task, std::promise<Status>& done) {
+    Status status = co_await task;
+    done.set_value(std::move(status));
+  }
+  static Task<Status> Fill(Store& store) {
+    for (int i = 0; i < kKeysInStore; ++i) {
+      const std::string key = AsyncKey(i);
+      const std::string value = CheckedValue(key, i + 1, 40 + i);
+      LSMLAB_CO_TRY(co_await store.PutAsync(key, value));
+    }
+    for (int i = 0; i < kKeysInStore; i += 5) {
+      const std::string key = AsyncKey(i);
+      LSMLAB_CO_TRY(co_await store.DeleteAsync(key));
+    }
+    co_return Status();
+  }
+
+  std::unique_ptr<Store> store_;
+};
+
+bool IsThere(int i) { return i % 5 != 0; }
+
+Status Expected(bool holds, const char* what) {
+  return holds ? Status() : Status::Corruption(what);
+}
+
+Task<Status> ReadAll(Store& store) {
+  const ReadOptions now;
+  std::vector<std::string> names;
+  for (int i = 0; i < kKeysInStore; ++i) names.push_back(AsyncKey(i));
+  const std::vector<Slice> keys(names.begin(), names.end());
+  std::vector<std::string> values;
+  std::vector<Status> statuses;
+  LSMLAB_CO_TRY(co_await store.MultiGetAsync(keys, &values, &statuses, now));
+  for (int i = 0; i < kKeysInStore; ++i) {
+    const auto operation = OperationOf(names[i], values[i]);
+    const bool right = IsThere(i) ? statuses[i].ok() && operation == static_cast<uint64_t>(i + 1)
+                                  : statuses[i].IsNotFound();
+    LSMLAB_CO_TRY(Expected(right, "MultiGetAsync"));
+    std::string value;
+    const Status got = co_await store.GetAsync(keys[i], &value, now);
+    LSMLAB_CO_TRY(Expected(got.ok() == IsThere(i) && value == values[i], "GetAsync"));
+  }
+  co_return Status();
+}
+
+// Steps both ways, turning round at every seventh key, beside a blocking iterator.
+Task<Status> WalkAll(Store& store) {
+  const ReadOptions now;
+  std::unique_ptr<AsyncIterator> walk = co_await store.NewIteratorAsync(now);
+  for (const bool forward : {true, false}) {
+    Status status;
+    if (forward) {
+      status = co_await walk->SeekToFirst();
+    } else {
+      status = co_await walk->SeekToLast();
+    }
+    for (int i = 0; i < kKeysInStore; ++i) {
+      const int number = forward ? i : kKeysInStore - 1 - i;
+      if (!IsThere(number)) continue;
+      LSMLAB_CO_TRY(std::move(status));
+      LSMLAB_CO_TRY(Expected(walk->valid() && walk->key() == AsyncKey(number), "a step"));
+      const Result<Slice> value = co_await walk->Value();
+      LSMLAB_CO_TRY(value.status());
+      LSMLAB_CO_TRY(Expected(OperationOf(walk->key(), value.value()).has_value(), "a value"));
+      if (number % 7 == 3 && number > 10 && number < kKeysInStore - 10) {
+        const std::string key(walk->key());
+        if (forward) {
+          LSMLAB_CO_TRY(co_await walk->Prev());
+          LSMLAB_CO_TRY(Expected(walk->valid() && walk->key() < key, "a turn"));
+          LSMLAB_CO_TRY(co_await walk->Next());
+        } else {
+          LSMLAB_CO_TRY(co_await walk->Next());
+          LSMLAB_CO_TRY(Expected(walk->valid() && walk->key() > key, "a turn"));
+          LSMLAB_CO_TRY(co_await walk->Prev());
+        }
+        LSMLAB_CO_TRY(Expected(walk->valid() && walk->key() == key, "a turn back"));
+      }
+      if (forward) {
+        status = co_await walk->Next();
+      } else {
+        status = co_await walk->Prev();
+      }
+    }
+    LSMLAB_CO_TRY(Expected(!walk->valid(), "the end"));
+  }
+  LSMLAB_CO_TRY(co_await walk->Seek(AsyncKey(10)));
+  LSMLAB_CO_TRY(Expected(walk->key() == AsyncKey(11), "a seek"));
+  LSMLAB_CO_TRY(co_await walk->SeekForPrev(AsyncKey(10)));
+  co_return Expected(walk->key() == AsyncKey(9), "a seek back");
+}
+
+TEST_P(StoreAsyncTest, TasksOnALoopReadAndWrite) {
+  ASSERT_TRUE(OnLoop(Fill(*store_)).ok());
+  for (const bool flushed : {false, true}) {
+    if (flushed) {
+      ASSERT_TRUE(store_->Flush().ok());
+    }
+    for (const Status& status : {OnLoop(ReadAll(*store_)), OnLoop(WalkAll(*store_))}) {
+      ASSERT_TRUE(status.ok()) << status.ToString() << (flushed ? ", flushed" : "");
+    }
+  }
+  // A key that is too long is refused in the awaitable form, too.
+  const std::string long_key(kMaxKeyBytes + 1, 'k');
+  EXPECT_EQ(OnLoop(store_->PutAsync(long_key, "")).code(), StatusCode::kInvalidArgument);
+}
+
+Task<Status> KeepOldState(Store& store) {
+  const std::unique_ptr<Snapshot> snapshot = co_await store.NewSnapshotAsync();
+  LSMLAB_CO_TRY(co_await store.DeleteAsync(AsyncKey(1)));
+  ReadOptions then;
+  then.snapshot = snapshot.get();
+  const std::string key = AsyncKey(1);
+  std::string value;
+  LSMLAB_CO_TRY(co_await store.GetAsync(key, &value, then));
+  const ReadOptions now;
+  const Status gone = co_await store.GetAsync(key, &value, now);
+  co_return Expected(gone.IsNotFound(), "the key is deleted now");
+}
+
+TEST_P(StoreAsyncTest, ASnapshotKeepsTheOldState) {
+  ASSERT_TRUE(OnLoop(Fill(*store_)).ok());
+  const Status status = OnLoop(KeepOldState(*store_));
+  EXPECT_TRUE(status.ok()) << status.ToString();
+}
+
+TEST_P(StoreAsyncTest, AClientAnswersByFutureAndCallback) {
+  auto made = StoreClient::Make(*store_, 8);
+  ASSERT_TRUE(made.ok());
+  std::unique_ptr<StoreClient> client = std::move(made).value();
+  EXPECT_TRUE(client->Put("a", "1").get().ok());
+  WriteBatch batch;
+  for (int i = 0; i < 100; ++i) batch.Put(AsyncKey(i), "x");
+  EXPECT_TRUE(client->Write(batch).get().ok());
+  EXPECT_EQ(client->Get("a").get().value, "1");
+  EXPECT_TRUE(client->Delete("a").get().ok());
+  EXPECT_TRUE(client->Get("a").get().status.IsNotFound());
+  // More than there is room for, by several threads; each is answered once.
+  std::atomic<int> answers{0}, found{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 3; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 1000; ++i) {
+        client->Get(AsyncKey(i % 200), [&](const Status& status, std::string value) {
+          found += status.ok() && value == "x";
+          ++answers;
+        });
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  client.reset();
+  EXPECT_EQ(answers, 3000);
+  EXPECT_EQ(found, 1500);
+}
+
+TEST_P(StoreAsyncTest, AFullLoopSaysSoToWhoOnlyTries) {
+  auto made = StoreClient::Make(*store_, 2);
+  ASSERT_TRUE(made.ok());
+  StoreClient& client = *made.value();
+  // Callbacks that hold their loops until the test lets go.
+  std::promise<void> gate;
+  const std::shared_future<void> open = gate.get_future().share();
+  int taken = 0;
+  std::atomic<int> answers{0};
+  const auto hold = [&](const Status&, std::string) {
+    open.wait();
+    ++answers;
+  };
+  for (int i = 0; i < 100; ++i) taken += client.TryGet(AsyncKey(i), hold) ? 1 : 0;
+  EXPECT_EQ(taken, 2 * store_->executor().loops());
+  EXPECT_FALSE(client.TryPut("another", "value", [](const Status&) { FAIL() << "not taken"; }));
+  gate.set_value();
+  made.value().reset();
+  EXPECT_EQ(answers, taken);
+}
+
+TEST_P(StoreAsyncTest, AClientNeedsLoopsAndACapacity) {
+  for (const size_t capacity : {size_t{0}, size_t{65'537}}) {
+    const auto refused = StoreClient::Make(*store_, capacity);
+    EXPECT_EQ(refused.status().code(), StatusCode::kInvalidArgument);
+  }
+  store_.reset();
+  Open({{"engine.executor.variant", "threads"}});
+  const auto refused = StoreClient::Make(*store_);
+  ASSERT_EQ(refused.status().code(), StatusCode::kInvalidArgument);
+  EXPECT_NE(refused.status().message().find("reactor"), std::string::npos);
+}
+
+INSTANTIATE_TEST_SUITE_P(Shards, StoreAsyncTest, testing::Values(1, 2, 7),
+                         [](const auto& c) { return std::to_string(c.param); });
+
+}  // namespace
+}  // namespace lsmlab::test
