@@ -72,7 +72,7 @@ Status Run(const char* directory) {
   if (!opened.ok()) return opened.status();
   lsmlab::Store& store = *opened.value();
   std::promise<Status> done;
-  store.executor().SpawnOn(0, Tell(store, done), store.io());
+  store.executor().SpawnOn(0, lsmlab::Priority::kForeground, Tell(store, done), store.io());
   LSMLAB_TRY(done.get_future().get());
   LSMLAB_TRY(FromOutside(store));
   return store.Close();

@@ -27,12 +27,13 @@ Task<Status> WritePiece(Io& io, IoSite site, IoFile& file, uint64_t offset, char
 FileWriter::FileWriter(Io& io, IoSite site, std::unique_ptr<IoFile> file)
     : io_(io),
       site_(site),
-      pieces_together_(io.defers() ? kPiecesTogether : 1),
+      under_way_most_(io.defers() ? kPiecesTogether : 0),
       file_(std::move(file)) {
   open_ = NewPiece();
 }
 
 FileWriter::~FileWriter() {
+  LSMLAB_ASSERT(under_way_.empty());
   for (const Piece& piece : full_) io_.FreeBuffer(piece.data, kPieceBytes);
   for (char* data : spare_) io_.FreeBuffer(data, kPieceBytes);
   io_.FreeBuffer(open_.data, kPieceBytes);
@@ -79,22 +80,34 @@ uint64_t FileWriter::TailOffset(size_t tail_bytes) const noexcept {
   return (end + alignment - 1) / alignment * alignment - tail_bytes;
 }
 
+Task<Status> FileWriter::WaitForOldest() {
+  Write oldest = std::move(under_way_.front());
+  under_way_.pop_front();
+  Status status = co_await oldest.task.Join();
+  spare_.push_back(oldest.data);
+  co_return status;
+}
+
 Task<Status> FileWriter::Flush() {
-  std::vector<Task<Status>> writes;
-  for (const Piece& piece : full_) {
-    writes.push_back(WritePiece(io_, site_, *file_, piece.offset, piece.data, piece.used));
-    writes.back().Start();
-  }
-  // All have ended before it returns, also when one has failed: the pieces are the writer's.
   Status status;
-  for (Task<Status>& write : writes) {
-    Status one = co_await write.Join();
+  for (const Piece& piece : full_) {
+    Write& write = under_way_.emplace_back();
+    write.data = piece.data;
+    write.task = WritePiece(io_, site_, *file_, piece.offset, piece.data, piece.used);
+    write.task.Start();
+  }
+  full_.clear();
+  while (status.ok() && under_way_.size() > under_way_most_) status = co_await WaitForOldest();
+  co_return status;
+}
+
+Task<Status> FileWriter::Settle() {
+  Status status;
+  while (!under_way_.empty()) {
+    Status one = co_await WaitForOldest();
     if (status.ok()) status = std::move(one);
   }
-  if (!status.ok()) co_return status;
-  for (const Piece& piece : full_) spare_.push_back(piece.data);
-  full_.clear();
-  co_return Status();
+  co_return status;
 }
 
 Task<Status> FileWriter::Finish(Slice tail) {
@@ -102,10 +115,14 @@ Task<Status> FileWriter::Finish(Slice tail) {
   LSMLAB_ASSERT(tail_offset - offset_ <= sizeof kZeros);
   Append(Slice(kZeros, static_cast<size_t>(tail_offset - offset_)));
   Append(tail);
-  LSMLAB_CO_TRY(co_await Flush());
   if (open_.used > 0) {
-    LSMLAB_CO_TRY(co_await WritePiece(io_, site_, *file_, open_.offset, open_.data, open_.used));
+    full_.push_back(open_);
+    open_ = NewPiece();
   }
+  Status written = co_await Flush();
+  Status settled = co_await Settle();
+  LSMLAB_CO_TRY(std::move(written));
+  LSMLAB_CO_TRY(std::move(settled));
   IoOp sync(IoKind::kDataSync, site_);
   sync.file = file_.get();
   co_await IoWait(io_, sync);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <vector>
 
@@ -11,16 +12,19 @@
 namespace lsmlab {
 
 // Appends to a new file in large aligned pieces. Append copies into the buffer and never touches
-// the disk; the job awaits Flush whenever NeedsFlush() says so (enough pieces are full). On a
-// direct file Finish pads to the alignment with zeros *before* the last `tail` bytes, so that a
-// footer stands at the very end. One user at a time. The file is owned by the writer until Close.
+// the disk; the job awaits Flush whenever NeedsFlush() says so (a piece is full). Where the Io
+// completes operations later, Flush only begins the writes, and waits when many are under way: so
+// the job fills the next piece meanwhile. On a direct file Finish pads to the alignment with zeros
+// *before* the last `tail` bytes, so that a footer stands at the very end. One user at a time. The
+// file is owned by the writer.
 class FileWriter {
  public:
   static constexpr size_t kPieceBytes = 512u << 10;
-  // Written side by side where the Io can do that: enough to keep a device busy.
+  // Under way side by side: enough to keep a device busy.
   static constexpr size_t kPiecesTogether = 4;
 
   FileWriter(Io& io, IoSite site, std::unique_ptr<IoFile> file);
+  // REQUIRES: nothing is under way (Settle).
   ~FileWriter();
   FileWriter(const FileWriter&) = delete;
   FileWriter& operator=(const FileWriter&) = delete;
@@ -29,9 +33,11 @@ class FileWriter {
   // Zeros up to a multiple of `alignment` of the file offset.
   void Pad(size_t alignment);
   uint64_t offset() const noexcept { return offset_; }  // of the next byte appended
-  bool NeedsFlush() const noexcept { return full_.size() >= pieces_together_; }
-  // Writes all full pieces.
+  bool NeedsFlush() const noexcept { return !full_.empty(); }
+  // Writes all full pieces, or begins to. The first error of an earlier one may come here.
   Task<Status> Flush();
+  // Waits for what is under way; ends the use of a writer that is given up before Finish.
+  Task<Status> Settle();
   // Pads (see above), appends `tail`, writes everything, syncs data, closes the file. The directory
   // entry is the caller's to sync.
   Task<Status> Finish(Slice tail);
@@ -44,12 +50,19 @@ class FileWriter {
     size_t used = 0;
     uint64_t offset = 0;
   };
+  struct Write {
+    Task<Status> task;
+    char* data = nullptr;
+  };
   Piece NewPiece();
+  Task<Status> WaitForOldest();
+
   Io& io_;
   IoSite site_;
-  const size_t pieces_together_;
+  const size_t under_way_most_;
   std::unique_ptr<IoFile> file_;
   std::vector<Piece> full_;
+  std::deque<Write> under_way_;  // oldest first
   std::vector<char*> spare_;
   Piece open_;
   uint64_t offset_ = 0;

@@ -9,6 +9,7 @@
 
 #include "engine/async/run_loop.h"
 #include "engine/async/task.h"
+#include "engine/base/assert.h"
 #include "engine/parts/io.h"
 #include "engine/parts/settings.h"
 
@@ -24,6 +25,7 @@ namespace lsmlab {
 enum class Priority : uint8_t { kForeground, kFlush, kCompaction };
 
 class WorkerPool;  // engine/parts/worker_pool.h
+class Mailboxes;   // engine/parts/mailboxes.h
 
 class Executor {
  public:
@@ -59,12 +61,13 @@ class Executor {
 
   // Event loops on which callers' tasks can live; 0: none.
   virtual int loops() const noexcept { return 0; }
-  // Runs a caller's task to its end on loop `loop` in [0, loops()), in the foreground. Thread-safe.
-  // REQUIRES: loops() > 0.
-  virtual void SpawnOn(int loop, Task<void> task, Io& io) {
-    (void)loop;
-    Spawn(Priority::kForeground, std::move(task), io);
+  // Runs a task to its end on loop `loop` % loops(). Thread-safe. REQUIRES: loops() > 0.
+  virtual void SpawnOn(int loop, Priority priority, Task<void> task, Io& io) {
+    (void)loop, (void)priority, (void)task, (void)io;
+    LSMLAB_ASSERT(false);
   }
+  // How tasks on one loop call another; null: there are no loops. The same for the executor's life.
+  virtual Mailboxes* mailboxes() noexcept { return nullptr; }
 
   // Waits until every spawned task has ended. REQUIRES: no guard, not inside a coroutine.
   virtual void Drain(Io& io) = 0;
@@ -77,6 +80,7 @@ struct ExecutorVariant {
   std::span<const SettingSpec> settings;
   std::unique_ptr<Executor> (*make)(const SettingBag& settings);
   bool one_caller = false;  // a store on it serves one thread at a time
+  bool has_loops = false;   // Executor::loops() > 0
 };
 
 // A yield point inside long background work, and a pause of a slowed writer.

@@ -314,17 +314,24 @@ Task<Status> Tree::Merge(const CompactionPlan& plan, Version* version, uint64_t 
   PrepareMerge(plan, *version, &inputs);
   TableOutput output(*this, std::move(inputs.context), IoSite::kCompactionWrite, job);
   ValueMover mover(*this, *version);
-  LSMLAB_CO_TRY(co_await MergeEntries(plan, &inputs, &output, &mover));
-  LSMLAB_CO_TRY(co_await mover.output().Finish());
-  LSMLAB_CO_TRY(co_await output.End(plan.output_run));
-  edit->added = output.entries();
-  CounterCells& counters = env_.counters->Local();
-  counters.Add(Counter::kValueGcBytes, mover.output().bytes());
-  counters.Add(Counter::kValueGcBytesRead, mover.bytes_read());
-  Status status =
-      co_await CommitEdit(job, std::move(*edit), &output, nullptr, mover.output().TakeFiles());
+  Status status = co_await MergeEntries(plan, &inputs, &output, &mover);
+  if (status.ok()) status = co_await CommitMerge(plan, job, edit, &output, &mover);
+  co_await output.Settle();
+  co_await mover.output().Settle();
   *bytes_out = output.bytes();
   co_return status;
+}
+
+Task<Status> Tree::CommitMerge(const CompactionPlan& plan, uint64_t job, VersionEdit* edit,
+                               TableOutput* output, ValueMover* mover) {
+  LSMLAB_CO_TRY(co_await mover->output().Finish());
+  LSMLAB_CO_TRY(co_await output->End(plan.output_run));
+  edit->added = output->entries();
+  CounterCells& counters = env_.counters->Local();
+  counters.Add(Counter::kValueGcBytes, mover->output().bytes());
+  counters.Add(Counter::kValueGcBytesRead, mover->bytes_read());
+  co_return co_await CommitEdit(job, std::move(*edit), output, nullptr,
+                                mover->output().TakeFiles());
 }
 
 }  // namespace lsmlab

@@ -104,13 +104,28 @@ Task<Status> Tree::FlushOne(MemtableHandle* handle) {
   TableOutput output(*this, std::move(context), IoSite::kFlush, job);
   output.KeepBlocks(cache_fill_ == CacheFill::kWrites && IsBeingRead(handle->memtable().entries()));
   ValueOutput values(*this);
-  LSMLAB_CO_TRY(co_await WriteMemtable(handle, nothing_below, &output, &values));
-  LSMLAB_CO_TRY(co_await values.Finish());
+  Status status = co_await WriteMemtable(handle, nothing_below, &output, &values);
+  if (status.ok()) status = co_await CommitFlush(handle, job, &output, &values);
+  co_await output.Settle();
+  co_await values.Settle();
+  LSMLAB_CO_TRY(std::move(status));
+  event.bytes_out = output.bytes() + values.bytes();
+  CounterCells& counters = env_.counters->Local();
+  counters.Add(Counter::kFlushes, 1);
+  counters.Add(Counter::kFlushBytes, event.bytes_out);
+  counters.Add(Counter::kValueFlushBytes, values.bytes());
+  event.end_ns = NowNanos();
+  env_.events->Add(std::move(event));
+  co_return Status();
+}
+
+// Finishes what was written, and puts it in the memtable's place.
+Task<Status> Tree::CommitFlush(MemtableHandle* handle, uint64_t job, TableOutput* output,
+                               ValueOutput* values) {
+  LSMLAB_CO_TRY(co_await values->Finish());
   // Runs of level 0 are numbered by the log segment: memtables are flushed in that order.
-  LSMLAB_CO_TRY(co_await output.End(static_cast<uint32_t>(handle->log_number())));
-
+  LSMLAB_CO_TRY(co_await output->End(static_cast<uint32_t>(handle->log_number())));
   LSMLAB_CO_TRY(co_await SyncLogsOf(*handle));
-
   VersionEdit edit;
   {
     std::lock_guard guard(mutex_);
@@ -118,19 +133,12 @@ Task<Status> Tree::FlushOne(MemtableHandle* handle) {
     edit.log_number =
         sealed_.size() > 1 ? sealed_[sealed_.size() - 2]->log_number() : memtable_->log_number();
   }
-  edit.added = output.entries();
+  edit.added = output->entries();
   const uint64_t log_number = *edit.log_number;
-  LSMLAB_CO_TRY(co_await CommitEdit(job, std::move(edit), &output, handle, values.TakeFiles()));
-  event.bytes_out = output.bytes() + values.bytes();
+  LSMLAB_CO_TRY(co_await CommitEdit(job, std::move(edit), output, handle, values->TakeFiles()));
   // Logs that could not be deleted are tried again at the next flush, or swept at the next open.
   Status released = co_await wal_->Release(log_number);
   (void)released;
-  CounterCells& counters = env_.counters->Local();
-  counters.Add(Counter::kFlushes, 1);
-  counters.Add(Counter::kFlushBytes, event.bytes_out);
-  counters.Add(Counter::kValueFlushBytes, values.bytes());
-  event.end_ns = NowNanos();
-  env_.events->Add(std::move(event));
   co_return Status();
 }
 

@@ -97,7 +97,7 @@ class LoopClient final : public StoreClient {
  private:
   int LoopOf(Slice key) const { return static_cast<int>(Checksum(key, kLoopSeed) % rooms_.size()); }
   void Send(int loop, Task<void> task) {
-    store_.executor().SpawnOn(loop, std::move(task), store_.io());
+    store_.executor().SpawnOn(loop, Priority::kForeground, std::move(task), store_.io());
   }
 
   // A call's room is given back last: the client may be gone right after.

@@ -95,6 +95,12 @@ Task<Status> TableOutput::End(uint32_t run) {
   co_return co_await SyncDirectory(*tree_.env_.io, site_, tree_.env_.directory);
 }
 
+Task<void> TableOutput::Settle() {
+  if (writer_ == nullptr) co_return;
+  Status ignored = co_await writer_->Settle();
+  (void)ignored;  // after an error the job has failed anyway
+}
+
 // Once the table has its name, nobody knows whether it is committed: not this object's to remove.
 Task<Status> TableOutput::Finish(std::string mark) {
   Status status = co_await EndFile(mark);

@@ -50,6 +50,9 @@ class TableOutput final : private LastOutput {
   // directory, so that the job may be committed.
   Task<Status> End(uint32_t run);
 
+  // Ends the use of outputs whose job may be given up: before destruction.
+  Task<void> Settle();
+
   // Of all tables; of last()'s only place and value files are known before the commit.
   const std::vector<TableEntry>& entries() const noexcept { return entries_; }
   // What the commit has to finish; null: nothing.

@@ -183,6 +183,7 @@ class Tree {
 
   // tree_background.cc
   bool MaybeSchedule(bool signal = false);
+  void SpawnJob(Priority priority, Task<void> job);
   bool PickPlansLocked(std::vector<std::pair<CompactionPlan, Version*>>* plans);
   void InstallViewLocked();
   void UpdatePressureLocked();
@@ -215,12 +216,16 @@ class Tree {
   Task<void> FlushTask();
   bool IsBeingRead(uint64_t entries);
   Task<Status> FlushOne(MemtableHandle* handle);
+  Task<Status> CommitFlush(MemtableHandle* handle, uint64_t job, TableOutput* output,
+                           ValueOutput* values);
   Task<Status> WriteMemtable(MemtableHandle* handle, bool nothing_below, TableOutput* output,
                              ValueOutput* values);
   Task<void> CompactionTask(CompactionPlan plan, Version* version);
   Task<Status> RunPlan(const CompactionPlan& plan, Version* version, StoreEvent* event);
   Task<Status> Merge(const CompactionPlan& plan, Version* version, uint64_t job, VersionEdit* edit,
                      uint64_t* bytes_out);
+  Task<Status> CommitMerge(const CompactionPlan& plan, uint64_t job, VersionEdit* edit,
+                           TableOutput* output, ValueMover* mover);
   struct MergeInputs;
   void PrepareMerge(const CompactionPlan& plan, const Version& version, MergeInputs* inputs);
   Task<Status> MergeEntries(const CompactionPlan& plan, MergeInputs* inputs, TableOutput* output,

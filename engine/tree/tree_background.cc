@@ -99,11 +99,20 @@ bool Tree::MaybeSchedule(bool signal) {
   if (owed && env_.on_compaction_owed != nullptr && *env_.on_compaction_owed) {
     (*env_.on_compaction_owed)();
   }
-  if (start_flush) env_.executor->Spawn(Priority::kFlush, FlushTask(), *env_.io);
+  if (start_flush) SpawnJob(Priority::kFlush, FlushTask());
   for (auto& [plan, version] : plans) {
-    env_.executor->Spawn(Priority::kCompaction, CompactionTask(std::move(plan), version), *env_.io);
+    SpawnJob(Priority::kCompaction, CompactionTask(std::move(plan), version));
   }
   return idle;
+}
+
+// The jobs of one shard share a loop, so that those of several use all loops evenly.
+void Tree::SpawnJob(Priority priority, Task<void> job) {
+  if (env_.shards != nullptr && env_.executor->loops() > 0) {
+    env_.executor->SpawnOn(static_cast<int>(env_.shard), priority, std::move(job), *env_.io);
+  } else {
+    env_.executor->Spawn(priority, std::move(job), *env_.io);
+  }
 }
 
 // Asks the policy again and again where time alone may give it a reason.

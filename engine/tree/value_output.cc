@@ -46,6 +46,12 @@ Task<Status> ValueOutput::Add(Slice key, Slice value, std::string* reference) {
   co_return Status();
 }
 
+Task<void> ValueOutput::Settle() {
+  if (writer_ == nullptr) co_return;
+  Status ignored = co_await writer_->Settle();
+  (void)ignored;  // after an error the job has failed anyway
+}
+
 Task<Status> ValueOutput::Finish() {
   if (builder_ == nullptr) co_return Status();
   ValueFileEntry entry;

@@ -24,6 +24,8 @@ class ValueOutput {
   // Makes all that was added durable, but for the directory entries. Before the job's tables refer
   // to it in a commit.
   Task<Status> Finish();
+  // Ends the use of an output whose job may be given up: before destruction.
+  Task<void> Settle();
   // The finished files, references handed over.
   std::vector<ValueFileHandle*> TakeFiles() { return std::move(files_); }
   uint64_t bytes() const noexcept { return bytes_; }

@@ -66,6 +66,8 @@ class AsyncSession : public SessionError {
   virtual Task<Outcome> Delete(Slice key) = 0;
   // As StoreSession::Scan.
   virtual Task<Outcome> Scan(Slice key, Slice end, uint64_t count, uint64_t* sum) = 0;
+  // Lets the others go on for so long. REQUIRES: the thread is an event loop.
+  virtual Task<void> Pause(int64_t nanos) = 0;
   // Starts the tasks in order and drives the calling thread until all have ended.
   virtual void Run(std::vector<Task<void>>& tasks) = 0;
 };
@@ -104,6 +106,8 @@ class StoreAdapter {
   virtual std::unique_ptr<AsyncSession> NewAsyncSession() { return nullptr; }
   // Writes memtables out and waits until no compaction is owed.
   virtual Status Drain() = 0;
+  // Merges everything into the last level. Any thread, beside sessions.
+  virtual Status CompactAll() { return Status::NotSupported("this engine compacts nothing"); }
   // Counters that only grow, so that a phase is the difference of two snapshots.
   virtual CounterMap Counters() = 0;
   // Figures of this moment ("table_bytes", "memtable_bytes", "cache_bytes", "pinned_bytes").

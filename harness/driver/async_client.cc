@@ -1,6 +1,7 @@
 #include "harness/driver/async_client.h"
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/async/task.h"
@@ -61,7 +62,14 @@ class AsyncClient final : public ClientCounts {
     Operation next;
     while (!halted() && clock().Now() < deadline_ && stream().Next(&next)) {
       place.owned.Take(next);
-      const uint64_t begin = clock().Now();
+      uint64_t begin = clock().Now();
+      if (pace() != 0) {
+        const uint64_t intended = NextIntended(begin);
+        if (intended > begin) {
+          co_await session_->Pause(static_cast<int64_t>(clock().ToNanos(intended - begin)));
+        }
+        begin = intended;
+      }
       const Outcome outcome = co_await Execute(place);
       const uint64_t end = clock().Now();
       Count(place.owned.op, outcome, end > begin ? clock().ToNanos(end - begin) : 0);
@@ -70,6 +78,13 @@ class AsyncClient final : public ClientCounts {
         break;
       }
     }
+  }
+
+  // When the thread's next operation is to begin: all its coroutines draw from one clock, so that
+  // those that answer late hold up none that is due.
+  uint64_t NextIntended(uint64_t now) noexcept {
+    if (intended_ == 0) intended_ = now;
+    return std::exchange(intended_, intended_ + pace());
   }
 
   // The meaning of each operation: as in OpExecutor.
@@ -135,6 +150,7 @@ class AsyncClient final : public ClientCounts {
   const bool raw_;
   const size_t scan_prefix_bytes_;
   uint64_t deadline_ = 0;
+  uint64_t intended_ = 0;  // ticks; 0: none yet
   uint64_t user_bytes_ = 0;
   uint64_t touched_ = 0;
   Status record_error_;

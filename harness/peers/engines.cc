@@ -17,6 +17,9 @@ constexpr SettingSpec kDriverSettings[] = {
     {"depth", SettingType::kInteger, "1", 1, 4096, "",
      "operations that each client thread has under way, in coroutines; 1: one after the other, by "
      "blocking calls"},
+    {"background", SettingType::kChoice, "none", 0, 0, "none|compact",
+     "what goes on beside a measured run: compact = a compaction of the whole store, begun with "
+     "it"},
 };
 
 Status Refuse(const Assignment& a, const std::string& what) {
@@ -114,6 +117,7 @@ Result<EngineSetup> SetUpEngine(std::string_view engine,
   setup.config = setup.composed.config;
   setup.driver.threads = static_cast<uint32_t>(driver.Integer("threads"));
   setup.driver.depth = static_cast<uint32_t>(driver.Integer("depth"));
+  setup.driver.compact = driver.Choice("background") == "compact";
   for (const SettingSpec& spec : kDriverSettings) {
     setup.config[std::string(kDriver) + std::string(spec.name)] =
         FormatSetting(spec, driver.values().find(spec.name)->second);
@@ -146,10 +150,10 @@ Status CheckClients(const EngineSetup& setup, const workloads::WorkloadInfo& wor
                                      std::string(executor.name) +
                                      "' works for one call at a time; allowed with it is 1");
     }
-    if (workload.target_ops_per_s > 0) {
+    if (workload.target_ops_per_s > 0 && setup.engine == "lsmlab" && !executor.has_loops) {
       return Status::InvalidArgument(depth +
-                                     ", but a target rate is kept by single callers only; "
-                                     "allowed with this workload is 1");
+                                     ", but coroutines keep a target rate on event loops only; use "
+                                     "engine.executor.variant \"reactor\", or 1");
     }
   }
   if (setup.engine != "lsmlab" || threads <= 1 || !executor.one_caller) return {};

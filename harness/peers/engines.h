@@ -24,6 +24,7 @@ using ConfigMap = std::map<std::string, std::string, std::less<>>;
 struct DriverSetup {
   uint32_t threads = 0;  // clients; 0: as many as the run or the workload says
   uint32_t depth = 1;    // operations that each has under way
+  bool compact = false;  // while a run is measured, the whole store is compacted
 };
 
 // A validated engine: everything that a run needs to open it.

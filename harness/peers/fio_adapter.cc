@@ -168,14 +168,20 @@ class FioAdapter final : public StoreAdapter {
     if (writes) counters_["write_bytes"] += static_cast<double>(result.ops * job.block);
     if (!writes) counters_["block_reads"] += static_cast<double>(result.ops);
     if (!writes) counters_["gets"] += static_cast<double>(result.ops);
-    if (load) result.inserts = result.ops;
+    if (load) {
+      // What a flush of a store is compared with.
+      result.inserts = result.ops;
+      const int64_t end_ns = result.start_ns + static_cast<int64_t>(result.elapsed_s * 1e9);
+      const uint64_t bytes = result.ops * job.block;
+      events_.push_back({"flush", "fio", result.start_ns, end_ns, bytes, bytes, 0});
+    }
     return result;
   }
 
   Status Drain() override { return {}; }
   CounterMap Counters() override { return counters_; }
   CounterMap Gauges() override { return {}; }
-  std::vector<EngineEvent> TakeEvents() override { return {}; }
+  std::vector<EngineEvent> TakeEvents() override { return std::move(events_); }
   std::vector<LevelState> Levels() override { return {}; }
   std::string IoBackend() const override { return settings_.Choice("engine"); }
   Status Close() override { return {}; }
@@ -185,6 +191,7 @@ class FioAdapter final : public StoreAdapter {
   const std::string directory_;
   const uint64_t file_bytes_;
   CounterMap counters_;
+  std::vector<EngineEvent> events_;
 };
 
 Result<std::unique_ptr<StoreAdapter>> OpenFio(const OpenRequest& request) {

@@ -93,11 +93,15 @@ class LsmlabAsyncSession final : public AsyncSession {
     if (!status.ok()) co_return Fail(status);
     co_return seen == 0 ? Outcome::kNotFound : Outcome::kDone;
   }
+  Task<void> Pause(int64_t nanos) override {
+    co_await Yield(store_.executor(), Priority::kForeground, nanos);
+  }
   void Run(std::vector<Task<void>>& tasks) override {
     if (const int loops = store_.executor().loops(); loops > 0) {
       std::promise<void> done;
       std::future<void> is_done = done.get_future();
-      store_.executor().SpawnOn(number_ % loops, AllOnLoop(tasks, std::move(done)), store_.io());
+      store_.executor().SpawnOn(number_ % loops, Priority::kForeground,
+                                AllOnLoop(tasks, std::move(done)), store_.io());
       return is_done.get();
     }
     RunLoop& loop = RunLoop::Current();
@@ -139,6 +143,7 @@ class LsmlabAdapter final : public StoreAdapter {
     return std::make_unique<LsmlabAsyncSession>(*store_, async_sessions_.fetch_add(1));
   }
   Status Drain() override { return store_->Drain(); }
+  Status CompactAll() override { return store_->CompactRange(Slice(), Slice()); }
   CounterMap Counters() override { return Select(false); }
   CounterMap Gauges() override {
     CounterMap gauges = Select(true);

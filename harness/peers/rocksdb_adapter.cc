@@ -312,6 +312,9 @@ class RocksdbAdapter final : public StoreAdapter {
     return {};
   }
 
+  Status CompactAll() override {
+    return FromRocks(db_->CompactRange(rocksdb::CompactRangeOptions(), nullptr, nullptr));
+  }
   CounterMap Counters() override {
     CounterMap counters = watcher_->Counters();
     if (statistics_ != nullptr) AddTickers(counters);

@@ -1,6 +1,7 @@
 #include "harness/run/run_store.h"
 
 #include <algorithm>
+#include <thread>
 
 #include "harness/driver/op_executor.h"
 #include "harness/driver/process_usage.h"
@@ -129,6 +130,20 @@ class Run {
     return {};
   }
 
+  // With what is to go on beside it. Its error counts as the phase's.
+  PhaseResult Drive(const std::string& phase, const PhasePlan& plan) {
+    if (store_->drives_itself()) return store_->Drive(phase == "load", plan);
+    if (phase != "run" || !setup_.driver.compact) {
+      return DrivePhase(*store_, workload_->info(), plan);
+    }
+    Status compacted;
+    std::thread beside([&] { compacted = store_->CompactAll(); });
+    PhaseResult result = DrivePhase(*store_, workload_->info(), plan);
+    beside.join();
+    if (result.error.ok()) result.error = compacted;
+    return result;
+  }
+
   Status Phase(const std::string& phase) {
     if (phase == "run") LSMLAB_TRY(BringToCondition());
     PhasePlan plan;
@@ -138,8 +153,7 @@ class Run {
     (void)store_->TakeEvents();
     const CounterMap counters = store_->Counters();
     const ProcessUsage before = ReadProcessUsage();
-    record.measured = store_->drives_itself() ? store_->Drive(phase == "load", plan)
-                                              : DrivePhase(*store_, workload_->info(), plan);
+    record.measured = Drive(phase, plan);
     const PhaseResult& measured = *record.measured;
     const ProcessUsage after = ReadProcessUsage();
     Status status = measured.error;

@@ -10,7 +10,7 @@ from lsmlab_results import stats
 
 TIME_MARGIN = 0.05  # "no difference" means within this share, for figures of time
 COUNTER_MARGIN = 0.03  # and for counted figures
-_TIME_METRICS = ("ops_per_s", "drained_ops_per_s", "elapsed_s", "drained_s", "latency_ns.", "cpu_")
+_TIME_METRICS = ("ops_per_s", "drained_ops_per_s", "elapsed_s", "drained_s", "latency_ns.", "cpu_", "flush_bytes_per_s")
 
 
 @dataclass(frozen=True)

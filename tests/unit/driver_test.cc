@@ -86,6 +86,11 @@ class MapStore final : public StoreAdapter {
       co_await Wait(*this);
       co_return session_.Scan(key, end, count, sum);
     }
+    Task<void> Pause(int64_t nanos) override {
+      EXPECT_GT(nanos, 0);
+      ++store_.pauses;
+      co_await Wait(*this);
+    }
     void Run(std::vector<Task<void>>& tasks) override {
       for (Task<void>& task : tasks) task.Start();
       while (!waiting_.empty()) {
@@ -128,7 +133,7 @@ class MapStore final : public StoreAdapter {
 
   std::mutex mutex;
   std::map<std::string, std::string> map;
-  uint64_t gets = 0, puts = 0, scanned = 0;
+  uint64_t gets = 0, puts = 0, scanned = 0, pauses = 0;
   size_t deepest = 0;  // calls of one thread that waited together
   uint64_t fail_at = UINT64_MAX;
   bool finds_everything = false;
@@ -291,6 +296,21 @@ TEST(Phase, DepthKeepsTheStreamAndWhatItDoes) {
   EXPECT_EQ(count(deep_run, OpKind::kUpdate), count(run, OpKind::kUpdate));
 }
 
+// The pauses of this store end at once: latencies count from the intended moments, which lie ahead.
+TEST(Phase, DepthKeepsATargetRate) {
+  const auto workload = Open({{"operationcount", "100"}});
+  MapStore store;
+  const PhaseResult load = Drive(store, *workload, true, 1);
+  PhasePlan plan;
+  plan.depth = 4;
+  plan.target_ops_per_s = 1000;
+  const PhaseResult run = Drive(store, *workload, false, 1, std::move(plan));
+  EXPECT_EQ(run.ops, 100u);
+  EXPECT_EQ(run.ops_failed, 0u);
+  EXPECT_GE(store.pauses, 90u);
+  EXPECT_LE(store.pauses, 100u);
+}
+
 TEST(Phase, DepthReplacesFieldsAsCallersDo) {
   const auto workload = Open({{"readproportion", "0"}, {"updateproportion", "1"}});
   MapStore one, deep;
@@ -315,6 +335,7 @@ TEST(Phase, DepthReplacesFieldsAsCallersDo) {
         Task<Outcome> Scan(Slice key, Slice end, uint64_t count, uint64_t* sum) override {
           co_return inner->Scan(key, end, count, sum);
         }
+        Task<void> Pause(int64_t) override { co_return; }
         void Run(std::vector<Task<void>>& tasks) override {
           for (Task<void>& task : tasks) EXPECT_TRUE(task.Start());
         }

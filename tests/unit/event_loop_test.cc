@@ -85,7 +85,7 @@ TEST(EventLoop, RunsEverythingHandedOverFromManyThreads) {
       threads.emplace_back([&, t] {
         for (int i = 0; i < 500; ++i) {
           if (i % 3 == 0) {
-            executor->SpawnOn((t + i) % 3, CountOne(sum), *io);
+            executor->SpawnOn((t + i) % 3, Priority::kForeground, CountOne(sum), *io);
           } else {
             executor->Spawn(i % 3 == 1 ? Priority::kFlush : Priority::kCompaction, CountOne(sum),
                             *io);
@@ -96,7 +96,8 @@ TEST(EventLoop, RunsEverythingHandedOverFromManyThreads) {
     for (std::thread& thread : threads) thread.join();
     executor->Drain(*io);
     EXPECT_EQ(sum.load(), 2000);
-    for (int i = 0; i < 100; ++i) executor->SpawnOn(i % 3, CountOne(sum), *io);
+    for (int i = 0; i < 100; ++i)
+      executor->SpawnOn(i % 3, Priority::kForeground, CountOne(sum), *io);
   }
   EXPECT_EQ(sum.load(), 2100) << "what is left runs before the loops end";
 }
@@ -123,8 +124,8 @@ TEST(EventLoop, NoWakeUpIsLostBetweenLoops) {
   auto io = PosixForLoops();
   auto executor = Reactor(2);
   PingPong table;
-  executor->SpawnOn(0, PlayTurns(table, 0, 20'000), *io);
-  executor->SpawnOn(1, PlayTurns(table, 1, 20'000), *io);
+  executor->SpawnOn(0, Priority::kForeground, PlayTurns(table, 0, 20'000), *io);
+  executor->SpawnOn(1, Priority::kForeground, PlayTurns(table, 1, 20'000), *io);
   executor->Drain(*io);
   EXPECT_EQ(table.turn.load(), 20'000);
 }
@@ -139,7 +140,7 @@ TEST(EventLoop, PausesLastAndJobsWaitForTheirTime) {
   auto io = PosixForLoops();
   auto executor = Reactor(1);
   std::atomic<int64_t> slept{0};
-  executor->SpawnOn(0, PauseThenCount(*executor, 3'000'000, slept), *io);
+  executor->SpawnOn(0, Priority::kForeground, PauseThenCount(*executor, 3'000'000, slept), *io);
   executor->Drain(*io);
   EXPECT_GE(slept.load(), 3'000'000);
   std::atomic<int> sum{0};
@@ -166,7 +167,8 @@ TEST(EventLoop, BackgroundWorkGetsItsShare) {
   auto executor = Reactor(1, 0.25);
   std::atomic<bool> stop{false};
   std::atomic<int64_t> foreground{0}, background{0};
-  executor->SpawnOn(0, KeepBusy(*executor, Priority::kForeground, 20'000, stop, foreground), *io);
+  executor->SpawnOn(0, Priority::kForeground,
+                    KeepBusy(*executor, Priority::kForeground, 20'000, stop, foreground), *io);
   executor->Spawn(Priority::kCompaction,
                   KeepBusy(*executor, Priority::kCompaction, 50'000, stop, background), *io);
   while (foreground + background < 200'000'000) std::this_thread::yield();
@@ -199,7 +201,8 @@ TEST(EventLoop, ManyTasksWaitInOneIoTogether) {
   auto io = MakeSimulatedIo(SimDisk::Make(SimDisk::Options()), options);
   auto executor = Reactor(2);
   std::atomic<int> right{0};
-  for (int i = 0; i < 200; ++i) executor->SpawnOn(i % 2, WriteAndRead(*io, i, right), *io);
+  for (int i = 0; i < 200; ++i)
+    executor->SpawnOn(i % 2, Priority::kForeground, WriteAndRead(*io, i, right), *io);
   executor->Drain(*io);
   EXPECT_EQ(right.load(), 200);
 }

@@ -43,7 +43,7 @@ class StoreAsyncTest : public testing::TestWithParam<int> {
   Status OnLoop(Task<Status> task) {
     std::promise<Status> done;
     std::future<Status> is_done = done.get_future();
-    store_->executor().SpawnOn(0, Tell(std::move(task), done), store_->io());
+    store_->executor().SpawnOn(0, Priority::kForeground, Tell(std::move(task), done), store_->io());
     return is_done.get();
   }
   static Task<void> Tell(Task<Status> task, std::promise<Status>& done) {

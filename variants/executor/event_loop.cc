@@ -108,6 +108,63 @@ void EventLoop::TakeMail() {
   }
 }
 
+bool EventLoop::TryEnter(uint64_t* ticket) noexcept {
+  *ticket = place_free_.Ticket();
+  uint32_t count = visitors_.load(std::memory_order_relaxed);
+  while (count < options_.visitors) {
+    if (visitors_.compare_exchange_weak(count, count + 1, std::memory_order_relaxed)) return true;
+  }
+  return false;
+}
+
+void EventLoop::Welcome(VisitNode& node) noexcept {
+  node.is_over = IsWelcomed;
+  node.home = main_;
+  main_->Post(&node);
+}
+
+void EventLoop::WelcomeHome(WaitNode& node) noexcept {
+  node.is_over = nullptr;
+  node.home = main_;
+  main_->Post(&node);
+}
+
+// On the visited loop's thread, before the visitor goes on there.
+bool EventLoop::IsWelcomed(WaitNode* node) noexcept {
+  Io* const io = static_cast<VisitNode*>(node)->io;
+  if (!io->defers()) return true;
+  auto& visited = current_->visited_;
+  const auto known = std::find_if(visited.begin(), visited.end(),
+                                  [io](const auto& entry) { return entry.first == io; });
+  if (known != visited.end()) {
+    ++known->second;
+    return true;
+  }
+  visited.emplace_back(io, 1);
+  auto& deferring = current_->deferring_;
+  if (std::find(deferring.begin(), deferring.end(), io) == deferring.end()) {
+    deferring.push_back(io);
+  }
+  return true;
+}
+
+void EventLoop::Farewell(Io& io) noexcept {
+  const auto known = std::find_if(visited_.begin(), visited_.end(),
+                                  [&io](const auto& entry) { return entry.first == &io; });
+  if (known != visited_.end() && --known->second == 0) {
+    visited_.erase(known);
+    if (!Uses(&io)) std::erase(deferring_, &io);
+  }
+  if (visitors_.fetch_sub(1, std::memory_order_relaxed) == options_.visitors) place_free_.Notify();
+}
+
+bool EventLoop::Uses(const Io* io) const noexcept {
+  return std::any_of(running_.begin(), running_.end(),
+                     [io](const LoopJob& job) { return job.io == io; }) ||
+         std::any_of(visited_.begin(), visited_.end(),
+                     [io](const auto& entry) { return entry.first == io; });
+}
+
 void EventLoop::Reschedule(WaitNode& node, Priority priority, int64_t delay_ns) {
   if (delay_ns > 0) {
     pauses_.emplace(NowNanos() + delay_ns, Timer{&node, priority});
@@ -225,10 +282,7 @@ void EventLoop::RunStep(size_t priority) {
 void EventLoop::EndFinished() {
   const size_t ended = std::erase_if(running_, [](const LoopJob& job) { return job.task.done(); });
   if (ended == 0) return;
-  std::erase_if(deferring_, [this](const Io* io) {
-    return std::none_of(running_.begin(), running_.end(),
-                        [io](const LoopJob& job) { return job.io == io; });
-  });
+  std::erase_if(deferring_, [this](const Io* io) { return !Uses(io); });
   jobs_.fetch_sub(ended, std::memory_order_relaxed);
   unfinished_.End(ended);
 }

@@ -12,9 +12,11 @@
 #include <vector>
 
 #include "engine/async/run_loop.h"
+#include "engine/async/sync.h"
 #include "engine/async/task.h"
 #include "engine/parts/executor.h"
 #include "engine/parts/io.h"
+#include "engine/parts/mailboxes.h"
 
 namespace lsmlab {
 
@@ -64,6 +66,7 @@ class EventLoop {
   struct Options {
     double background_share = 0.5;  // in (0, 1)
     int64_t spin_ns = 0;            // looked around for before it sleeps
+    uint32_t visitors = 1024;       // from other loops, at most
   };
   // `unfinished` outlives it.
   EventLoop(const Options& options, UnfinishedJobs* unfinished);
@@ -81,6 +84,15 @@ class EventLoop {
   void Hurry(bool on);
   // Jobs that it has, about.
   size_t jobs() const noexcept { return jobs_.load(std::memory_order_relaxed); }
+
+  // A place for a visitor, of at most `visitors` (Options); false: none is free since `ticket`.
+  bool TryEnter(uint64_t* ticket) noexcept;
+  AsyncEvent& place_free() noexcept { return place_free_; }
+  // Any thread: the coroutine goes on here, as a visitor with a place; or as one that is at home.
+  void Welcome(VisitNode& node) noexcept;
+  void WelcomeHome(WaitNode& node) noexcept;
+  // This loop's thread: a visitor that uses `io` leaves.
+  void Farewell(Io& io) noexcept;
 
   // Resumes the coroutine in its turn, after delay_ns if that is not 0.
   void Reschedule(WaitNode& node, Priority priority, int64_t delay_ns);
@@ -116,6 +128,7 @@ class EventLoop {
   void Mail(int64_t due_ns, LoopJob job);
   void RingDoorbell() noexcept;
   static bool DoorbellIsAnswered(WaitNode* node) noexcept;
+  static bool IsWelcomed(WaitNode* node) noexcept;
 
   void Run();
   bool Turn();
@@ -127,6 +140,7 @@ class EventLoop {
   void RunStep(size_t priority);
   void EndFinished();
   size_t PollAll(int64_t deadline_ns);
+  bool Uses(const Io* io) const noexcept;
   bool Spin();
   void Sleep();
   bool HasWork() const noexcept;
@@ -144,6 +158,8 @@ class EventLoop {
   bool hurry_ = false;
   Doorbell doorbell_;
   std::atomic<size_t> jobs_{0};
+  std::atomic<uint32_t> visitors_{0};
+  AsyncEvent place_free_;
 
   // The loop thread's own from here on.
   RunLoop* main_ = nullptr;
@@ -154,7 +170,9 @@ class EventLoop {
   std::multimap<int64_t, LoopJob> later_;  // by the moment they are due
   std::multimap<int64_t, Timer> pauses_;
   std::vector<Io*> deferring_;  // of the running jobs
-  int64_t credit_ns_ = 0;       // time that background work has earned
+  std::vector<std::pair<Io*, size_t>>
+      visited_;            // Ios of visitors that defer, and how many use them
+  int64_t credit_ns_ = 0;  // time that background work has earned
   bool stopping_ = false, hurrying_ = false;
 
   std::thread thread_;

@@ -17,13 +17,14 @@ namespace {
 // Event loops take background tasks, the least busy one first, and the tasks that callers put on
 // them. A foreign thread runs its own call where it is: a hop to a loop and back would cost it more
 // than a read of the device.
-class ReactorExecutor final : public Executor {
+class ReactorExecutor final : public Executor, private Mailboxes {
  public:
   ReactorExecutor(size_t loops, const EventLoop::Options& options) {
     for (size_t i = 0; i < loops; ++i) {
       loops_.push_back(std::make_unique<EventLoop>(options, &unfinished_));
     }
   }
+  Mailboxes* mailboxes() noexcept override { return this; }
   // What is left may hand more to any loop: all are told to end after that only.
   ~ReactorExecutor() override { Finish(); }
 
@@ -42,8 +43,8 @@ class ReactorExecutor final : public Executor {
   void SpawnAfter(int64_t delay_ns, Priority priority, Task<void> task, Io& io) override {
     LeastBusy().AddAfter(NowNanos() + delay_ns, {std::move(task), &io, priority});
   }
-  void SpawnOn(int loop, Task<void> task, Io& io) override {
-    loops_[static_cast<size_t>(loop)]->Add({std::move(task), &io, Priority::kForeground});
+  void SpawnOn(int loop, Priority priority, Task<void> task, Io& io) override {
+    loops_[static_cast<size_t>(loop) % loops_.size()]->Add({std::move(task), &io, priority});
   }
   void Breathe(Io&) override {}
 
@@ -65,6 +66,21 @@ class ReactorExecutor final : public Executor {
   void Drain(Io&) override { Finish(); }
 
  private:
+  int CurrentLoop() const noexcept override {
+    const EventLoop* current = EventLoop::Current();
+    for (size_t i = 0; i < loops_.size(); ++i) {
+      if (loops_[i].get() == current) return static_cast<int>(i);
+    }
+    return -1;
+  }
+  bool TryEnter(int loop, uint64_t* ticket) noexcept override { return At(loop).TryEnter(ticket); }
+  AsyncEvent& PlaceFree(int loop) noexcept override { return At(loop).place_free(); }
+  void Enter(int loop, VisitNode& node) noexcept override { At(loop).Welcome(node); }
+  void Leave(int home, VisitNode& node) noexcept override {
+    EventLoop::Current()->Farewell(*node.io);
+    At(home).WelcomeHome(node);
+  }
+  EventLoop& At(int loop) noexcept { return *loops_[static_cast<size_t>(loop)]; }
   EventLoop& LeastBusy() {
     const auto fewer = [](const auto& a, const auto& b) { return a->jobs() < b->jobs(); };
     return **std::min_element(loops_.begin(), loops_.end(), fewer);
@@ -83,6 +99,8 @@ constexpr SettingSpec kReactorSettings[] = {
     {"loops", SettingType::kInteger, "2", 1, 64, "", "event loops, each on a thread of its own"},
     {"background_share", SettingType::kReal, "0.5", 0.05, 0.95, "",
      "of a loop's time that flushes and compactions get while its foreground is busy, too"},
+    {"visitors", SettingType::kInteger, "1024", 1, 65536, "",
+     "tasks of other loops that a loop takes at the same time; more wait at home"},
     {"spin", SettingType::kDuration, "0", 0, 1e9, "",
      "time that a loop looks around for work before it sleeps: a shorter way to the device and "
      "back "
@@ -93,13 +111,18 @@ std::unique_ptr<Executor> MakeReactor(const SettingBag& settings) {
   EventLoop::Options options;
   options.background_share = settings.Real("background_share");
   options.spin_ns = settings.Nanos("spin");
+  options.visitors = static_cast<uint32_t>(settings.Integer("visitors"));
   return std::make_unique<ReactorExecutor>(static_cast<size_t>(settings.Integer("loops")), options);
 }
 
 }  // namespace
 
 constinit const ExecutorVariant kReactorExecutor{
-    "reactor", "event loops run background work and callers' tasks side by side, by priority",
-    kReactorSettings, MakeReactor};
+    "reactor",
+    "event loops run background work and callers' tasks side by side, by priority",
+    kReactorSettings,
+    MakeReactor,
+    /*one_caller=*/false,
+    /*has_loops=*/true};
 
 }  // namespace lsmlab

@@ -1,0 +1,133 @@
+#include "engine/parts/mailboxes.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/parts/executor.h"
+#include "variants/executor/executors.h"
+#include "variants/io/ios.h"
+#include "variants/io/sim_disk.h"
+#include "variants/io/simulated_io.h"
+
+// Tasks of one event loop that do something on another.
+namespace lsmlab {
+namespace {
+
+std::unique_ptr<Io> PosixForVisits() {
+  return kPosixIo.make(DefaultSettings(kPosixIo.settings)).value();
+}
+
+std::unique_ptr<Executor> Loops(int64_t loops, int64_t visitors) {
+  SettingBag bag = DefaultSettings(kReactorExecutor.settings);
+  bag.Set("loops", loops);
+  bag.Set("visitors", visitors);
+  return kReactorExecutor.make(bag);
+}
+
+Task<int> LoopOf(Mailboxes& boxes) { co_return boxes.CurrentLoop(); }
+
+Task<void> GoThereAndBack(Executor& executor, Io& io, int rounds, std::atomic<int>& right) {
+  Mailboxes& boxes = *executor.mailboxes();
+  for (int i = 0; i < rounds; ++i) {
+    const int home = boxes.CurrentLoop();
+    const int there = co_await CallOn(boxes, i % 3, io, LoopOf(boxes));
+    right += there == i % 3 && boxes.CurrentLoop() == home ? 1 : 0;
+  }
+}
+
+TEST(Mailboxes, ACallRunsThereAndComesHome) {
+  auto io = PosixForVisits();
+  auto executor = Loops(3, 1024);
+  std::atomic<int> right{0};
+  for (int loop = 0; loop < 3; ++loop) {
+    executor->SpawnOn(loop, Priority::kForeground, GoThereAndBack(*executor, *io, 3000, right),
+                      *io);
+  }
+  executor->Drain(*io);
+  EXPECT_EQ(right.load(), 9000);
+}
+
+struct Visits {
+  std::atomic<int> there{0}, most{0}, done{0};
+};
+
+// Stays for some turns of the visited loop.
+Task<bool> Stay(Executor& executor, Visits& visits) {
+  const int now = ++visits.there;
+  int most = visits.most.load();
+  while (now > most && !visits.most.compare_exchange_weak(most, now)) {
+  }
+  for (int i = 0; i < 3; ++i) co_await Yield(executor, Priority::kForeground);
+  --visits.there;
+  co_return true;
+}
+
+Task<void> CallAgainAndAgain(Executor& executor, Io& io, int loop, int rounds, Visits& visits) {
+  for (int i = 0; i < rounds; ++i) {
+    const bool stayed = co_await CallOn(*executor.mailboxes(), loop, io, Stay(executor, visits));
+    visits.done += stayed ? 1 : 0;
+  }
+}
+
+// Two loops that call each other under load, each with room for two: nobody waits for ever.
+TEST(Mailboxes, ALoopTakesSoManyAndTheOthersWaitAtHome) {
+  auto io = PosixForVisits();
+  auto executor = Loops(2, 2);
+  Visits to[2];
+  for (int i = 0; i < 16; ++i) {
+    for (const int loop : {0, 1}) {
+      executor->SpawnOn(1 - loop, Priority::kForeground,
+                        CallAgainAndAgain(*executor, *io, loop, 500, to[loop]), *io);
+    }
+  }
+  executor->Drain(*io);
+  for (const Visits& visits : to) {
+    EXPECT_EQ(visits.done.load(), 16 * 500);
+    EXPECT_EQ(visits.most.load(), 2);
+    EXPECT_EQ(visits.there.load(), 0);
+  }
+}
+
+Task<Status> WriteThere(Io& io, Mailboxes& boxes, std::string path, int* loop) {
+  auto file = co_await OpenFile(io, IoSite::kOther, OpenMode::kCreate, std::move(path));
+  if (!file.ok()) co_return file.status();
+  std::string text(1000, 'x');
+  LSMLAB_CO_TRY(co_await WriteAt(io, IoSite::kOther, *file.value(), 0, text.data(), text.size()));
+  *loop = boxes.CurrentLoop();
+  co_return co_await DataSync(io, IoSite::kOther, *file.value());
+}
+
+Task<void> WriteOnAnother(Executor& executor, Io& io, int number, std::atomic<int>& right) {
+  int loop = -1;
+  std::string path = "/f" + std::to_string(number);
+  Task<Status> write = WriteThere(io, *executor.mailboxes(), std::move(path), &loop);
+  const Status status = co_await CallOn(*executor.mailboxes(), 1, io, std::move(write));
+  right += status.ok() && loop == 1 ? 1 : 0;
+}
+
+// The visited loop has no task of its own that would make it look at that Io.
+TEST(Mailboxes, AVisitorsOperationsCompleteThere) {
+  SimulatedOptions options;
+  options.defer = true;
+  options.latency_ns = 20'000;
+  auto io = MakeSimulatedIo(SimDisk::Make(SimDisk::Options()), options);
+  auto executor = Loops(2, 1024);
+  std::atomic<int> right{0};
+  for (int i = 0; i < 200; ++i) {
+    executor->SpawnOn(0, Priority::kForeground, WriteOnAnother(*executor, *io, i, right), *io);
+  }
+  executor->Drain(*io);
+  EXPECT_EQ(right.load(), 200);
+}
+
+TEST(Mailboxes, ExecutorsWithoutLoopsHaveNone) {
+  EXPECT_EQ(kThreadsExecutor.make(DefaultSettings(kThreadsExecutor.settings))->mailboxes(),
+            nullptr);
+}
+
+}  // namespace
+}  // namespace lsmlab
