@@ -258,6 +258,7 @@ class Tree {
   size_t memtable_smallest_ = 0;  // for the age
   enum class SyncMode : uint8_t { kNone, kInterval, kGroup, kEvery } sync_mode_ = SyncMode::kNone;
   int64_t sync_interval_ns_ = 0;
+  bool gathers_a_turn_ = false;  // durable groups on event loops
   enum class CacheFill : uint8_t { kReads, kCompactions, kWrites } cache_fill_ = CacheFill::kReads;
   bool signalled_ = false;  // compactions wait for StartCompactions
   bool align_outputs_ = false;

@@ -32,6 +32,7 @@ Tree::Tree(TreeEnvironment environment)
                : sync == "group"    ? SyncMode::kGroup
                                     : SyncMode::kEvery;
   sync_interval_ns_ = c.wal.settings.Nanos("interval");
+  gathers_a_turn_ = sync_mode_ == SyncMode::kGroup && env_.executor->loops() > 0;
   if (c.cache.settings.Has("fill_by")) {
     const std::string& fill = c.cache.settings.Choice("fill_by");
     cache_fill_ = fill == "writes"        ? CacheFill::kWrites

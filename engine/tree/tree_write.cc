@@ -29,6 +29,9 @@ Task<Status> Tree::Write(Writer* writer) {
 Task<Status> Tree::LeadGroup(Writer* leader) {
   Status status;
   if (MustMakeRoom()) status = co_await MakeRoom(leader->bytes());
+  // Whom the group before has served writes again, where it shares this loop, in this turn: with
+  // them a sync carries all the loop's writers, without them half.
+  if (gathers_a_turn_) co_await Yield(*env_.executor, Priority::kForeground);
   Writer* last = queue_.Gather(leader, sync_mode_ == SyncMode::kEvery ? 0 : kGroupBytesMax);
   uint32_t operations = 0;
   bool sync_log = false;

@@ -69,21 +69,48 @@ Writer* WriteQueue::Gather(Writer* leader, size_t max_bytes) noexcept {
 }
 
 void WriteQueue::Finish(Writer* leader, Writer* last, const Status& status) noexcept {
+  // Taken before `last` is completed and may be gone.
   Writer* following = leader != last ? leader->newer : nullptr;
+  Writer* next = nullptr;
   Writer* newest = last;
   if (!newest_.compare_exchange_strong(newest, nullptr, std::memory_order_acq_rel)) {
     LinkNewer(newest);
-    Writer* next = last->newer;
+    next = last->newer;
     next->older = nullptr;
-    SetState(next, Writer::kLeader);
   }
+  // Writers of this thread's loop wake before the next leader: what they write next is in its
+  // group, instead of waiting for the one after.
+  Writer* others = nullptr;
+  Writer** end_of_others = &others;
   while (following != nullptr) {
-    // A completed writer may be gone at once.
     Writer* w = following;
     following = w != last ? w->newer : nullptr;
-    w->status = status;
-    SetState(w, Writer::kDone);
+    if (IsParkedHere(*w)) {
+      Complete(w, status);
+    } else {
+      *end_of_others = w;
+      end_of_others = &w->newer;
+    }
   }
+  *end_of_others = nullptr;
+  // Those of other threads after it: waking them takes time.
+  if (next != nullptr) SetState(next, Writer::kLeader);
+  while (others != nullptr) {
+    Writer* w = others;
+    others = w->newer;
+    Complete(w, status);
+  }
+}
+
+bool WriteQueue::IsParkedHere(const Writer& writer) noexcept {
+  return writer.state.load(std::memory_order_acquire) == Writer::kParked &&
+         writer.node.home == &RunLoop::Current();
+}
+
+// A completed writer may be gone at once.
+void WriteQueue::Complete(Writer* writer, const Status& status) noexcept {
+  writer->status = status;
+  SetState(writer, Writer::kDone);
 }
 
 }  // namespace lsmlab

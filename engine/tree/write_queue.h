@@ -68,6 +68,8 @@ class WriteQueue {
  private:
   static void LinkNewer(Writer* newest) noexcept;
   static void SetState(Writer* writer, uint32_t state) noexcept;
+  static bool IsParkedHere(const Writer& writer) noexcept;
+  static void Complete(Writer* writer, const Status& status) noexcept;
   std::atomic<Writer*> newest_{nullptr};
 };
 

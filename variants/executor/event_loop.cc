@@ -169,7 +169,8 @@ void EventLoop::Reschedule(WaitNode& node, Priority priority, int64_t delay_ns) 
   if (delay_ns > 0) {
     pauses_.emplace(NowNanos() + delay_ns, Timer{&node, priority});
   } else {
-    ready_[static_cast<size_t>(priority)].emplace_back().node = &node;
+    // Behind what was posted before, which may not be in the queue yet.
+    LoopOf(static_cast<size_t>(priority)).Post(&node);
   }
 }
 
