@@ -19,8 +19,9 @@
 // Calls of one key go to one loop and begin in order of arrival, but may overtake each other where
 // they wait for the device.
 //
-// Thread safety: all methods from any thread that is no loop. Callbacks run on the loop: short, no
-// waiting, no calls of this client that may wait.
+// Thread safety: all methods from any thread that is no loop. Callbacks (which may be empty) run on
+// the loop: short, without waiting; of this client they may call the Try forms. They must not
+// throw.
 namespace lsmlab {
 
 class StoreClient {

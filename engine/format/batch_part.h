@@ -17,7 +17,10 @@ struct BatchPart {
     uint32_t shard = 0;
     uint64_t log_number = 0;  // of the segment that holds the shard's part
   };
-  uint64_t batch = 0;                     // the first sequence number of the whole batch
+  uint64_t batch = 0;  // the first sequence number of the whole batch
+  // Logged durably in every shard before anything else was: so where it is incomplete, it is the
+  // last of its log.
+  bool durable = false;
   std::vector<Participant> participants;  // all of them, this shard too; shards ascend
 };
 

@@ -32,10 +32,10 @@ class Mailboxes {
   virtual bool TryEnter(int loop, uint64_t* ticket) noexcept = 0;
   virtual AsyncEvent& PlaceFree(int loop) noexcept = 0;
   // From await_suspend on a loop's thread. Enter: the coroutine goes on as a visitor of `loop`,
-  // which completes operations of `io` for it. Leave: a visitor of this thread's loop goes back to
-  // `home`, and its place is free. The node is the coroutine's until it is resumed.
+  // which completes operations of its Io until it leaves. Leave: a visitor of this thread's loop
+  // goes back to node.home, and its place is free. The node is the coroutine's until it is resumed.
   virtual void Enter(int loop, VisitNode& node) noexcept = 0;
-  virtual void Leave(int home, VisitNode& node) noexcept = 0;
+  virtual void Leave(VisitNode& node) noexcept = 0;
 
  protected:
   ~Mailboxes() = default;
@@ -43,32 +43,32 @@ class Mailboxes {
 
 namespace internal {
 
+// To `loop`, or, where `home` is set, back to it.
 class [[nodiscard]] Travel {
  public:
-  Travel(Mailboxes& boxes, int loop, Io& io, bool home) noexcept
-      : boxes_(boxes), loop_(loop), home_(home) {
+  Travel(Mailboxes& boxes, int loop, Io& io, RunLoop* home) noexcept : boxes_(boxes), loop_(loop) {
     node_.io = &io;
+    node_.home = home;
   }
   Travel(const Travel&) = delete;
   bool await_ready() const noexcept { return false; }
   void await_suspend(std::coroutine_handle<> h) noexcept {
     node_.handle = h;
-    home_ ? boxes_.Leave(loop_, node_) : boxes_.Enter(loop_, node_);
+    node_.home != nullptr ? boxes_.Leave(node_) : boxes_.Enter(loop_, node_);
   }
   void await_resume() const noexcept {}
 
  private:
   Mailboxes& boxes_;
   const int loop_;
-  const bool home_;
   VisitNode node_;
 };
 
 }  // namespace internal
 
 // Runs the task, which was not started, on loop `loop` % loops() and gives its value back here. On
-// that loop already, or on a thread without a loop: runs it where it is. The task must not call
-// another loop itself. Called from a coroutine.
+// that loop already, or on a thread without a loop: runs it where it is. Called from a coroutine.
+// REQUIRES: `io` is that of the calling job; the task calls no other loop.
 template <typename T>
 Task<T> CallOn(Mailboxes& boxes, int loop, Io& io, Task<T> task) {
   const int home = boxes.CurrentLoop();
@@ -79,9 +79,10 @@ Task<T> CallOn(Mailboxes& boxes, int loop, Io& io, Task<T> task) {
     if (boxes.TryEnter(away, &ticket)) break;
     co_await boxes.PlaceFree(away).Wait(ticket);
   }
-  co_await internal::Travel(boxes, away, io, /*home=*/false);
+  RunLoop* const back = &RunLoop::Current();
+  co_await internal::Travel(boxes, away, io, nullptr);
   T value = co_await task;
-  co_await internal::Travel(boxes, home, io, /*home=*/true);
+  co_await internal::Travel(boxes, home, io, back);
   co_return value;
 }
 

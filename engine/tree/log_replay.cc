@@ -32,7 +32,12 @@ Status LogReplay::Replay(uint64_t log_number, Sequence first_sequence, uint64_t 
   if (!begins.value() && held_.empty()) return Apply(first_sequence, dense_number, payload);
   Held held{log_number, first_sequence, dense_number, std::string(payload), std::nullopt};
   if (begins.value()) {
-    parts_.insert(part.batch);
+    if (part.batch <= last_batch_) {
+      return Status::Corruption("part of a batch: expected a number above " +
+                                std::to_string(last_batch_) + ", found " +
+                                std::to_string(part.batch));
+    }
+    last_batch_ = part.batch;
     held.part = std::move(part);
   }
   held_.push_back(std::move(held));
@@ -57,7 +62,6 @@ Status LogReplay::ApplyHeld() {
     LSMLAB_TRY(Apply(held.first_sequence, held.dense_number, held.operations));
   }
   held_ = {};
-  parts_ = {};
   return Status();
 }
 
@@ -67,8 +71,9 @@ std::optional<LogCut> LogReplay::Cut() const {
   return LogCut{shard_, last_log, *first_dropped_};
 }
 
-Result<bool> LogReplay::IsComplete(const BatchPart& part,
-                                   std::span<LogReplay* const> shards) const {
+// `places`: where its parts stand. A log that has ended before one has none.
+Result<bool> LogReplay::IsComplete(const BatchPart& part, std::span<const Place> places,
+                                   std::span<LogReplay* const> shards) {
   for (const BatchPart::Participant& participant : part.participants) {
     if (participant.shard >= shards.size()) {
       return Status::Corruption("a log names shard " + std::to_string(participant.shard) +
@@ -76,34 +81,50 @@ Result<bool> LogReplay::IsComplete(const BatchPart& part,
     }
     const LogReplay& other = *shards[participant.shard];
     const bool in_tables = participant.log_number < other.min_log_number_;
-    if (!in_tables && !other.HasPart(part.batch)) return false;
+    const bool is_held = std::any_of(places.begin(), places.end(), [&](const Place& place) {
+      return place.shard == participant.shard && place.held < other.held_.size();
+    });
+    if (!in_tables && !is_held) return false;
   }
   return true;
 }
 
-Result<bool> LogReplay::CutOnce(std::span<LogReplay* const> shards) {
-  for (size_t i = 0; i < held_.size(); ++i) {
-    if (!held_[i].part.has_value()) continue;
-    auto complete = IsComplete(*held_[i].part, shards);
-    if (!complete.ok()) return complete.status();
-    if (complete.value()) continue;
-    first_dropped_ = held_[i].dense_number;
-    for (size_t dropped = i; dropped < held_.size(); ++dropped) {
-      if (held_[dropped].part.has_value()) parts_.erase(held_[dropped].part->batch);
-    }
-    held_.erase(held_.begin() + static_cast<ptrdiff_t>(i), held_.end());
-    return true;
+Status LogReplay::EndBefore(size_t held) {
+  if (held >= held_.size()) return Status();  // it has ended before
+  if (held_[held].part->durable && held + 1 < held_.size()) {
+    return Status::Corruption(
+        "batch " + std::to_string(held_[held].part->batch) +
+        " was durable in all its shards and is missing in the log of another one than shard " +
+        std::to_string(shard_));
   }
-  return false;
+  first_dropped_ = held_[held].dense_number;
+  held_.erase(held_.begin() + static_cast<ptrdiff_t>(held), held_.end());
+  return Status();
 }
 
 Status LogReplay::CutIncompleteBatches(std::span<LogReplay* const> shards) {
-  for (bool changed = true; changed;) {
-    changed = false;
-    for (LogReplay* shard : shards) {
-      auto cut = shard->CutOnce(shards);
-      if (!cut.ok()) return cut.status();
-      changed |= cut.value();
+  std::vector<Place> places;
+  for (uint32_t shard = 0; shard < shards.size(); ++shard) {
+    const std::vector<Held>& held = shards[shard]->held_;
+    for (size_t i = 0; i < held.size(); ++i) {
+      if (held[i].part.has_value()) places.push_back({held[i].part->batch, shard, i});
+    }
+  }
+  std::sort(places.begin(), places.end(),
+            [](const Place& a, const Place& b) { return a.batch < b.batch; });
+  for (size_t first = 0, end = 0; first < places.size(); first = end) {
+    while (end < places.size() && places[end].batch == places[first].batch) ++end;
+    const std::span<const Place> parts(places.data() + first, end - first);
+    bool complete = true;
+    for (const Place& place : parts) {
+      const LogReplay& log = *shards[place.shard];
+      if (place.held >= log.held_.size()) continue;
+      auto one = IsComplete(*log.held_[place.held].part, parts, shards);
+      if (!one.ok()) return one.status();
+      complete = complete && one.value();
+    }
+    for (const Place& place : parts) {
+      if (!complete) LSMLAB_TRY(shards[place.shard]->EndBefore(place.held));
     }
   }
   return Status();

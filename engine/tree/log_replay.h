@@ -5,7 +5,6 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <unordered_set>
 #include <vector>
 
 #include "engine/format/batch_part.h"
@@ -47,8 +46,10 @@ class LogReplay final : public WalReplayer {
   uint64_t dense_number() const noexcept { return dense_number_; }
 
   // Finds, in the replays of all shards of a store, the first batch of each log that lacks a part
-  // in another one, and lets that log end before it; until all batches left are complete, as an
-  // end may cut parts of other batches. Corruption when a part names a shard that there is not.
+  // in another one, and lets that log end before it. In one pass: batches are in all logs in the
+  // order of their numbers, so an end takes parts of later ones only. Corruption when that order
+  // does not hold, a part names a shard that there is not, or a durable batch is incomplete and yet
+  // not the last of its log.
   static Status CutIncompleteBatches(std::span<LogReplay* const> shards);
 
  private:
@@ -60,10 +61,15 @@ class LogReplay final : public WalReplayer {
     std::optional<BatchPart> part;
   };
   Status Apply(Sequence first_sequence, uint64_t dense_number, Slice operations);
-  // Ends before the first incomplete batch. True: that changed something.
-  Result<bool> CutOnce(std::span<LogReplay* const> shards);
-  Result<bool> IsComplete(const BatchPart& part, std::span<LogReplay* const> shards) const;
-  bool HasPart(uint64_t batch) const { return parts_.count(batch) != 0; }
+  // Where a part stands: the shard, and the place in held_.
+  struct Place {
+    uint64_t batch;
+    uint32_t shard;
+    size_t held;
+  };
+  static Result<bool> IsComplete(const BatchPart& part, std::span<const Place> places,
+                                 std::span<LogReplay* const> shards);
+  Status EndBefore(size_t held);
 
   const uint32_t shard_;
   const uint64_t min_log_number_;
@@ -73,7 +79,7 @@ class LogReplay final : public WalReplayer {
   uint64_t dense_number_ = 0;
   uint64_t last_log_ = 0;
   std::vector<Held> held_;
-  std::unordered_set<uint64_t> parts_;     // of the batches in held_
+  uint64_t last_batch_ = 0;
   std::optional<uint64_t> first_dropped_;  // dense number
 };
 

@@ -60,6 +60,7 @@ void StoreImpl::NumberShares(std::vector<BatchShare>& shares) {
   // In one step: a snapshot has the numbers of all parts or of none.
   Sequence next = sequence_.fetch_add(operations, std::memory_order_acq_rel) + 1;
   part.batch = next;
+  part.durable = shares.front().tree->logs_durably();
   for (BatchShare& share : shares) {
     share.part = part;
     share.first = next;

@@ -36,16 +36,11 @@ class Room {
     std::lock_guard guard(mutex_);
     ++free_;
     if (waiting_ > 0) changed_.notify_all();
-    empty_.notify_all();
-  }
-  void WaitUntilFree(size_t capacity) {
-    std::unique_lock lock(mutex_);
-    empty_.wait(lock, [&] { return free_ == capacity; });
   }
 
  private:
   std::mutex mutex_;
-  std::condition_variable changed_, empty_;
+  std::condition_variable changed_;
   size_t free_ = 0;
   size_t waiting_ = 0;
   uint64_t next_ticket_ = 0, served_ = 0;
@@ -54,79 +49,106 @@ class Room {
 class LoopClient final : public StoreClient {
  public:
   LoopClient(Store& store, size_t capacity)
-      : store_(store), capacity_(capacity), rooms_(static_cast<size_t>(store.executor().loops())) {
+      : store_(store), rooms_(static_cast<size_t>(store.executor().loops())) {
     for (Room& room : rooms_) room.Init(capacity);
   }
+  // A callback may make further calls, on any loop: they count before the one it answers is over.
   ~LoopClient() override {
-    for (Room& room : rooms_) room.WaitUntilFree(capacity_);
+    std::unique_lock lock(mutex_);
+    none_.wait(lock, [this] { return under_way_ == 0; });
   }
 
   void Get(std::string key, Found found) override {
-    const int loop = LoopOf(key);
-    rooms_[static_cast<size_t>(loop)].Take();
+    const size_t loop = Enter(key);
     Send(loop, GetOn(loop, std::move(key), std::move(found)));
   }
   void Put(std::string key, std::string value, Done done) override {
-    const int loop = LoopOf(key);
-    rooms_[static_cast<size_t>(loop)].Take();
+    const size_t loop = Enter(key);
     Send(loop, PutOn(loop, std::move(key), std::move(value), std::move(done)));
   }
   void Delete(std::string key, Done done) override {
-    const int loop = LoopOf(key);
-    rooms_[static_cast<size_t>(loop)].Take();
+    const size_t loop = Enter(key);
     Send(loop, DeleteOn(loop, std::move(key), std::move(done)));
   }
   void Write(WriteBatch batch, Done done) override {
-    const int loop = LoopOf(batch.payload());
-    rooms_[static_cast<size_t>(loop)].Take();
+    const size_t loop = Enter(batch.payload());
     Send(loop, WriteOn(loop, std::move(batch), std::move(done)));
   }
   bool TryGet(std::string key, Found found) override {
-    const int loop = LoopOf(key);
-    if (!rooms_[static_cast<size_t>(loop)].TryTake()) return false;
+    const size_t loop = LoopOf(key);
+    if (!TryEnter(loop)) return false;
     Send(loop, GetOn(loop, std::move(key), std::move(found)));
     return true;
   }
   bool TryPut(std::string key, std::string value, Done done) override {
-    const int loop = LoopOf(key);
-    if (!rooms_[static_cast<size_t>(loop)].TryTake()) return false;
+    const size_t loop = LoopOf(key);
+    if (!TryEnter(loop)) return false;
     Send(loop, PutOn(loop, std::move(key), std::move(value), std::move(done)));
     return true;
   }
 
  private:
-  int LoopOf(Slice key) const { return static_cast<int>(Checksum(key, kLoopSeed) % rooms_.size()); }
-  void Send(int loop, Task<void> task) {
-    store_.executor().SpawnOn(loop, Priority::kForeground, std::move(task), store_.io());
+  size_t LoopOf(Slice key) const { return Checksum(key, kLoopSeed) % rooms_.size(); }
+  size_t Enter(Slice key) {
+    const size_t loop = LoopOf(key);
+    Count(1);
+    rooms_[loop].Take();
+    return loop;
+  }
+  bool TryEnter(size_t loop) {
+    Count(1);
+    if (rooms_[loop].TryTake()) return true;
+    Count(-1);
+    return false;
+  }
+  // The client may be gone right after.
+  void Leave(size_t loop) {
+    rooms_[loop].Give();
+    Count(-1);
+  }
+  void Count(int calls) {
+    std::lock_guard guard(mutex_);
+    under_way_ += calls;
+    if (under_way_ == 0) none_.notify_all();
+  }
+  void Send(size_t loop, Task<void> task) {
+    store_.executor().SpawnOn(static_cast<int>(loop), Priority::kForeground, std::move(task),
+                              store_.io());
+  }
+  // What a callback holds is gone before the call is over.
+  template <typename Callback, typename... Arguments>
+  static void Answer(Callback callback, Arguments&&... arguments) {
+    if (callback) callback(std::forward<Arguments>(arguments)...);
   }
 
-  // A call's room is given back last: the client may be gone right after.
-  Task<void> GetOn(int loop, std::string key, Found found) {
+  Task<void> GetOn(size_t loop, std::string key, Found found) {
     const ReadOptions options;
     std::string value;
     const Status status = co_await store_.GetAsync(key, &value, options);
-    found(status, std::move(value));
-    rooms_[static_cast<size_t>(loop)].Give();
+    Answer(std::move(found), status, std::move(value));
+    Leave(loop);
   }
-  Task<void> PutOn(int loop, std::string key, std::string value, Done done) {
+  Task<void> PutOn(size_t loop, std::string key, std::string value, Done done) {
     const Status status = co_await store_.PutAsync(key, value);
-    done(status);
-    rooms_[static_cast<size_t>(loop)].Give();
+    Answer(std::move(done), status);
+    Leave(loop);
   }
-  Task<void> DeleteOn(int loop, std::string key, Done done) {
+  Task<void> DeleteOn(size_t loop, std::string key, Done done) {
     const Status status = co_await store_.DeleteAsync(key);
-    done(status);
-    rooms_[static_cast<size_t>(loop)].Give();
+    Answer(std::move(done), status);
+    Leave(loop);
   }
-  Task<void> WriteOn(int loop, WriteBatch batch, Done done) {
+  Task<void> WriteOn(size_t loop, WriteBatch batch, Done done) {
     const Status status = co_await store_.WriteAsync(batch);
-    done(status);
-    rooms_[static_cast<size_t>(loop)].Give();
+    Answer(std::move(done), status);
+    Leave(loop);
   }
 
   Store& store_;
-  const size_t capacity_;
   std::vector<Room> rooms_;
+  std::mutex mutex_;
+  std::condition_variable none_;
+  int64_t under_way_ = 0;
 };
 
 // A callback that fulfils a promise; shared, as std::function copies what it holds.

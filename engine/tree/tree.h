@@ -103,6 +103,9 @@ class Tree {
   // Leader: lets the next group begin. Returns what the writer is to be told.
   Status EndAlone(Writer* writer, Status status);
   bool keeps_log() const noexcept { return wal_->keeps_records(); }
+  bool logs_durably() const noexcept {
+    return sync_mode_ == SyncMode::kGroup || sync_mode_ == SyncMode::kEvery;
+  }
   uint64_t log_number() const noexcept { return memtable_->log_number(); }  // leader
   // The shards whose logs hold parts of the batches that this one's memtables hold parts of, where
   // these may not be durable; some maybe more than once. From any thread.
@@ -158,6 +161,7 @@ class Tree {
   bool NoteUnsynced();
   Task<Status> SyncLogsOf(const MemtableHandle& handle);
   Task<Status> SyncLog();
+  Task<Status> SyncOpenLog();
   Task<void> IntervalSync();
   void WatchAge();
   Task<void> SealAged(uint64_t log_number);
@@ -270,16 +274,17 @@ class Tree {
   std::unique_ptr<LogReplay> replay_;  // while opening
   uint64_t largest_log_ = 0;           // that recovery saw
 
-  // Where there are several shards: held by whoever uses the log, so that another shard's flush can
-  // have it synced while this one's leader waits. Never held while waiting for anything but I/O.
+  // Where others than the leader sync the log (a timer, or another shard's flush, while the leader
+  // may wait for that): held by whoever uses it. Never held while waiting for anything but I/O.
+  bool log_is_shared_ = false;
   AsyncMutex wal_lock_;
-  bool wal_closed_ = false;  // guarded by wal_lock_
+  bool wal_closed_ = false;            // guarded by wal_lock_
+  std::atomic<bool> unsynced_{false};  // changed under wal_lock_
 
   // The leader's (one at a time).
   WriteQueue queue_;
   WalRecordEncoder encoder_;
   uint64_t dense_number_ = 0;
-  bool unsynced_ = false;
   bool age_watched_ = false;  // the memtable's, by a timer
   int64_t slowdown_debt_ns_ = 0;
   uint64_t reads_at_last_flush_ = 0;  // the flush worker's

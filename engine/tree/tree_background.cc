@@ -348,8 +348,8 @@ Task<Status> Tree::CompactRange(Slice begin, Slice end) {
     } else if (!plan.has_value()) {
       break;
     } else {
-      Task<void> job = CompactionTask(std::move(*plan), version);
-      co_await job;
+      // In the background, as every other: beside callers it has no more than its share.
+      SpawnJob(Priority::kCompaction, CompactionTask(std::move(*plan), version));
     }
   }
   {

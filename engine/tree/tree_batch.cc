@@ -19,6 +19,8 @@ Task<Status> Tree::LogPart(const Writer& writer, const BatchPart& part, Sequence
   encoder_.buffer().append(writer.payload);
   encoder_.EndRecord();
   Status status = co_await wal_->Append(encoder_.bytes(), NoteUnsynced());
+  // At once: while the other parts are logged nothing more may be acknowledged anywhere.
+  if (!status.ok()) SetBackgroundError(status, Severity::kUntilReopen);
   wal_lock_.Unlock();
   co_return status;
 }
@@ -26,7 +28,7 @@ Task<Status> Tree::LogPart(const Writer& writer, const BatchPart& part, Sequence
 Status Tree::ApplyPart(const Writer& writer, const BatchPart& part, Sequence first) {
   // A batch counts once, with its first shard.
   const bool first_part = part.participants.front().shard == env_.shard;
-  if (sync_mode_ == SyncMode::kNone || sync_mode_ == SyncMode::kInterval) {
+  if (!logs_durably()) {
     std::lock_guard guard(mutex_);
     for (const BatchPart::Participant& other : part.participants) {
       if (other.shard != env_.shard) memtable_->AddLogPartner(other.shard);
@@ -56,10 +58,8 @@ Status Tree::EndAlone(Writer* writer, Status status) {
 
 Task<Status> Tree::SyncLogBeside() {
   co_await wal_lock_.Lock();
-  Status status;
-  if (!wal_closed_) status = co_await wal_->Sync();
+  Status status = co_await SyncOpenLog();
   wal_lock_.Unlock();
-  if (!status.ok()) SetBackgroundError(status, Severity::kUntilReopen);
   co_return status;
 }
 

@@ -32,6 +32,7 @@ Tree::Tree(TreeEnvironment environment)
                : sync == "group"    ? SyncMode::kGroup
                                     : SyncMode::kEvery;
   sync_interval_ns_ = c.wal.settings.Nanos("interval");
+  log_is_shared_ = env_.shards != nullptr || sync_mode_ == SyncMode::kInterval;
   gathers_a_turn_ = sync_mode_ == SyncMode::kGroup && env_.executor->loops() > 0;
   if (c.cache.settings.Has("fill_by")) {
     const std::string& fill = c.cache.settings.Choice("fill_by");
@@ -340,11 +341,13 @@ Task<Status> Tree::Close() {
   co_await UnlinkDoomed();
   Status status = background_error();
   if (status.ok() || status.code() == StatusCode::kNoSpace) {
-    if (env_.shards != nullptr) co_await wal_lock_.Lock();
+    if (log_is_shared_) co_await wal_lock_.Lock();
     const WalPosition before = wal_->position();
     status = co_await wal_->Close();
-    wal_closed_ = true;
-    if (env_.shards != nullptr) wal_lock_.Unlock();
+    wal_closed_ = status.ok();
+    // What other shards still flush may depend on what this log has lost.
+    if (!status.ok()) SetBackgroundError(status, Severity::kUntilReopen);
+    if (log_is_shared_) wal_lock_.Unlock();
     // Only where an end mark was written: an open that failed half-way has begun no log.
     if (status.ok() && wal_->position().offset > before.offset) {
       VersionEdit edit;

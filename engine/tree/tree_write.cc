@@ -31,7 +31,9 @@ Task<Status> Tree::LeadGroup(Writer* leader) {
   if (MustMakeRoom()) status = co_await MakeRoom(leader->bytes());
   // Whom the group before has served writes again, where it shares this loop, in this turn: with
   // them a sync carries all the loop's writers, without them half.
-  if (gathers_a_turn_) co_await Yield(*env_.executor, Priority::kForeground);
+  if (gathers_a_turn_ && leader->count > 0) {
+    co_await Yield(*env_.executor, Priority::kForeground);
+  }
   Writer* last = queue_.Gather(leader, sync_mode_ == SyncMode::kEvery ? 0 : kGroupBytesMax);
   uint32_t operations = 0;
   bool sync_log = false;
@@ -43,7 +45,7 @@ Task<Status> Tree::LeadGroup(Writer* leader) {
   if (status.ok() && operations > 0) {
     const Sequence first = env_.sequence->fetch_add(operations, std::memory_order_acq_rel) + 1;
     if (wal_->keeps_records()) {
-      if (env_.shards == nullptr) {
+      if (!log_is_shared_) {
         EncodeGroup(leader, last, first);
         status = co_await wal_->Append(encoder_.bytes(), NoteUnsynced());
       } else {
@@ -73,7 +75,7 @@ Task<Status> Tree::LeadGroup(Writer* leader) {
   co_return status;
 }
 
-// The same where other shards may sync this log.
+// The same where others than the leader may sync this log.
 Task<Status> Tree::LogGroup(const Writer* leader, const Writer* last, Sequence first) {
   co_await wal_lock_.Lock();
   EncodeGroup(leader, last, first);
@@ -85,9 +87,9 @@ Task<Status> Tree::LogGroup(const Writer* leader, const Writer* last, Sequence f
 // Before an append. True: it is to be durable. False: the log will hold what is not, and where the
 // setting says so is synced in a while.
 bool Tree::NoteUnsynced() {
-  if (sync_mode_ == SyncMode::kGroup || sync_mode_ == SyncMode::kEvery) return true;
-  if (!unsynced_) {
-    unsynced_ = true;
+  if (logs_durably()) return true;
+  if (!unsynced_.load(std::memory_order_relaxed)) {
+    unsynced_.store(true, std::memory_order_relaxed);
     if (sync_mode_ == SyncMode::kInterval) {
       env_.executor->SpawnAfter(sync_interval_ns_, Priority::kFlush, IntervalSync(), *env_.io);
     }
@@ -117,24 +119,29 @@ void Tree::EncodeGroup(const Writer* leader, const Writer* last, Sequence first)
 
 Task<Status> Tree::SyncLog() {
   if (!wal_->keeps_records()) co_return Status();
-  if (env_.shards != nullptr) co_await wal_lock_.Lock();
+  if (log_is_shared_) co_await wal_lock_.Lock();
+  Status status = co_await SyncOpenLog();
+  if (log_is_shared_) wal_lock_.Unlock();
+  co_return status;
+}
+
+// REQUIRES: whoever calls it is the only user of the log.
+Task<Status> Tree::SyncOpenLog() {
+  if (wal_closed_) co_return Status();
   Status status = co_await wal_->Sync();
-  if (env_.shards != nullptr) wal_lock_.Unlock();
   if (status.ok()) {
-    unsynced_ = false;
+    unsynced_.store(false, std::memory_order_relaxed);
   } else {
     SetBackgroundError(status, Severity::kUntilReopen);
   }
   co_return status;
 }
 
-// With sync = interval: the first write after a sync asks for the next one. It goes through the
-// queue like a writer, so that the log has one user at a time.
+// With sync = interval: the first write after a sync asks for the next one. Not by the queue: there
+// it would wait for a leader that stalls, and hold a thread of the background meanwhile.
 Task<void> Tree::IntervalSync() {
   if (!BeginTimedJob()) co_return;
-  Writer writer;
-  writer.sync_log = true;
-  Status ignored = co_await Write(&writer);
+  Status ignored = co_await SyncLog();
   (void)ignored;  // a failure stands in background_error_
   EndTimedJob();
 }
@@ -311,9 +318,9 @@ int64_t Tree::SlowdownNanos(size_t bytes) {
 // Seals the memtable and starts a new one with a new log segment. REQUIRES: leader.
 Task<Status> Tree::RotateMemtable() {
   const uint64_t log_number = next_file_.fetch_add(1, std::memory_order_relaxed);
-  if (env_.shards != nullptr) co_await wal_lock_.Lock();
+  if (log_is_shared_) co_await wal_lock_.Lock();
   Status status = co_await wal_->StartSegment(log_number);
-  if (env_.shards != nullptr) wal_lock_.Unlock();
+  if (log_is_shared_) wal_lock_.Unlock();
   if (!status.ok()) {
     SetBackgroundError(status, Severity::kUntilReopen);
     co_return status;

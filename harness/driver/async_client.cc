@@ -65,8 +65,10 @@ class AsyncClient final : public ClientCounts {
       uint64_t begin = clock().Now();
       if (pace() != 0) {
         const uint64_t intended = NextIntended(begin);
+        if (intended >= deadline_) break;
         if (intended > begin) {
           co_await session_->Pause(static_cast<int64_t>(clock().ToNanos(intended - begin)));
+          if (halted()) break;
         }
         begin = intended;
       }

@@ -19,7 +19,8 @@
 
 // No store: fio, which asks the device itself. Its load writes a file as large as the workload's
 // records, its run reads or writes it in the pattern of peers.fio.run, both with as many jobs as
-// there are clients and as many requests under way in each as driver.depth says. So an experiment
+// there are clients and as many requests under way in each as driver.depth says. Its latencies
+// count from the moment at which a request is issued, also with peers.fio.pace. So an experiment
 // has, in the same blocks as its stores, what the device gives at most.
 namespace lsmlab::harness {
 namespace {
@@ -46,12 +47,14 @@ struct FioJob {
   uint32_t jobs = 1, depth = 1;
   double seconds = 0;  // 0: until the requests are done
   bool direct = true, durable = false;
+  bool ends_synced = false;  // as a table is
 };
 
 // The jobs share one file; each does its part of the requests.
 std::vector<std::string> CommandLine(const FioJob& job, const std::string& directory,
                                      const std::string& report) {
   const uint64_t each = std::max<uint64_t>(1, job.requests / job.jobs);
+  const bool by_time = job.requests == 0;
   std::vector<std::string> line = {
       "fio",
       "--name=lsmlab",
@@ -63,7 +66,6 @@ std::vector<std::string> CommandLine(const FioJob& job, const std::string& direc
       "--iodepth=" + std::to_string(job.depth),
       "--numjobs=" + std::to_string(job.jobs),
       "--direct=" + std::to_string(job.direct ? 1 : 0),
-      "--io_size=" + std::to_string(each * job.block),
       "--thread=1",
       "--group_reporting=1",
       "--norandommap=1",
@@ -74,7 +76,13 @@ std::vector<std::string> CommandLine(const FioJob& job, const std::string& direc
       "--output-format=json+",
       "--output=" + report,
   };
+  if (by_time) {
+    line.emplace_back("--time_based");
+  } else {
+    line.push_back("--io_size=" + std::to_string(each * job.block));
+  }
   if (job.durable) line.emplace_back("--sync=dsync");
+  if (job.ends_synced) line.emplace_back("--end_fsync=1");
   if (job.pace > 0) {
     line.push_back("--rate_iops=" + std::to_string(std::max<uint64_t>(1, job.pace / job.jobs)));
     line.emplace_back("--rate_process=poisson");
@@ -142,6 +150,7 @@ class FioAdapter final : public StoreAdapter {
       job.block = settings_.Bytes("load_block");
       job.depth = static_cast<uint32_t>(settings_.Integer("load_depth"));
       job.requests = (file_bytes_ + job.block - 1) / job.block;
+      job.ends_synced = true;
     } else {
       job.pattern = settings_.Choice("run");
       job.block = settings_.Bytes("block");
@@ -150,6 +159,11 @@ class FioAdapter final : public StoreAdapter {
       job.requests = plan.total_ops;
       job.durable = settings_.Bool("durable");
       job.pace = static_cast<uint64_t>(settings_.Integer("pace"));
+    }
+    if (job.requests == 0 && job.seconds == 0) {
+      result.error = Status::InvalidArgument(
+          "fio: neither operationcount nor a limit of the run says when it ends");
+      return result;
     }
     const std::string report = directory_ + "/fio.json";
     result.start_ns = NowNanos();

@@ -117,7 +117,7 @@ void Attend(pid_t pid, int fd, const ChildOptions& options, ChildOutcome* outcom
     const double elapsed = static_cast<double>(NowNanos() - start) * 1e-9;
     if (options.timeout_seconds > 0 && elapsed > options.timeout_seconds) {
       outcome->error = "stopped at the limit of " + std::to_string(options.timeout_seconds) + " s";
-      kill(pid, SIGKILL);
+      kill(-pid, SIGKILL);  // its group: also a program that it has started
       return;
     }
     if (ready > 0 && !reader.Read(fd)) return;
@@ -150,6 +150,7 @@ Result<ChildOutcome> RunInChild(const RunSpec& spec, const ChildOptions& options
 
 int ChildMain(const std::string& spec_path, const std::string& records_path) {
   WatchInterrupts();
+  fcntl(kProgressFd, F_SETFD, FD_CLOEXEC);  // the end of this process is the end of the pipe
   Result<std::string> text = ReadWholeFile(spec_path, size_t{64} << 20);
   const Result<RunSpec> spec = text.ok() ? ParseSpec(text.value()) : text.status();
   if (!spec.ok()) {

@@ -130,16 +130,18 @@ class Run {
     return {};
   }
 
-  // With what is to go on beside it. Its error counts as the phase's.
-  PhaseResult Drive(const std::string& phase, const PhasePlan& plan) {
-    if (store_->drives_itself()) return store_->Drive(phase == "load", plan);
-    if (phase != "run" || !setup_.driver.compact) {
-      return DrivePhase(*store_, workload_->info(), plan);
-    }
+  // With what is to go on beside it, whose error counts as the phase's. `after`: what the process
+  // had used when the phase ended, which what goes on beside it may outlive.
+  PhaseResult Drive(const std::string& phase, const PhasePlan& plan, ProcessUsage* after) {
     Status compacted;
-    std::thread beside([&] { compacted = store_->CompactAll(); });
-    PhaseResult result = DrivePhase(*store_, workload_->info(), plan);
-    beside.join();
+    std::thread beside;
+    if (phase == "run" && setup_.driver.compact) {
+      beside = std::thread([&] { compacted = store_->CompactAll(); });
+    }
+    PhaseResult result = store_->drives_itself() ? store_->Drive(phase == "load", plan)
+                                                 : DrivePhase(*store_, workload_->info(), plan);
+    *after = ReadProcessUsage();
+    if (beside.joinable()) beside.join();
     if (result.error.ok()) result.error = compacted;
     return result;
   }
@@ -153,9 +155,9 @@ class Run {
     (void)store_->TakeEvents();
     const CounterMap counters = store_->Counters();
     const ProcessUsage before = ReadProcessUsage();
-    record.measured = Drive(phase, plan);
+    ProcessUsage after;
+    record.measured = Drive(phase, plan, &after);
     const PhaseResult& measured = *record.measured;
-    const ProcessUsage after = ReadProcessUsage();
     Status status = measured.error;
     if (status.ok() && measured.interrupted) status = Status::Aborted("interrupted");
     // The phase of the load owns the work it has left behind; the run only where it is asked for

@@ -147,9 +147,9 @@ def _row(record: dict, number: int, notices: list[str]) -> dict:
     if row["ops"] > 0 and "cpu_user_s" in row and "cpu_system_s" in row:
         row["cpu_us_per_op"] = 1e6 * (row["cpu_user_s"] + row["cpu_system_s"]) / row["ops"]
     flushes = [e for e in record.get("events", []) if e.get("kind") == "flush"]
-    seconds = sum(e["duration_s"] for e in flushes)
+    seconds = sum(e.get("duration_s", 0) for e in flushes)
     if seconds > 0:
-        row["flush_bytes_per_s"] = sum(e["bytes_out"] for e in flushes) / seconds
+        row["flush_bytes_per_s"] = sum(e.get("bytes_out", 0) for e in flushes) / seconds
     row["line"] = number
     row["usable"], row["mismatch"] = _judge(record, number, notices)
     return row

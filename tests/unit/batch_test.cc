@@ -104,10 +104,11 @@ TEST(Batch, RandomBytesNeverCrash) {
 TEST(BatchPart, GoldenBytesAndRoundTrip) {
   BatchPart part;
   part.batch = 0x1234;
+  part.durable = true;
   part.participants = {{1, 300}, {7, 2}};
   std::string bytes;
   EncodeBatchPart(bytes, part);
-  EXPECT_EQ(bytes, std::string("\x80\x34\x12\0\0\0\0\0\0\x02\x01\xac\x02\x07\x02", 15));
+  EXPECT_EQ(bytes, std::string("\x80\x01\x34\x12\0\0\0\0\0\0\x02\x01\xac\x02\x07\x02", 16));
   bytes += Sample();
   Slice payload = bytes;
   BatchPart read;
@@ -115,6 +116,7 @@ TEST(BatchPart, GoldenBytesAndRoundTrip) {
   ASSERT_TRUE(taken.ok() && taken.value());
   EXPECT_EQ(payload, Sample());
   EXPECT_EQ(read.batch, 0x1234u);
+  EXPECT_TRUE(read.durable);
   ASSERT_EQ(read.participants.size(), 2u);
   EXPECT_EQ(read.participants[0].log_number, 300u);
   EXPECT_EQ(read.participants[1].shard, 7u);
@@ -138,15 +140,16 @@ TEST(BatchPart, HostileBytes) {
     Slice payload(bytes.data(), cut);
     EXPECT_TRUE(TakeBatchPart(&payload, &part).status().IsCorruption()) << cut;
   }
-  const size_t count = 9, second_shard = 13;
+  const size_t durable = 1, count = 10, second_shard = 14;
   for (const auto& [at, value] :
-       {std::pair<size_t, int>{count, 0}, {count, 1}, {second_shard, 1}}) {
+       {std::pair<size_t, int>{durable, 2}, {count, 0}, {count, 1}, {second_shard, 1}}) {
     std::string changed = bytes;
     changed[at] = static_cast<char>(value);
     Slice payload = changed;
     EXPECT_TRUE(TakeBatchPart(&payload, &part).status().IsCorruption()) << at << " " << value;
   }
-  std::string many(9, '\x80');
+  std::string many(10, '\0');
+  many[0] = '\x80';
   PutVarint64(many, 1'000'000'000);
   Slice payload = many;
   EXPECT_TRUE(TakeBatchPart(&payload, &part).status().IsCorruption());

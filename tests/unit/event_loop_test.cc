@@ -162,13 +162,17 @@ Task<void> KeepBusy(Executor& executor, Priority priority, int64_t step_ns, std:
   }
 }
 
-TEST(EventLoop, BackgroundWorkGetsItsShare) {
+class BackgroundShare : public testing::TestWithParam<int> {};
+
+TEST_P(BackgroundShare, IsWhatItShouldBe) {
   auto io = PosixForLoops();
   auto executor = Reactor(1, 0.25);
   std::atomic<bool> stop{false};
   std::atomic<int64_t> foreground{0}, background{0};
-  executor->SpawnOn(0, Priority::kForeground,
-                    KeepBusy(*executor, Priority::kForeground, 20'000, stop, foreground), *io);
+  for (int i = 0; i < GetParam(); ++i) {
+    executor->SpawnOn(0, Priority::kForeground,
+                      KeepBusy(*executor, Priority::kForeground, 20'000, stop, foreground), *io);
+  }
   executor->Spawn(Priority::kCompaction,
                   KeepBusy(*executor, Priority::kCompaction, 50'000, stop, background), *io);
   while (foreground + background < 200'000'000) std::this_thread::yield();
@@ -179,6 +183,9 @@ TEST(EventLoop, BackgroundWorkGetsItsShare) {
   EXPECT_GT(share, 0.1);
   EXPECT_LT(share, 0.4);
 }
+
+INSTANTIATE_TEST_SUITE_P(Foreground, BackgroundShare, testing::Values(1, 64),
+                         [](const auto& c) { return std::to_string(c.param); });
 
 Task<void> WriteAndRead(Io& io, int number, std::atomic<int>& right) {
   std::string path = "/f" + std::to_string(number);

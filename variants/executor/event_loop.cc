@@ -123,12 +123,6 @@ void EventLoop::Welcome(VisitNode& node) noexcept {
   main_->Post(&node);
 }
 
-void EventLoop::WelcomeHome(WaitNode& node) noexcept {
-  node.is_over = nullptr;
-  node.home = main_;
-  main_->Post(&node);
-}
-
 // On the visited loop's thread, before the visitor goes on there.
 bool EventLoop::IsWelcomed(WaitNode* node) noexcept {
   Io* const io = static_cast<VisitNode*>(node)->io;
@@ -168,9 +162,11 @@ bool EventLoop::Uses(const Io* io) const noexcept {
 void EventLoop::Reschedule(WaitNode& node, Priority priority, int64_t delay_ns) {
   if (delay_ns > 0) {
     pauses_.emplace(NowNanos() + delay_ns, Timer{&node, priority});
-  } else {
+  } else if (priority == Priority::kForeground) {
     // Behind what was posted before, which may not be in the queue yet.
-    LoopOf(static_cast<size_t>(priority)).Post(&node);
+    main_->Post(&node);
+  } else {
+    ready_[static_cast<size_t>(priority)].emplace_back().node = &node;
   }
 }
 

@@ -88,9 +88,8 @@ class EventLoop {
   // A place for a visitor, of at most `visitors` (Options); false: none is free since `ticket`.
   bool TryEnter(uint64_t* ticket) noexcept;
   AsyncEvent& place_free() noexcept { return place_free_; }
-  // Any thread: the coroutine goes on here, as a visitor with a place; or as one that is at home.
+  // Any thread: the coroutine goes on here, as a visitor with a place.
   void Welcome(VisitNode& node) noexcept;
-  void WelcomeHome(WaitNode& node) noexcept;
   // This loop's thread: a visitor that uses `io` leaves.
   void Farewell(Io& io) noexcept;
 

@@ -76,9 +76,9 @@ class ReactorExecutor final : public Executor, private Mailboxes {
   bool TryEnter(int loop, uint64_t* ticket) noexcept override { return At(loop).TryEnter(ticket); }
   AsyncEvent& PlaceFree(int loop) noexcept override { return At(loop).place_free(); }
   void Enter(int loop, VisitNode& node) noexcept override { At(loop).Welcome(node); }
-  void Leave(int home, VisitNode& node) noexcept override {
+  void Leave(VisitNode& node) noexcept override {
     EventLoop::Current()->Farewell(*node.io);
-    At(home).WelcomeHome(node);
+    node.home->Post(&node);
   }
   EventLoop& At(int loop) noexcept { return *loops_[static_cast<size_t>(loop)]; }
   EventLoop& LeastBusy() {
