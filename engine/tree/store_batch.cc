@@ -18,7 +18,6 @@ struct StoreImpl::BatchShare {
   Tree* tree = nullptr;
   std::string payload;
   Writer writer;
-  BatchPart part;
   Sequence first = 0;
 };
 
@@ -50,7 +49,7 @@ std::vector<StoreImpl::BatchShare> StoreImpl::ShareOut(const WriteBatch& batch) 
 }
 
 // REQUIRES: leads all shares.
-void StoreImpl::NumberShares(std::vector<BatchShare>& shares) {
+BatchPart StoreImpl::NumberShares(std::vector<BatchShare>& shares) {
   uint64_t operations = 0;
   BatchPart part;
   for (const BatchShare& share : shares) {
@@ -62,17 +61,17 @@ void StoreImpl::NumberShares(std::vector<BatchShare>& shares) {
   part.batch = next;
   part.durable = shares.front().tree->logs_durably();
   for (BatchShare& share : shares) {
-    share.part = part;
     share.first = next;
     next += share.writer.count;
   }
+  return part;
 }
 
 // Side by side where the I/O part can do that.
-Task<Status> StoreImpl::LogShares(std::vector<BatchShare>& shares) {
+Task<Status> StoreImpl::LogShares(std::vector<BatchShare>& shares, const BatchPart& part) {
   std::vector<Task<Status>> tasks;
   for (BatchShare& share : shares) {
-    tasks.push_back(share.tree->LogPart(share.writer, share.part, share.first));
+    tasks.push_back(share.tree->LogPart(share.writer, part, share.first));
   }
   for (Task<Status>& task : tasks) task.Start();
   Status status;
@@ -97,10 +96,10 @@ Task<Status> StoreImpl::WriteAcross(const WriteBatch& batch) {
     status = co_await share.tree->LeadAlone(&share.writer);
   }
   if (status.ok()) {
-    NumberShares(shares);
-    status = co_await LogShares(shares);
+    const BatchPart part = NumberShares(shares);
+    status = co_await LogShares(shares, part);
     for (BatchShare& share : shares) {
-      if (status.ok()) status = share.tree->ApplyPart(share.writer, share.part, share.first);
+      if (status.ok()) status = share.tree->ApplyPart(share.writer, part, share.first);
     }
     // Some logs may hold parts and others not.
     for (BatchShare& share : shares) {

@@ -79,8 +79,8 @@ class StoreImpl : public Store {
   struct BatchShare;
   Task<Status> WriteAcross(const WriteBatch& batch);
   std::vector<BatchShare> ShareOut(const WriteBatch& batch) const;
-  void NumberShares(std::vector<BatchShare>& shares);
-  static Task<Status> LogShares(std::vector<BatchShare>& shares);
+  BatchPart NumberShares(std::vector<BatchShare>& shares);
+  static Task<Status> LogShares(std::vector<BatchShare>& shares, const BatchPart& part);
 
   // store_recovery.cc
   Task<Status> RecoverShards(const StoreIdentity& identity);

@@ -110,8 +110,9 @@ class Tree {
   // The shards whose logs hold parts of the batches that this one's memtables hold parts of, where
   // these may not be durable; some maybe more than once. From any thread.
   std::vector<uint32_t> LogPartners() const;
-  // Makes durable what the log holds. From any task, beside the leader. REQUIRES: several shards.
-  Task<Status> SyncLogBeside();
+  // Makes durable what the log holds. By the leader; where log_is_shared_ also by any other task,
+  // beside it.
+  Task<Status> SyncLog();
 
   // See Store::Get. `snapshot` kMaxSequence: now. The key outlives the returned task.
   ValueOrTask<Status> Get(Slice key, ReadTarget target, Sequence snapshot);
@@ -160,7 +161,6 @@ class Tree {
   Task<Status> LogGroup(const Writer* leader, const Writer* last, Sequence first);
   bool NoteUnsynced();
   Task<Status> SyncLogsOf(const MemtableHandle& handle);
-  Task<Status> SyncLog();
   Task<Status> SyncOpenLog();
   Task<void> IntervalSync();
   void WatchAge();

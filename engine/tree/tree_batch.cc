@@ -56,13 +56,6 @@ Status Tree::EndAlone(Writer* writer, Status status) {
   return status;
 }
 
-Task<Status> Tree::SyncLogBeside() {
-  co_await wal_lock_.Lock();
-  Status status = co_await SyncOpenLog();
-  wal_lock_.Unlock();
-  co_return status;
-}
-
 std::vector<uint32_t> Tree::LogPartners() const {
   std::lock_guard guard(mutex_);
   std::vector<uint32_t> all = memtable_->log_partners();
@@ -84,7 +77,7 @@ Task<Status> Tree::SyncLogsOf(const MemtableHandle& handle) {
     }
   }
   for (const uint32_t shard : reached) {
-    LSMLAB_CO_TRY(co_await (*env_.shards)[shard]->SyncLogBeside());
+    LSMLAB_CO_TRY(co_await (*env_.shards)[shard]->SyncLog());
   }
   co_return Status();
 }

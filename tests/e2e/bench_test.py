@@ -49,6 +49,27 @@ class BenchTest(ProgramTest):
             self.good("bench", "--engine", engine, "--out", out, *SMALL)
             self.check_records(out, engine)
 
+    def test_fio_drives_itself(self):
+        out = self.path("fio")
+        self.good("bench", "--engine", "fio", "--set", "driver.threads=2", "--set", "driver.depth=4",
+                  "--out", out, *SMALL)  # fmt: skip
+        load, run = self.records(out)
+        self.assertEqual(load["events"][0]["kind"], "flush")
+        self.assertGreater(load["events"][0]["bytes_out"], 2_000_000)
+        self.assertEqual(run["ops"], 2000)
+        self.assertEqual(run["latency_ns"]["read"]["count"], 2000)
+        self.assertEqual(run["read_amplification"], 1)
+
+    def test_everything_is_compacted_beside_a_run(self):
+        compactions = {}
+        for what in ("none", "compact"):
+            out = self.path("beside-" + what)
+            self.good("bench", "--set", "driver.background=" + what, "--workload", "ycsb-c",
+                      "--set", "engine.executor.variant=reactor", "--out", out, *SMALL)  # fmt: skip
+            compactions[what] = self.records(out)[1]["counters"]["compactions"]
+        self.assertEqual(compactions["none"], 0)
+        self.assertGreater(compactions["compact"], 0)
+
     def test_depth(self):
         for io in ("posix", "uring"):
             out = self.path("depth-" + io)
