@@ -3,10 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <numeric>
 #include <string>
+#include <vector>
 
 #include "engine/base/checksum.h"
 #include "engine/base/random.h"
+#include "tests/support/test_scale.h"
+#include "variants/memtable/art_node.h"
 #include "variants/memtable/btree_search.h"
 #include "variants/memtable/memtable_filter.h"
 
@@ -119,6 +123,29 @@ TEST(MemtableFilter, DoesNotGrowWithVersionsOfOneKey) {
   const size_t before = arena.used_bytes();
   for (int i = 0; i < 100'000; ++i) filter.Add(KeyHash("hot"));
   EXPECT_EQ(arena.used_bytes(), before);
+}
+
+TEST(ArtBytesTest, FindsABytesPlaceAmongThoseThatCount) {
+  Random random(test::TestSeed(3));
+  for (int round = 0; round < 200; ++round) {
+    ArtBytes<32> bytes;
+    std::vector<uint8_t> all(256);
+    std::iota(all.begin(), all.end(), uint8_t{0});
+    for (size_t i = 0; i < 32; ++i) std::swap(all[i], all[i + random.Below(256 - i)]);
+    if (round % 2 == 0) std::swap(all[0], *std::find(all.begin(), all.end(), 0));
+    for (uint32_t count = 0; count <= 32; ++count) {
+      for (uint32_t byte = 0; byte < 256; ++byte) {
+        const auto found = static_cast<size_t>(
+            std::find(all.begin(), all.begin() + count, static_cast<uint8_t>(byte)) - all.begin());
+        ASSERT_EQ(bytes.Matches(static_cast<uint8_t>(byte), count),
+                  found < count ? uint32_t{1} << found : 0u)
+            << "byte " << byte << " of " << count;
+      }
+      if (count == 32) break;
+      bytes.Set(count, all[count]);
+      ASSERT_EQ(bytes.at(count), all[count]);
+    }
+  }
 }
 
 }  // namespace

@@ -20,6 +20,7 @@ uint8_t ByteAt(Slice key, size_t i) noexcept { return static_cast<uint8_t>(key[i
 // Where key and the node's common bytes from `depth` on part: the first byte that differs, or the
 // end of the shorter of them.
 size_t PartingOf(const ArtNode& node, Slice key, size_t depth) noexcept {
+  if (node.branch == depth) return depth;
   const size_t end = std::min<size_t>(node.branch, key.size());
   return depth + CommonPrefix(key.substr(depth, end - depth),
                               Slice(node.sample + depth, node.branch - depth), end - depth);
@@ -35,10 +36,15 @@ class ArtTree {
         arena_.Allocate(sizeof(ArtVersion) + Record::BytesFor(key, value), alignof(ArtVersion));
     auto* version = new (memory) ArtVersion;
     const Record* record = Record::Write(memory + sizeof(ArtVersion), key, tag, value);
-    ArtLeaf* leaf = FindOrAddLeaf(record->key(), version);
-    if (leaf == nullptr) return;  // a new key
-    // Mostly the newest of all.
-    std::atomic<ArtVersion*>* link = &leaf->newest;
+    ArtSlot* slot = FindOrAdd(record->key(), version);
+    if (slot == nullptr) return;  // a new key
+    ArtVersion* newest = slot->load().leaf();
+    if (newest->record().tag < tag) [[likely]] {
+      version->older.store(newest, std::memory_order_relaxed);
+      slot->store(ArtChild(version));
+      return;
+    }
+    std::atomic<ArtVersion*>* link = &newest->older;
     ArtVersion* next = link->load(std::memory_order_relaxed);
     while (next != nullptr && next->record().tag > tag) {
       link = &next->older;
@@ -49,7 +55,7 @@ class ArtTree {
   }
 
   // The leaf of a key, or null.
-  const ArtLeaf* Find(Slice key) const noexcept {
+  const ArtVersion* Find(Slice key) const noexcept {
     ArtChild child = root_.load();
     while (child && !child.is_leaf()) {
       ArtNode& node = *child.node();
@@ -64,18 +70,18 @@ class ArtTree {
       child = slot->load();
     }
     if (!child) return nullptr;
-    const ArtLeaf* leaf = child.leaf();
+    const ArtVersion* leaf = child.leaf();
     return leaf->key() == key ? leaf : nullptr;
   }
-  const ArtLeaf* First() const noexcept { return Leftmost(root_.load()); }
-  const ArtLeaf* Last() const noexcept { return Rightmost(root_.load()); }
+  const ArtVersion* First() const noexcept { return Leftmost(root_.load()); }
+  const ArtVersion* Last() const noexcept { return Rightmost(root_.load()); }
   // The first leaf with a key of at least `key`, or above it; null if none.
-  const ArtLeaf* AtOrAfter(Slice key, bool after) const noexcept;
+  const ArtVersion* AtOrAfter(Slice key, bool after) const noexcept;
   // The last leaf with a key below `key`; null if none.
-  const ArtLeaf* Before(Slice key) const noexcept;
+  const ArtVersion* Before(Slice key) const noexcept;
 
  private:
-  static const ArtLeaf* Leftmost(ArtChild child) noexcept {
+  static const ArtVersion* Leftmost(ArtChild child) noexcept {
     while (child && !child.is_leaf()) {
       const ArtNode& node = *child.node();
       const ArtChild terminal = node.terminal.load();
@@ -83,7 +89,7 @@ class ArtTree {
     }
     return child ? child.leaf() : nullptr;
   }
-  static const ArtLeaf* Rightmost(ArtChild child) noexcept {
+  static const ArtVersion* Rightmost(ArtChild child) noexcept {
     while (child && !child.is_leaf()) {
       const ArtNode& node = *child.node();
       const ArtChild last = ChildUpTo(node, 255);
@@ -91,22 +97,21 @@ class ArtTree {
     }
     return child ? child.leaf() : nullptr;
   }
-  ArtLeaf* FindOrAddLeaf(Slice key, ArtVersion* version);
+  ArtSlot* FindOrAdd(Slice key, ArtVersion* version);
   // A node that branches at `branch`, over what was there (a key below it: `other`) and a new leaf.
-  ArtNode* Split(ArtChild there, Slice other, Slice key, size_t branch, ArtVersion* version);
-  ArtChild NewLeaf(ArtVersion* version) {
-    auto* leaf = NewInArena<ArtLeaf>(arena_);
-    leaf->newest.store(version, std::memory_order_release);
-    return ArtChild(leaf);
-  }
+  // `dense`: below a node of the largest size, where more keys will come.
+  ArtNode* Split(ArtChild there, Slice other, Slice key, size_t branch, bool dense,
+                 ArtVersion* version);
 
   Arena& arena_;
   ArtSlot root_;
 };
 
-ArtNode* ArtTree::Split(ArtChild there, Slice other, Slice key, size_t branch,
+ArtNode* ArtTree::Split(ArtChild there, Slice other, Slice key, size_t branch, bool dense,
                         ArtVersion* version) {
-  ArtNode* node = NewInArena<ArtNode4>(arena_, static_cast<uint32_t>(branch), key.data());
+  const auto at = static_cast<uint32_t>(branch);
+  ArtNode* node = dense ? static_cast<ArtNode*>(NewInArena<ArtNode16>(arena_, at, key.data()))
+                        : NewInArena<ArtNode4>(arena_, at, key.data());
   const auto put = [&](Slice below, ArtChild child) {
     if (below.size() == branch) {
       node->terminal.store(child);
@@ -115,32 +120,34 @@ ArtNode* ArtTree::Split(ArtChild there, Slice other, Slice key, size_t branch,
     }
   };
   put(other, there);
-  put(key, NewLeaf(version));
+  put(key, ArtChild(version));
   return node;
 }
 
-// The leaf when the key is there; else null, and the key is there now with its version.
-ArtLeaf* ArtTree::FindOrAddLeaf(Slice key, ArtVersion* version) {
+// Where the key's leaf is; null when it was not there, and is now with this version.
+ArtSlot* ArtTree::FindOrAdd(Slice key, ArtVersion* version) {
   ArtSlot* slot = &root_;
   size_t depth = 0;
+  bool dense = false;
   while (true) {
     const ArtChild child = slot->load();
     if (!child) {
-      slot->store(NewLeaf(version));
+      slot->store(ArtChild(version));
       return nullptr;
     }
     if (child.is_leaf()) {
       const Slice other = child.leaf()->key();
       const size_t parting =
           depth + CommonPrefix(key.substr(depth), other.substr(depth), key.size());
-      if (parting == key.size() && parting == other.size()) return child.leaf();
-      slot->store(ArtChild(Split(child, other, key, parting, version)));
+      if (parting == key.size() && parting == other.size()) return slot;
+      slot->store(ArtChild(Split(child, other, key, parting, dense, version)));
       return nullptr;
     }
     ArtNode* node = child.node();
     const size_t parting = PartingOf(*node, key, depth);
     if (parting < node->branch) {
-      slot->store(ArtChild(Split(child, Slice(node->sample, node->branch), key, parting, version)));
+      const Slice common(node->sample, node->branch);
+      slot->store(ArtChild(Split(child, common, key, parting, /*dense=*/false, version)));
       return nullptr;
     }
     if (key.size() == node->branch) {
@@ -151,20 +158,21 @@ ArtLeaf* ArtTree::FindOrAddLeaf(Slice key, ArtVersion* version) {
     const uint8_t byte = ByteAt(key, node->branch);
     ArtSlot* next = FindSlot(*node, byte);
     if (next == nullptr) {
-      ArtNode* grown = AddChild(node, byte, NewLeaf(version), arena_);
+      ArtNode* grown = AddChild(node, byte, ArtChild(version), arena_);
       if (grown != node) slot->store(ArtChild(grown));
       return nullptr;
     }
     slot = next;
     depth = node->branch + 1;
+    dense = node->kind == ArtNode::Kind::k256;
   }
 }
 
-const ArtLeaf* ArtTree::AtOrAfter(Slice key, bool after) const noexcept {
+const ArtVersion* ArtTree::AtOrAfter(Slice key, bool after) const noexcept {
   // The last node passed on whose right there is something, and the byte taken there.
   const ArtNode* turn = nullptr;
   int turn_byte = 0;
-  const auto right = [&]() -> const ArtLeaf* {
+  const auto right = [&]() -> const ArtVersion* {
     return turn == nullptr ? nullptr : Leftmost(ChildFrom(*turn, turn_byte + 1));
   };
   ArtChild child = root_.load();
@@ -195,11 +203,11 @@ const ArtLeaf* ArtTree::AtOrAfter(Slice key, bool after) const noexcept {
   return order > 0 || (order == 0 && !after) ? child.leaf() : right();
 }
 
-const ArtLeaf* ArtTree::Before(Slice key) const noexcept {
+const ArtVersion* ArtTree::Before(Slice key) const noexcept {
   // The last node passed on whose left there is something: a smaller byte, or the key that ends.
   const ArtNode* turn = nullptr;
   int turn_byte = 0;
-  const auto left = [&]() -> const ArtLeaf* {
+  const auto left = [&]() -> const ArtVersion* {
     if (turn == nullptr) return nullptr;
     const ArtChild smaller = ChildUpTo(*turn, turn_byte - 1);
     return Rightmost(smaller ? smaller : turn->terminal.load());
@@ -235,15 +243,15 @@ class ArtIterator final : public InternalIterator {
   explicit ArtIterator(const ArtTree& tree) : tree_(tree) {}
 
   ValueOrTask<Status> Seek(Slice key, Tag tag) override {
-    const ArtLeaf* leaf = tree_.AtOrAfter(key, /*after=*/false);
-    if (leaf == nullptr || leaf->key() != key) return AtNewest(leaf);
-    const ArtVersion* version = leaf->first();
+    const ArtVersion* leaf = tree_.AtOrAfter(key, /*after=*/false);
+    if (leaf == nullptr || leaf->key() != key) return At(leaf);
+    const ArtVersion* version = leaf;
     while (version != nullptr && version->record().tag > tag) version = Older(*version);
-    if (version == nullptr) return AtNewest(tree_.AtOrAfter(key, /*after=*/true));
+    if (version == nullptr) return At(tree_.AtOrAfter(key, /*after=*/true));
     return At(version);
   }
   ValueOrTask<Status> SeekBefore(Slice key, Tag tag) override { return AtBefore(key, tag); }
-  ValueOrTask<Status> SeekToFirst() override { return AtNewest(tree_.First()); }
+  ValueOrTask<Status> SeekToFirst() override { return At(tree_.First()); }
   ValueOrTask<Status> SeekToLast() override { return AtOldest(tree_.Last()); }
   ValueOrTask<Status> Next() override { return Step(); }
   ValueOrTask<Status> Prev() override { return AtBefore(entry_.key, entry_.tag); }
@@ -251,11 +259,8 @@ class ArtIterator final : public InternalIterator {
  private:
   bool StepInMemory() noexcept override {
     const ArtVersion* version = Older(*at_);
-    if (version == nullptr) {
-      const ArtLeaf* leaf = tree_.AtOrAfter(entry_.key, /*after=*/true);
-      if (leaf == nullptr) return false;
-      version = leaf->first();
-    }
+    if (version == nullptr) version = tree_.AtOrAfter(entry_.key, /*after=*/true);
+    if (version == nullptr) return false;
     return At(version).ok();
   }
   static const ArtVersion* Older(const ArtVersion& version) noexcept {
@@ -263,22 +268,17 @@ class ArtIterator final : public InternalIterator {
   }
   Status Step() noexcept {
     if (const ArtVersion* older = Older(*at_); older != nullptr) return At(older);
-    return AtNewest(tree_.AtOrAfter(entry_.key, /*after=*/true));
+    return At(tree_.AtOrAfter(entry_.key, /*after=*/true));
   }
   Status AtBefore(Slice key, Tag tag) noexcept {
-    const ArtLeaf* leaf = tree_.Find(key);
     const ArtVersion* before = nullptr;
-    const ArtVersion* version = leaf == nullptr ? nullptr : leaf->first();
+    const ArtVersion* version = tree_.Find(key);
     for (; version != nullptr && version->record().tag > tag; version = Older(*version)) {
       before = version;
     }
     return before != nullptr ? At(before) : AtOldest(tree_.Before(key));
   }
-  Status AtNewest(const ArtLeaf* leaf) noexcept {
-    return At(leaf == nullptr ? nullptr : leaf->first());
-  }
-  Status AtOldest(const ArtLeaf* leaf) noexcept {
-    const ArtVersion* version = leaf == nullptr ? nullptr : leaf->first();
+  Status AtOldest(const ArtVersion* version) noexcept {
     while (version != nullptr && Older(*version) != nullptr) version = Older(*version);
     return At(version);
   }
@@ -307,9 +307,7 @@ class ArtMemtable final : public Memtable {
     entries_.store(entries_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
   void Get(const LookupKey& lookup, LookupFold& fold) const override {
-    const ArtLeaf* leaf = tree_.Find(lookup.key);
-    if (leaf == nullptr) return;
-    for (const ArtVersion* version = leaf->first(); version != nullptr;
+    for (const ArtVersion* version = tree_.Find(lookup.key); version != nullptr;
          version = version->older.load(std::memory_order_acquire)) {
       if (fold.Feed(version->record().tag, version->record().value())) return;
     }

@@ -8,13 +8,15 @@ template <typename Visit>
 void ForEach(const ArtNode& node, Visit visit) {
   const uint32_t count = node.count.load(std::memory_order_acquire);
   const auto few = [&](const auto& of) {
-    for (uint32_t i = 0; i < count; ++i) visit(of.bytes[i], of.children[i].load());
+    for (uint32_t i = 0; i < count; ++i) visit(of.bytes.at(i), of.children[i].load());
   };
   switch (node.kind) {
     case ArtNode::Kind::k4:
       return few(static_cast<const ArtNode4&>(node));
     case ArtNode::Kind::k16:
       return few(static_cast<const ArtNode16&>(node));
+    case ArtNode::Kind::k32:
+      return few(static_cast<const ArtNode32&>(node));
     case ArtNode::Kind::k48: {
       const auto& some = static_cast<const ArtNode48&>(node);
       for (uint32_t byte = 0; byte < 256; ++byte) {
@@ -36,7 +38,7 @@ void ForEach(const ArtNode& node, Visit visit) {
 template <typename Few>
 void Append(Few& node, uint8_t byte, ArtChild child) {
   const uint32_t count = node.count.load(std::memory_order_relaxed);
-  node.bytes[count] = byte;
+  node.bytes.Set(count, byte);
   node.children[count].store(child);
   node.count.store(count + 1, std::memory_order_release);
 }
@@ -50,7 +52,10 @@ void Put(ArtNode256& node, uint8_t byte, ArtChild child) {
   node.children[byte].store(child);
   node.count.store(node.count.load(std::memory_order_relaxed) + 1, std::memory_order_release);
 }
-void Put(ArtNode16& node, uint8_t byte, ArtChild child) { Append(node, byte, child); }
+template <size_t kRoom, ArtNode::Kind kKind>
+void Put(ArtFew<kRoom, kKind>& node, uint8_t byte, ArtChild child) {
+  Append(node, byte, child);
+}
 
 // A larger node with the same children and one more.
 template <typename Larger>
@@ -120,8 +125,12 @@ ArtNode* AddChild(ArtNode* node, uint8_t byte, ArtChild child, Arena& arena) {
       Append(static_cast<ArtNode4&>(*node), byte, child);
       return node;
     case ArtNode::Kind::k16:
-      if (count == 16) return Grow<ArtNode48>(*node, byte, child, arena);
+      if (count == 16) return Grow<ArtNode32>(*node, byte, child, arena);
       Append(static_cast<ArtNode16&>(*node), byte, child);
+      return node;
+    case ArtNode::Kind::k32:
+      if (count == 32) return Grow<ArtNode48>(*node, byte, child, arena);
+      Append(static_cast<ArtNode32&>(*node), byte, child);
       return node;
     case ArtNode::Kind::k48:
       if (count == 48) return Grow<ArtNode256>(*node, byte, child, arena);
