@@ -13,6 +13,7 @@
 #include "engine/async/run_loop.h"
 #include "engine/async/task.h"
 #include "engine/parts/io.h"
+#include "variants/io/ios.h"
 #include "variants/registry.h"
 
 namespace lsmlab::test {
@@ -25,17 +26,27 @@ inline bool Works(const IoVariant& io) {
   io_uring ring;
   const int bare = io_uring_queue_init(4, &ring, 0);
   if (bare == 0) io_uring_queue_exit(&ring);
-  EXPECT_TRUE(io.name == "uring" && (bare == -ENOSYS || bare == -EPERM))
+  EXPECT_TRUE(io.name.starts_with("uring") && (bare == -ENOSYS || bare == -EPERM))
       << made.status().ToString();
   return false;
 }
 
-// The registry's variants that keep their files on a real disk.
+// `uring` with registered files and buffers.
+inline const IoVariant kRegisteredUring{"uring_registered", kUringIo.summary, kUringIo.settings,
+                                        [](const SettingBag& settings) {
+                                          SettingBag changed = settings;
+                                          changed.Set("registered_files", true);
+                                          changed.Set("registered_buffers", true);
+                                          return kUringIo.make(changed);
+                                        }};
+
+// The variants that keep their files on a real disk.
 inline std::vector<const IoVariant*> DiskIos() {
   std::vector<const IoVariant*> all;
   for (const IoVariant* io : IoVariants()) {
     if (io->name != "simulated" && Works(*io)) all.push_back(io);
   }
+  if (Works(kRegisteredUring)) all.push_back(&kRegisteredUring);
   return all;
 }
 

@@ -1,11 +1,14 @@
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <chrono>
+#include <cstdio>
 #include <cstring>
 #include <deque>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <thread>
@@ -179,7 +182,8 @@ TEST_F(UringIoTest, AnotherThreadGoesOnWhereOneHasEnded) {
 // A read of a pipe is under way until somebody writes: what else can end the wait for it?
 class PipeRead {
  public:
-  explicit PipeRead(SiteCounters* counters) : ring(UringRing::Make(4, counters).value()) {
+  explicit PipeRead(SiteCounters* counters)
+      : ring(UringRing::Make({.read_depth = 4, .counters = counters}).value()) {
     EXPECT_EQ(pipe(ends_), 0);
     file_ = std::make_unique<PosixFile>("pipe", ends_[0], false, 0);
     op.file = file_.get();
@@ -238,6 +242,107 @@ TEST_F(UringIoTest, AWaitEndsWithWhatOthersPost) {
   read.Write();
   EXPECT_EQ(read.ring->Poll(INT64_MAX, loop), 1u);
   (void)loop.TakeReady();
+}
+
+// Places in the ring's table of files are used again: by another file, never by the one before.
+TEST_F(UringIoTest, RegisteredFilesAreTheOnesThatAreOpen) {
+  const auto io = test::kRegisteredUring.make(DefaultSettings(kUringIo.settings)).value();
+  auto* numbers = static_cast<uint32_t*>(io->AllocateBuffer(4096));
+  int wrong = 0;
+  for (uint32_t pages = 1; pages <= 40; ++pages) {
+    const auto file = MakeFile(*io, "f" + std::to_string(pages), pages);
+    // The last page is there in this file only.
+    test::FinishOn(*io, [&]() -> Task<Status> {
+      co_await ReadPage(*io, *file, pages - 1, numbers, &wrong);
+      co_return Status();
+    }());
+  }
+  // More files open at once than the table has places.
+  std::vector<std::unique_ptr<IoFile>> files;
+  rlimit limit;
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  const size_t many = limit.rlim_cur > 1200 ? 1100 : 200;
+  for (size_t i = 0; i < many; ++i) {
+    files.push_back(MakeFile(*io, "many" + std::to_string(i), i % 3 + 1));
+  }
+  std::deque<Task<void>> tasks;
+  std::vector<uint32_t*> buffers;
+  for (size_t i = 0; i < many; ++i) {
+    buffers.push_back(static_cast<uint32_t*>(io->AllocateBuffer(4096)));
+    tasks.push_back(ReadPage(*io, *files[i], i % 3, buffers[i], &wrong));
+  }
+  FinishAll(*io, tasks);
+  EXPECT_EQ(wrong, 0);
+  for (uint32_t* buffer : buffers) io->FreeBuffer(buffer, 4096);
+  io->FreeBuffer(numbers, 4096);
+}
+
+// Its tables, too.
+std::string WhatTheKernelSaysOf(const UringRing& ring) {
+  std::ifstream file("/proc/self/fdinfo/" + std::to_string(ring.fd()));
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+#if !defined(LSMLAB_SANITIZED)
+TEST_F(UringIoTest, ABufferIsUsedWhereItIsRegistered) {
+  SiteCounters counters;
+  AlignedBuffers buffers(/*all_in_slabs=*/true);
+  auto ring =
+      UringRing::Make({.read_depth = 4, .counters = &counters, .buffers = &buffers}).value();
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  ASSERT_EQ(write(ends[1], "x", 1), 1);
+  PosixFile file("pipe", ends[0], false, 0);
+  auto* buffer = static_cast<char*>(buffers.Allocate(4096));
+  char shown[32];
+  std::snprintf(shown, sizeof shown, "%p", static_cast<void*>(buffers.SlabOf(buffer)->begin));
+  EXPECT_EQ(WhatTheKernelSaysOf(*ring).find(shown), std::string::npos);
+  IoOp op{IoKind::kRead, IoSite::kOther};
+  op.file = &file;
+  op.data = buffer;
+  op.length = 1;
+  op.node.home = &RunLoop::Current();
+  ring->Start(op);
+  ASSERT_EQ(ring->Poll(INT64_MAX, RunLoop::Current()), 1u);
+  (void)RunLoop::Current().TakeReady();
+  EXPECT_TRUE(op.status.ok()) << op.status.ToString();
+  EXPECT_EQ(buffer[0], 'x');
+  EXPECT_NE(WhatTheKernelSaysOf(*ring).find(shown), std::string::npos);
+  ring.reset();
+  buffers.Free(buffer, 4096);
+  close(ends[1]);
+}
+#endif
+
+// A file that is closed is closed: a table that kept it would keep the space of one that was
+// unlinked. Of a pipe the reader can tell.
+TEST_F(UringIoTest, AClosedFileIsInNoTable) {
+  SiteCounters counters;
+  auto table = std::make_shared<UringFileTable>(4);
+  auto ring =
+      UringRing::Make({.read_depth = 4, .counters = &counters, .files = table.get()}).value();
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  PosixFile made("pipe", ends[1], false, 0);
+  auto file = std::make_unique<UringFile>(made, table);
+  char byte = 'x';
+  IoOp op{IoKind::kWrite, IoSite::kOther};
+  op.file = file.get();
+  op.data = &byte;
+  op.length = 1;
+  op.node.home = &RunLoop::Current();
+  ring->Start(op);
+  ASSERT_EQ(ring->Poll(INT64_MAX, RunLoop::Current()), 1u);
+  (void)RunLoop::Current().TakeReady();
+  EXPECT_TRUE(op.status.ok()) << op.status.ToString();
+  EXPECT_NE(WhatTheKernelSaysOf(*ring).find("pipe:"), std::string::npos) << "not in its table";
+  file.reset();
+  EXPECT_EQ(WhatTheKernelSaysOf(*ring).find("pipe:"), std::string::npos);
+  ASSERT_EQ(read(ends[0], &byte, 1), 1);
+  pollfd closed{ends[0], POLLIN, 0};
+  EXPECT_EQ(poll(&closed, 1, 20'000), 1);
+  EXPECT_NE(closed.revents & POLLHUP, 0) << "somebody still holds the other end";
+  close(ends[0]);
 }
 
 TEST_F(UringIoTest, AKernelWithoutARingIsAClearErrorOrPosix) {

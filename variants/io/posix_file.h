@@ -20,16 +20,20 @@ constexpr size_t kMaxTransfer = size_t{1} << 30;
 // A call that is interrupted this often in a row is given up with EINTR.
 constexpr int kMaxInterrupts = 1000;
 
-class PosixFile final : public IoFile {
+class PosixFile : public IoFile {
  public:
   PosixFile(std::string path, int fd, bool direct, uint64_t size)
       : IoFile(std::move(path)), fd_(fd), direct_(direct), size_(size) {}
   // Nothing is left to lose: what must stay was synced, and that reported its errors.
-  ~PosixFile() override { close(fd_); }
+  ~PosixFile() override {
+    if (fd_ >= 0) close(fd_);
+  }
   size_t alignment() const noexcept override { return direct_ ? kDirectAlignment : 1; }
   uint64_t size() const noexcept override { return size_.load(std::memory_order_acquire); }
 
   int fd() const noexcept { return fd_; }
+  // Leaves this one without a descriptor.
+  int TakeFd() noexcept { return std::exchange(fd_, -1); }
   void set_size(uint64_t size) noexcept { size_.store(size, std::memory_order_release); }
 
  private:

@@ -1,4 +1,5 @@
 #include <poll.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <atomic>
@@ -23,11 +24,21 @@
 namespace lsmlab {
 namespace {
 
+constexpr rlim_t kRegisteredFilesMost = 1024;
+
 std::atomic<uint64_t> next_io_number{1};
 
 class UringIo final : public Io {
  public:
-  UringIo(Direct direct, uint32_t read_depth) : direct_(direct), read_depth_(read_depth) {}
+  // `registered_files`: places in the tables of files, 0: files are not registered.
+  UringIo(Direct direct, uint32_t read_depth, uint32_t registered_files, bool registered_buffers)
+      : direct_(direct), buffers_(registered_buffers) {
+    if (registered_files > 0) files_ = std::make_shared<UringFileTable>(registered_files);
+    shared_ = {.read_depth = read_depth,
+               .counters = &counters_,
+               .files = files_.get(),
+               .buffers = registered_buffers ? &buffers_ : nullptr};
+  }
 
   bool Start(IoOp& op) noexcept override;
   size_t Poll(int64_t deadline_ns) noexcept override;
@@ -59,10 +70,11 @@ class UringIo final : public Io {
   }
 
   const Direct direct_;
-  const uint32_t read_depth_;
   const uint64_t number_ = next_io_number.fetch_add(1, std::memory_order_relaxed);
   SiteCounters counters_;
   AlignedBuffers buffers_;
+  std::shared_ptr<UringFileTable> files_;  // null: files are not registered
+  UringShared shared_;
   std::mutex mutex_;  // guards rings_
   // By loop. Loops are recycled among threads, and their rings with them.
   std::unordered_map<const RunLoop*, std::unique_ptr<UringRing>> rings_;
@@ -104,14 +116,20 @@ UringRing* UringIo::Find(const RunLoop& loop) noexcept {
 
 Result<UringRing*> UringIo::FindOrMake(const RunLoop& loop) noexcept {
   if (UringRing* ring = Find(loop); ring != nullptr) return ring;
-  Result<std::unique_ptr<UringRing>> made = UringRing::Make(read_depth_, &counters_);
+  Result<std::unique_ptr<UringRing>> made = UringRing::Make(shared_);
   if (!made.ok()) return made.status();
   std::lock_guard guard(mutex_);
   return rings_.emplace(&loop, std::move(made).value()).first->second.get();
 }
 
 bool UringIo::Start(IoOp& op) noexcept {
-  if (!IsForTheRing(op)) return FinishNow(op, RunBlocking(op, direct_));
+  if (!IsForTheRing(op)) {
+    Status status = RunBlocking(op, direct_);
+    if (status.ok() && op.kind == IoKind::kOpen && files_ != nullptr) {
+      op.opened = std::make_unique<UringFile>(static_cast<PosixFile&>(*op.opened), files_);
+    }
+    return FinishNow(op, std::move(status));
+  }
   const bool transfers = op.kind == IoKind::kRead || op.kind == IoKind::kWrite;
   if (transfers && !IsAligned(op)) return FinishNow(op, Misaligned(op));
   if (op.kind == IoKind::kSyncDir) {
@@ -161,14 +179,34 @@ constexpr SettingSpec kUringSettings[] = {
     {"queue_depth", SettingType::kInteger, "32", 1, 128, "",
      "reads that one thread or loop has at the device at a time; more wait, because a device "
      "that is asked for more gives little more throughput for much more latency"},
+    {"registered_files", SettingType::kBool, "false", 0, 0, "",
+     "files are registered with each ring that uses them, up to 1024, so that the kernel need not "
+     "look up descriptors"},
+    {"registered_buffers", SettingType::kBool, "false", 0, 0, "",
+     "memory for direct I/O is registered with each ring, and so locked, up to 4 GiB; what the "
+     "kernel refuses to lock is used as it is"},
     {"fallback", SettingType::kChoice, "none", 0, 0, "none|posix",
      "what is used where the kernel offers no io_uring; none: opening fails and says why"},
 };
 
-// A ring that works, with every operation that is used.
-Status Probe() {
+// The kernel allows a table no more places than a process may have files open.
+uint32_t RegisteredFiles(const SettingBag& settings) {
+  if (!settings.Bool("registered_files")) return 0;
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  return static_cast<uint32_t>(std::clamp<rlim_t>(limit.rlim_cur, 1, kRegisteredFilesMost));
+}
+
+// A ring that works, with every operation and table that is used.
+Status Probe(const SettingBag& settings) {
   SiteCounters counters;
-  const Result<std::unique_ptr<UringRing>> ring = UringRing::Make(1, &counters);
+  UringFileTable files(std::max(1u, RegisteredFiles(settings)));
+  AlignedBuffers buffers(/*all_in_slabs=*/true);
+  const UringShared shared = {.read_depth = 1,
+                              .counters = &counters,
+                              .files = settings.Bool("registered_files") ? &files : nullptr,
+                              .buffers = settings.Bool("registered_buffers") ? &buffers : nullptr};
+  const Result<std::unique_ptr<UringRing>> ring = UringRing::Make(shared);
   if (!ring.ok()) return ring.status();
   io_uring_probe* probe = io_uring_get_probe();
   if (probe == nullptr) return Status::NotSupported("io_uring: this kernel cannot be probed");
@@ -188,11 +226,12 @@ Status Probe() {
 }
 
 Result<std::unique_ptr<Io>> MakeUring(const SettingBag& settings) {
-  const Status usable = Probe();
+  const Status usable = Probe(settings);
   if (usable.ok()) {
     return Result<std::unique_ptr<Io>>(
         std::make_unique<UringIo>(ParseDirect(settings.Choice("direct")),
-                                  static_cast<uint32_t>(settings.Integer("queue_depth"))));
+                                  static_cast<uint32_t>(settings.Integer("queue_depth")),
+                                  RegisteredFiles(settings), settings.Bool("registered_buffers")));
   }
   if (settings.Choice("fallback") == "posix") return kPosixIo.make(settings);
   return Status::NotSupported(std::string(usable.message()) +

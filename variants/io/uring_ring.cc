@@ -71,8 +71,8 @@ IoOp* UringRing::Backlog::Pop() noexcept {
   return op;
 }
 
-Result<std::unique_ptr<UringRing>> UringRing::Make(uint32_t read_depth, SiteCounters* counters) {
-  std::unique_ptr<UringRing> made(new UringRing(read_depth, counters));
+Result<std::unique_ptr<UringRing>> UringRing::Make(const UringShared& shared) {
+  std::unique_ptr<UringRing> made(new UringRing(shared));
   const int error = io_uring_queue_init(kRingEntries, &made->ring_, 0);
   if (error < 0) {
     made->ring_.ring_fd = -1;
@@ -84,11 +84,67 @@ Result<std::unique_ptr<UringRing>> UringRing::Make(uint32_t read_depth, SiteCoun
   }
   made->wake_fd_ = eventfd(0, EFD_CLOEXEC);
   if (made->wake_fd_ < 0) return StatusFromErrno("make an event for", "io_uring", errno);
+  const Status tables = made->MakeTables();
+  if (!tables.ok()) return tables;
   return made;
+}
+
+Status UringRing::MakeTables() {
+  if (shared_.files != nullptr) {
+    const int error = io_uring_register_files_sparse(&ring_, shared_.files->places());
+    if (error < 0) return NoRing("registering files", -error);
+    files_.resize(shared_.files->places());
+  }
+  if (shared_.buffers != nullptr) {
+    const int error = io_uring_register_buffers_sparse(&ring_, AlignedBuffers::kNumberedSlabs);
+    if (error < 0) return NoRing("registering buffers", -error);
+    slabs_.resize(AlignedBuffers::kNumberedSlabs, SlabState::kUnknown);
+  }
+  return Status();
+}
+
+void UringRing::ForgetFile(uint32_t place) noexcept {
+  const int none = -1;
+  io_uring_register_files_update(&ring_, place, &none, 1);
+}
+
+UringRing::Target UringRing::TargetOf(const IoOp& op) noexcept {
+  // The sync of a directory has one that is opened for it alone.
+  if (op.kind == IoKind::kSyncDir) return {static_cast<PosixFile&>(*op.opened).fd(), 0};
+  const int fd = PosixFileOf(op).fd();
+  if (files_.empty()) return {fd, 0};
+  const auto& file = static_cast<const UringFile&>(*op.file);
+  if (file.place() == UringFileTable::kNone) return {fd, 0};
+  uint64_t& known = files_[file.place()];
+  if (known != file.serial()) {
+    if (io_uring_register_files_update(&ring_, file.place(), &fd, 1) != 1) return {fd, 0};
+    known = file.serial();
+    shared_.files->Note(file.place(), this);
+  }
+  return {static_cast<int>(file.place()), IOSQE_FIXED_FILE};
+}
+
+bool UringRing::RegisterSlab(const AlignedBuffers::Slab& slab) noexcept {
+  SlabState& state = slabs_[slab.number];
+  if (state == SlabState::kUnknown) {
+    const iovec memory{slab.begin, AlignedBuffers::kSlabBytes};
+    const int registered =
+        io_uring_register_buffers_update_tag(&ring_, slab.number, &memory, nullptr, 1);
+    state = registered == 1 ? SlabState::kRegistered : SlabState::kRefused;
+  }
+  return state == SlabState::kRegistered;
+}
+
+int UringRing::RegisteredSlabOf(const void* data) noexcept {
+  if (slabs_.empty()) return -1;
+  const std::optional<AlignedBuffers::Slab> slab = shared_.buffers->SlabOf(data);
+  if (!slab.has_value() || !RegisterSlab(*slab)) return -1;
+  return static_cast<int>(slab->number);
 }
 
 UringRing::~UringRing() {
   LSMLAB_ASSERT(under_way_ == 0);
+  if (!files_.empty()) shared_.files->Remove(this);
   // Ends the read of wake_fd_ that may be in the ring, and with it the kernel's use of wake_count_.
   if (wake_armed_) {
     const uint64_t one = 1;
@@ -112,7 +168,7 @@ void UringRing::Start(IoOp& op) noexcept {
 
 bool UringRing::HasRoom(const IoOp& op) const noexcept {
   if (in_kernel_ >= kMaxInKernel) return false;
-  return op.kind != IoKind::kRead || reads_ < read_depth_;
+  return op.kind != IoKind::kRead || reads_ < shared_.read_depth;
 }
 
 void UringRing::Enqueue(IoOp& op) noexcept {
@@ -132,39 +188,51 @@ io_uring_sqe* UringRing::NextEntry() noexcept {
   return entry;
 }
 
-// The rest of a transfer, from op.transferred on; the whole of anything else.
-void UringRing::Prepare(IoOp& op) noexcept {
-  io_uring_sqe* entry = NextEntry();
+void UringRing::PrepareTransfer(io_uring_sqe* entry, const IoOp& op, int fd) noexcept {
   char* data = static_cast<char*>(op.data) + op.transferred;
   const auto length = static_cast<unsigned>(std::min(op.length - op.transferred, kMaxTransfer));
   const uint64_t offset = op.offset + op.transferred;
+  const int slab = RegisteredSlabOf(op.data);
+  if (op.kind == IoKind::kRead) {
+    if (slab >= 0) return io_uring_prep_read_fixed(entry, fd, data, length, offset, slab);
+    return io_uring_prep_read(entry, fd, data, length, offset);
+  }
+  if (slab >= 0) {
+    io_uring_prep_write_fixed(entry, fd, data, length, offset, slab);
+  } else {
+    io_uring_prep_write(entry, fd, data, length, offset);
+  }
+  if (op.data_sync_after) entry->rw_flags = RWF_DSYNC;
+}
+
+// `fd`: a descriptor, or a place in the table.
+void UringRing::PrepareOn(io_uring_sqe* entry, const IoOp& op, int fd) noexcept {
   switch (op.kind) {
     case IoKind::kRead:
-      io_uring_prep_read(entry, PosixFileOf(op).fd(), data, length, offset);
-      ++reads_;
-      break;
     case IoKind::kWrite:
-      io_uring_prep_write(entry, PosixFileOf(op).fd(), data, length, offset);
-      if (op.data_sync_after) entry->rw_flags = RWF_DSYNC;
-      break;
-    case IoKind::kSync:
-      io_uring_prep_fsync(entry, PosixFileOf(op).fd(), 0);
-      break;
+      return PrepareTransfer(entry, op, fd);
     case IoKind::kDataSync:
-      io_uring_prep_fsync(entry, PosixFileOf(op).fd(), IORING_FSYNC_DATASYNC);
-      break;
-    case IoKind::kSyncDir:
-      io_uring_prep_fsync(entry, static_cast<PosixFile&>(*op.opened).fd(), 0);
-      break;
+      return io_uring_prep_fsync(entry, fd, IORING_FSYNC_DATASYNC);
     case IoKind::kAllocate:
-      io_uring_prep_fallocate(entry, PosixFileOf(op).fd(), FALLOC_FL_KEEP_SIZE, 0,
-                              static_cast<off_t>(op.length));
-      break;
+      return io_uring_prep_fallocate(entry, fd, FALLOC_FL_KEEP_SIZE, 0,
+                                     static_cast<off_t>(op.length));
     default:
-      io_uring_prep_unlink(entry, op.path.c_str(), 0);
-      break;
+      return io_uring_prep_fsync(entry, fd, 0);
+  }
+}
+
+// The rest of a transfer, from op.transferred on; the whole of anything else.
+void UringRing::Prepare(IoOp& op) noexcept {
+  io_uring_sqe* entry = NextEntry();
+  if (op.kind == IoKind::kUnlink) {
+    io_uring_prep_unlink(entry, op.path.c_str(), 0);
+  } else {
+    const Target target = TargetOf(op);
+    PrepareOn(entry, op, target.fd);
+    entry->flags |= target.flags;
   }
   io_uring_sqe_set_data(entry, &op);
+  if (op.kind == IoKind::kRead) ++reads_;
   ++in_kernel_;
   if (++unsubmitted_ >= kSubmitTogether) Submit();
 }
@@ -217,7 +285,7 @@ size_t UringRing::Reap() noexcept {
       }
       --under_way_;
       ++completed;
-      if (op.status.ok()) counters_.Count(op);
+      if (op.status.ok()) shared_.counters->Count(op);
       op.node.home->Post(&op.node);
     }
     StartWaiting();

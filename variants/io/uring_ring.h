@@ -5,13 +5,24 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "engine/async/run_loop.h"
 #include "engine/base/status.h"
 #include "engine/parts/io.h"
+#include "variants/io/aligned_buffers.h"
 #include "variants/io/site_counters.h"
+#include "variants/io/uring_files.h"
 
 namespace lsmlab {
+
+// What the rings of one Io have in common; all of it outlives them.
+struct UringShared {
+  uint32_t read_depth = 1;
+  SiteCounters* counters = nullptr;
+  UringFileTable* files = nullptr;          // of registered files; null: none are
+  const AlignedBuffers* buffers = nullptr;  // whose slabs are registered; null: none are
+};
 
 // One io_uring and the operations of one RunLoop in it. The kernel's rings are never walked while a
 // coroutine runs: completions are copied out first, and only posted to their loops.
@@ -21,8 +32,9 @@ namespace lsmlab {
 // IORING_SETUP_SINGLE_ISSUER, which gains less than the noise on reads in flight.
 class UringRing final : public Waker {
  public:
-  // Fails where the kernel gives no ring, with the reason. `counters` outlives it.
-  static Result<std::unique_ptr<UringRing>> Make(uint32_t read_depth, SiteCounters* counters);
+  // Fails where the kernel gives no ring, or none with the tables that are asked for, with the
+  // reason.
+  static Result<std::unique_ptr<UringRing>> Make(const UringShared& shared);
   // REQUIRES: !busy().
   ~UringRing();
   UringRing(const UringRing&) = delete;
@@ -42,6 +54,11 @@ class UringRing final : public Waker {
   int fd() const noexcept { return ring_.ring_fd; }
 
   void Wake() noexcept override;
+  // Takes a file out of the table, if it is there. Any thread.
+  void ForgetFile(uint32_t place) noexcept;
+  // Registers a slab, unless it was before; false: the kernel refuses, for want of memory or
+  // because of the limit on locked memory, and its buffers are used as any other memory is.
+  bool RegisterSlab(const AlignedBuffers::Slab& slab) noexcept;
 
  private:
   // Operations that wait for room, in order.
@@ -52,11 +69,22 @@ class UringRing final : public Waker {
     IoOp* Pop() noexcept;
   };
 
-  UringRing(uint32_t read_depth, SiteCounters* counters) noexcept
-      : read_depth_(read_depth), counters_(*counters) {}
+  enum class SlabState : uint8_t { kUnknown, kRegistered, kRefused };
+  // How the kernel is told of an operation's file: by descriptor, or by its place in the table.
+  struct Target {
+    int fd;
+    unsigned flags;
+  };
+
+  explicit UringRing(const UringShared& shared) noexcept : shared_(shared) {}
+  Status MakeTables();
+  Target TargetOf(const IoOp& op) noexcept;
+  int RegisteredSlabOf(const void* data) noexcept;
   bool HasRoom(const IoOp& op) const noexcept;
   void Enqueue(IoOp& op) noexcept;
   void Prepare(IoOp& op) noexcept;
+  void PrepareOn(io_uring_sqe* entry, const IoOp& op, int fd) noexcept;
+  void PrepareTransfer(io_uring_sqe* entry, const IoOp& op, int fd) noexcept;
   io_uring_sqe* NextEntry() noexcept;
   void ArmWake() noexcept;
   size_t Reap() noexcept;
@@ -65,14 +93,15 @@ class UringRing final : public Waker {
   void StartWaiting() noexcept;
   void Wait(int64_t deadline_ns, const RunLoop& loop) noexcept;
 
-  const uint32_t read_depth_;
-  SiteCounters& counters_;
+  const UringShared shared_;
   io_uring ring_{};
   uint32_t unsubmitted_ = 0;  // entries that the kernel has not seen
   uint32_t in_kernel_ = 0;    // entries prepared and not completed, the wake-up aside
   uint32_t reads_ = 0;        // of them reads
   uint64_t under_way_ = 0;    // operations begun and not completed
   Backlog reads_waiting_, others_waiting_;
+  std::vector<uint64_t> files_;   // by place: the serial number of the file in the table
+  std::vector<SlabState> slabs_;  // by number
 
   int wake_fd_ = -1;  // eventfd
   uint64_t wake_count_ = 0;
