@@ -39,10 +39,11 @@ constexpr ValidityRule kRules[] = {
      "allowed with it is 'none'",
      [](const Composition& c) { return LogIsOff(c) && c.wal.settings.Choice("sync") != "none"; }},
     {"engine.wal.sync",
-     "a sync every t ms needs a thread, and engine.executor.variant 'inline' has "
-     "none; allowed with it are 'none', 'group' and 'every'",
+     "a sync every t ms needs a thread, and engine.executor.variant 'inline', as any with a seed, "
+     "has none; allowed with it are 'none', 'group' and 'every'",
      [](const Composition& c) {
-       return c.executor.variant->name == "inline" && c.wal.settings.Choice("sync") == "interval";
+       return ServesOneCaller(*c.executor.variant, c.executor.settings) &&
+              c.wal.settings.Choice("sync") == "interval";
      }},
     {"engine.filter.allocation",
      "'monkey' spreads filter bits over the levels, and engine.filter.variant is 'none'; allowed "

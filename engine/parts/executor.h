@@ -54,6 +54,10 @@ class Executor {
   // Threads that background tasks can use at the same time; at least 1.
   virtual int background_threads() const noexcept = 0;
 
+  // Whether everything is done on the threads of callers, of which there is one at a time. The same
+  // for the executor's life.
+  virtual bool one_caller() const noexcept { return false; }
+
   // Who runs callers' reads and writes for them; null: callers do. The same for the executor's
   // life.
   virtual WorkerPool* readers() noexcept { return nullptr; }
@@ -79,9 +83,15 @@ struct ExecutorVariant {
   std::string_view summary;
   std::span<const SettingSpec> settings;
   std::unique_ptr<Executor> (*make)(const SettingBag& settings);
-  bool one_caller = false;  // a store on it serves one thread at a time
+  bool one_caller = false;  // Executor::one_caller(), whatever the settings
   bool has_loops = false;   // Executor::loops() > 0
 };
+
+// Executor::one_caller() of what would be made: a run whose steps are drawn by a seed is one
+// thread's.
+inline bool ServesOneCaller(const ExecutorVariant& variant, const SettingBag& settings) {
+  return variant.one_caller || (settings.Has("seed") && settings.Integer("seed") != 0);
+}
 
 // A yield point inside long background work, and a pause of a slowed writer.
 class [[nodiscard]] Yield {

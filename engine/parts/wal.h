@@ -89,11 +89,19 @@ class Wal {
   // are dropped); before it, or in an earlier segment, or in a segment that was closed cleanly, it
   // is Corruption naming file, offset, expected, found. Dense
   // numbers go up by one from record to record over all live segments: the caller goes on at the
-  // last one replayed plus 1, and makes what was replayed durable in tables before it acknowledges
-  // anything (after a failed sync, what is read here may not be on the disk). REQUIRES: before the
-  // first StartSegment. Also reports the largest segment number seen.
+  // last one replayed plus 1, and makes what was replayed durable in tables, and that in the
+  // catalog, before it starts a segment (after a failed sync, what is read here may not be on the
+  // disk: no later segment may go on from it). REQUIRES: before the first StartSegment. Also
+  // reports the largest segment number seen.
   virtual Task<Status> Recover(WalExpectation expected, WalReplayer& replayer,
                                WalReplayStats* stats, uint64_t* largest_log_number) = 0;
+
+  // Writes what Recover replayed over itself, the same bytes in the same places, and syncs it.
+  // After a failed sync the page cache shows, as long as it keeps them, bytes that are not on the
+  // disk and that no sync will bring there; IoError where it keeps them no longer. For a caller
+  // that cannot make everything replayed durable in tables in one step. REQUIRES: after Recover,
+  // before StartSegment and Release.
+  virtual Task<Status> WriteAgain() = 0;
 
   // Syncs and writes the end mark; its end is position().offset. No call but position() after it.
   virtual Task<Status> Close() = 0;

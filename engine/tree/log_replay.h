@@ -37,6 +37,8 @@ class LogReplay final : public WalReplayer {
   // Puts the waiting records that count into the memtable, and forgets all of them.
   Status ApplyHeld();
 
+  // Whether parts of batches are among the records that count and are not in the memtable yet.
+  bool holds_parts() const noexcept { return !held_.empty(); }
   // Whether CutIncompleteBatches let this log end before its last record.
   bool cuts() const noexcept { return first_dropped_.has_value(); }
   // Where the log ends, by this recovery or the one before; none: where it does.

@@ -166,6 +166,12 @@ Result<std::unique_ptr<StoreClient>> StoreClient::Make(Store& store, size_t capa
         "a StoreClient sends its calls to event loops, and this store's executor has none; use "
         "executor.variant = \"reactor\"");
   }
+  if (store.executor().one_caller()) {
+    return Status::InvalidArgument(
+        "a StoreClient has its calls done by the threads of event loops, and loops with a seed "
+        "have "
+        "none; use executor.seed = 0");
+  }
   if (capacity < 1 || capacity > 65'536) {
     return Status::InvalidArgument("StoreClient: capacity is " + std::to_string(capacity) +
                                    ", allowed are 1 to 65536");

@@ -86,6 +86,7 @@ class StoreImpl : public Store {
   Task<Status> RecoverShards(const StoreIdentity& identity);
   Task<Result<std::vector<LogCut>>> ReadCuts();
   Task<Status> CutLogs(bool* decided);
+  Task<Status> SecureParts();
   Task<Status> WriteSmallFile(std::string_view name, std::string text);
 
   // store_open.cc

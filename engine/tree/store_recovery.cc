@@ -22,6 +22,7 @@ Task<Status> StoreImpl::RecoverShards(const StoreIdentity& identity) {
   }
   bool decided = !cuts.empty();
   LSMLAB_CO_TRY(co_await CutLogs(&decided));
+  if (!options_.read_only) LSMLAB_CO_TRY(co_await SecureParts());
   for (auto& tree : trees_) LSMLAB_CO_TRY(co_await tree->Start());
   if (decided && !options_.read_only) {
     LSMLAB_CO_TRY(co_await UnlinkFile(*io_, IoSite::kRecovery, PathOf("RECOVERY")));
@@ -47,16 +48,24 @@ Task<Status> StoreImpl::CutLogs(bool* decided) {
   for (auto& tree : trees_) replays.push_back(tree->replay());
   LSMLAB_CO_TRY(LogReplay::CutIncompleteBatches(replays));
   std::vector<LogCut> cuts;
-  bool fresh = false;
   for (const LogReplay* replay : replays) {
-    fresh |= replay->cuts();
     const std::optional<LogCut> cut = replay->Cut();
     if (cut.has_value()) cuts.push_back(*cut);
   }
-  if (!fresh) co_return Status();
+  if (cuts.empty()) co_return Status();
   *decided = true;
+  // Also where the same stands there already: whether that is durable nobody knows.
   if (options_.read_only) co_return Status();
   co_return co_await WriteSmallFile("RECOVERY", EncodeRecovery(cuts));
+}
+
+// The shards put what they replayed into tables one after the other: until the last has done so,
+// the others' parts must stay in its log whatever happens.
+Task<Status> StoreImpl::SecureParts() {
+  for (auto& tree : trees_) {
+    if (tree->replay()->holds_parts()) LSMLAB_CO_TRY(co_await tree->WriteLogAgain());
+  }
+  co_return Status();
 }
 
 }  // namespace lsmlab

@@ -16,6 +16,7 @@
 #include "engine/store.h"
 #include "engine/tree/counters.h"
 #include "engine/tree/event_log.h"
+#include "engine/tree/group_company.h"
 #include "engine/tree/log_replay.h"
 #include "engine/tree/snapshot_list.h"
 #include "engine/tree/tree_iterator.h"
@@ -79,6 +80,8 @@ class Tree {
   Task<Status> Recover(bool create, std::optional<LogCut> cut);
   // Between the halves: what the log held, for CutIncompleteBatches. Null after Start.
   LogReplay* replay() noexcept { return replay_.get(); }
+  // Wal::WriteAgain.
+  Task<Status> WriteLogAgain() { return wal_->WriteAgain(); }
   // Second half: flushes what counts of the log, begins a new one, sweeps orphans.
   Task<Status> Start();
   // Ends background work, syncs the log and writes its end mark.
@@ -154,6 +157,7 @@ class Tree {
 
   // tree_write.cc
   Task<Status> LeadGroup(Writer* leader);
+  Task<void> Gather();
   Task<Status> MakeRoom(size_t bytes);
   Task<Status> Stall();
   void BeginRecord(Sequence first);
@@ -262,7 +266,8 @@ class Tree {
   size_t memtable_smallest_ = 0;  // for the age
   enum class SyncMode : uint8_t { kNone, kInterval, kGroup, kEvery } sync_mode_ = SyncMode::kNone;
   int64_t sync_interval_ns_ = 0;
-  bool gathers_a_turn_ = false;  // durable groups on event loops
+  // What a leader on an event loop waits for; on other threads for nothing.
+  enum class Gathers : uint8_t { kNothing, kTurn, kCompany } gathers_ = Gathers::kNothing;
   enum class CacheFill : uint8_t { kReads, kCompactions, kWrites } cache_fill_ = CacheFill::kReads;
   bool signalled_ = false;  // compactions wait for StartCompactions
   bool align_outputs_ = false;
@@ -283,6 +288,7 @@ class Tree {
 
   // The leader's (one at a time).
   WriteQueue queue_;
+  GroupCompany company_;
   WalRecordEncoder encoder_;
   uint64_t dense_number_ = 0;
   bool age_watched_ = false;  // the memtable's, by a timer

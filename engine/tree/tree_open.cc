@@ -33,7 +33,6 @@ Tree::Tree(TreeEnvironment environment)
                                     : SyncMode::kEvery;
   sync_interval_ns_ = c.wal.settings.Nanos("interval");
   log_is_shared_ = env_.shards != nullptr || sync_mode_ == SyncMode::kInterval;
-  gathers_a_turn_ = sync_mode_ == SyncMode::kGroup && env_.executor->loops() > 0;
   if (c.cache.settings.Has("fill_by")) {
     const std::string& fill = c.cache.settings.Choice("fill_by");
     cache_fill_ = fill == "writes"        ? CacheFill::kWrites
@@ -117,6 +116,11 @@ Task<Status> Tree::Recover(bool create, std::optional<LogCut> cut) {
   wal.shard = env_.shard;
   wal.store_id = env_.store_id;
   wal_ = c.wal.variant->make(c.wal.settings, wal);
+  if (env_.executor->loops() > 0 && wal_->keeps_records() && sync_mode_ != SyncMode::kEvery) {
+    // Time has no part in a run that is drawn by a seed.
+    const bool waits = sync_mode_ == SyncMode::kGroup && !env_.executor->one_caller();
+    gathers_ = waits ? Gathers::kCompany : Gathers::kTurn;
+  }
   CatalogEnvironment catalog;
   files_ = std::make_unique<TreeFiles>(*this);
   catalog.io = env_.io;
@@ -242,8 +246,10 @@ Task<Status> Tree::ReplayLog(const CatalogState& state, std::optional<LogCut> cu
   co_return co_await wal_->Recover(expected, *replay_, &stats, &largest_log_);
 }
 
-// Writes what was replayed out as tables, and starts a new segment: nothing that is acknowledged
-// later depends on a log whose end was found by guessing.
+// Writes what was replayed out as tables, and then starts a new segment: nothing that is
+// acknowledged later depends on a log whose end was found by guessing. In this order, since a
+// segment names what it goes on from, and what was replayed may not be on the disk: see
+// Wal::Recover.
 Task<Status> Tree::TakeOverReplay() {
   LSMLAB_CO_TRY(replay_->ApplyHeld());
   dense_number_ = replay_->dense_number();
@@ -261,8 +267,8 @@ Task<Status> Tree::TakeOverReplay() {
   uint64_t log_number = next_file_.load(std::memory_order_relaxed);
   log_number = std::max(log_number, largest_log_ + 1);
   next_file_.store(log_number + 1, std::memory_order_relaxed);
-  LSMLAB_CO_TRY(co_await wal_->StartSegment(log_number));
-  co_return co_await FlushRecovered(memtable_, log_number);
+  LSMLAB_CO_TRY(co_await FlushRecovered(memtable_, log_number));
+  co_return co_await wal_->StartSegment(log_number);
 }
 
 Task<Status> Tree::FlushRecovered(MemtableHandle* recovered, uint64_t log_number) {

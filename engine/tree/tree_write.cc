@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "engine/parts/mailboxes.h"
 #include "engine/tree/pacing.h"
 #include "engine/tree/tree.h"
 
@@ -16,6 +17,7 @@ constexpr int64_t kSlowdownGrainNanos = 1'000'000;
 }  // namespace
 
 Task<Status> Tree::Write(Writer* writer) {
+  if (gathers_ == Gathers::kCompany) company_.Arrive();
   if (!queue_.Join(writer)) {
     co_await queue_.Wait(writer);
     if (writer->state.load(std::memory_order_acquire) == Writer::kDone) {
@@ -29,19 +31,18 @@ Task<Status> Tree::Write(Writer* writer) {
 Task<Status> Tree::LeadGroup(Writer* leader) {
   Status status;
   if (MustMakeRoom()) status = co_await MakeRoom(leader->bytes());
-  // Whom the group before has served writes again, where it shares this loop, in this turn: with
-  // them a sync carries all the loop's writers, without them half.
-  if (gathers_a_turn_ && leader->count > 0) {
-    co_await Yield(*env_.executor, Priority::kForeground);
-  }
+  if (gathers_ != Gathers::kNothing && leader->count > 0) co_await Gather();
   Writer* last = queue_.Gather(leader, sync_mode_ == SyncMode::kEvery ? 0 : kGroupBytesMax);
-  uint32_t operations = 0;
+  uint32_t operations = 0, writers = 0;
   bool sync_log = false;
   for (Writer* w = leader;; w = w->newer) {
     operations += w->count;
+    ++writers;
     sync_log |= w->sync_log;
     if (w == last) break;
   }
+  const int64_t logging = gathers_ == Gathers::kCompany ? NowNanos() : 0;
+  int64_t logged = logging;
   if (status.ok() && operations > 0) {
     const Sequence first = env_.sequence->fetch_add(operations, std::memory_order_acq_rel) + 1;
     if (wal_->keeps_records()) {
@@ -51,6 +52,7 @@ Task<Status> Tree::LeadGroup(Writer* leader) {
       } else {
         status = co_await LogGroup(leader, last, first);
       }
+      if (gathers_ == Gathers::kCompany) logged = NowNanos();
     }
     if (status.ok()) status = ApplyGroup(leader, last, first);
     if (status.ok()) {
@@ -71,8 +73,23 @@ Task<Status> Tree::LeadGroup(Writer* leader) {
     status = co_await RotateMemtable();
   }
   if (status.ok() && env_.poisoned->load(std::memory_order_acquire)) status = StopReason();
+  if (gathers_ == Gathers::kCompany) company_.EndGroup(writers, logged - logging);
   queue_.Finish(leader, last, status);
   co_return status;
+}
+
+// On an event loop, others are to come before the leader looks who is there: those whom the group
+// before has served write again, where they share this loop, in this turn. One record then carries
+// all the loop's writers instead of one or half of them; one sync, those of other loops, too.
+Task<void> Tree::Gather() {
+  if (env_.executor->mailboxes()->CurrentLoop() < 0) co_return;
+  co_await Yield(*env_.executor, Priority::kForeground);
+  if (gathers_ != Gathers::kCompany) co_return;
+  const int64_t limit = NowNanos() + company_.patience_ns();
+  while (!company_.IsComplete() && NowNanos() < limit) {
+    co_await Yield(*env_.executor, Priority::kForeground);
+  }
+  company_.EndWait();
 }
 
 // The same where others than the leader may sync this log.

@@ -139,13 +139,14 @@ Result<EngineSetup> SetUpEngine(std::string_view engine, const ConfigMap& config
 Status CheckClients(const EngineSetup& setup, const workloads::WorkloadInfo& workload,
                     uint32_t threads, const std::string& where) {
   const ExecutorVariant& executor = *setup.composed.composition.executor.variant;
+  const bool one_caller = ServesOneCaller(executor, setup.composed.composition.executor.settings);
   if (setup.driver.depth > 1) {
     const std::string depth = where + ": driver.depth " + std::to_string(setup.driver.depth);
     if (!FindEngine(setup.engine)->has_async) {
       return Status::InvalidArgument(depth + ", but engine '" + setup.engine +
                                      "' has no asynchronous calls; allowed with it is 1");
     }
-    if (executor.one_caller) {
+    if (one_caller) {
       return Status::InvalidArgument(depth + ", but engine.executor.variant '" +
                                      std::string(executor.name) +
                                      "' works for one call at a time; allowed with it is 1");
@@ -156,7 +157,7 @@ Status CheckClients(const EngineSetup& setup, const workloads::WorkloadInfo& wor
                                      "engine.executor.variant \"reactor\", or 1");
     }
   }
-  if (setup.engine != "lsmlab" || threads <= 1 || !executor.one_caller) return {};
+  if (setup.engine != "lsmlab" || threads <= 1 || !one_caller) return {};
   return Status::InvalidArgument(
       where + ": " + std::to_string(threads) + " client threads, but engine.executor.variant '" +
       std::string(executor.name) + "' serves one caller at a time; allowed with it is 1");

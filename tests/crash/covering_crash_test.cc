@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tests/crash/crash_workload.h"
+#include "tests/crash/shards_workload.h"
 #include "tests/support/composition_space.h"
 #include "tests/support/test_scale.h"
 
@@ -67,6 +68,64 @@ TEST(CoveringCrash, EveryRowLeavesAPrefixOfTheWrites) {
   if (TestScale() >= 30) {
     EXPECT_GE(points, 20'000u);
   }
+}
+
+// The row as ShardsWorkload can run it; nothing where it has one shard, or no log, without which
+// there are no batches over several.
+std::optional<ShardsRun> ShardsRunOf(TestComposition row) {
+  ShardsRun run;
+  run.sync = "none";
+  Settings kept;
+  bool has_shards = false, has_log = true;
+  for (auto& [name, text] : row.changes) {
+    if (name == "engine.wal.sync") {
+      run.sync = text;
+      continue;
+    }
+    if (name == "engine.partitioner.variant") has_shards = text != "single";
+    if (name == "engine.wal.variant") has_log = text != "off";
+    if (name == "engine.executor.variant") run.on_loops = text == "reactor";
+    if (!name.starts_with("engine.executor.") && name != "engine.memtable.max_age" &&
+        name != "engine.compaction.delete_ttl") {
+      kept.emplace_back(std::move(name), std::move(text));
+    }
+  }
+  if (!has_shards || !has_log) return std::nullopt;
+  row.changes = std::move(kept);
+  run.composition = std::move(row);
+  return run;
+}
+
+TEST(CoveringCrash, EveryRowOverShardsLeavesPrefixesAndWholeBatches) {
+  const auto& [space, array] = CoveringCompositions();
+  uint64_t points = 0, rows = 0, across = 0;
+  const size_t step = TestScale() < 1 ? 8 : 1;
+  for (size_t i = 0; i < array.rows.size(); i += step) {
+    std::optional<ShardsRun> run =
+        ShardsRunOf(space.CompositionOf(array.rows[i], "covering row " + std::to_string(i)));
+    if (!run.has_value()) continue;
+    ++rows;
+    run->seed = TestSeed(i + 1);
+    ShardsWorkload whole(*run);
+    Status status = whole.Run(~uint64_t{0});
+    ASSERT_TRUE(status.ok()) << run->composition.name << ": " << status.ToString();
+    across += whole.history().across();
+    ShardsWorkload workload(*run);
+    const uint64_t every = whole.steps() / Scaled(kMomentsPerRound);
+    ASSERT_TRUE(workload.Run(std::max<uint64_t>(1, every)).ok());
+    for (const ShardsMoment& moment : workload.moments()) {
+      for (int mode = 0; mode < kCrashModes; ++mode) {
+        const uint64_t damage = i * kCrashModes + moment.step + static_cast<uint64_t>(mode);
+        status = CrashShards(*run, workload.history(), moment, static_cast<CrashMode>(mode), damage,
+                             damage % 4 == 0 ? 1 : 0, &points);
+        EXPECT_TRUE(status.ok()) << status.ToString();
+      }
+    }
+  }
+  EXPECT_GT(rows, 0u);
+  EXPECT_GT(across, 5 * rows);
+  std::printf("crash points over several shards on %llu rows: %llu\n",
+              static_cast<unsigned long long>(rows), static_cast<unsigned long long>(points));
 }
 
 }  // namespace

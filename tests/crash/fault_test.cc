@@ -282,6 +282,52 @@ TEST(PlantedFaultBugTest, RetryingAFailedSyncIsFound) {
   }
 }
 
+// After a failed sync the page cache shows what is not on the disk. The store is opened again on
+// the same kernel, and power is lost after each operation of that: no log may go on from such
+// bytes.
+TEST(PowerLossInAReopenTest, AfterAFailedSyncThePromisesHold) {
+  const std::vector<TestComposition> compositions = {
+      {"plain", "", {}}, RingComposition(true), FootersCompositions().front()};
+  for (const TestComposition& composition : compositions) {
+    for (const char* sync : {"none", "group"}) {
+      uint64_t reached = 0;
+      for (uint64_t at = 1; at <= Scaled(12); ++at) {
+        CrashRun run;
+        run.composition = composition;
+        run.sync = sync;
+        run.writes = 60;
+        run.every = ~uint64_t{0};
+        CrashWorkload workload(run);
+        const bool writes_durably = composition.name == compositions[1].name && run.sync == "group";
+        SimFault fault;
+        fault.kind = writes_durably ? IoKind::kWrite : IoKind::kDataSync;
+        fault.site = writes_durably ? IoSite::kDurableWal : IoSite::kWal;
+        fault.at = 2 + at;
+        workload.disk().Arm(fault);
+        Status ignored = workload.Run();
+        (void)ignored;
+        reached += workload.disk().faults().Failed(*fault.kind, *fault.site);
+        auto disk = workload.disk().Snapshot();
+        std::vector<std::shared_ptr<SimDisk>> during;
+        disk->SetAfterStep([&](uint64_t) { during.push_back(disk->Snapshot()); });
+        auto reopened = Store::Open(workload.OptionsOn(disk));
+        disk->SetAfterStep(nullptr);
+        ASSERT_TRUE(reopened.ok()) << reopened.status().ToString();
+        for (size_t step = 0; step < during.size(); ++step) {
+          const Progress& progress = workload.progress();
+          const Status status =
+              CheckRecovered(workload, during[step]->Crash(CrashMode::kDurable, 1),
+                             progress.durable, progress.issued);
+          ASSERT_TRUE(status.ok()) << status.ToString() << ": " << composition.name << ", sync "
+                                   << sync << ", operation " << fault.at << " failed, operation "
+                                   << step + 1 << " of the reopen";
+        }
+      }
+      EXPECT_GT(reached, 0u) << composition.name << ", sync " << sync;
+    }
+  }
+}
+
 TEST(FullDiskTest, KeepsWhatItAcknowledgedAndGoesOnWithSpace) {
   uint64_t refused = 0;
   for (uint64_t kib = 24; kib <= 200; kib += TestScale() < 1 ? 32 : 8) {

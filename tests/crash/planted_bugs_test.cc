@@ -124,6 +124,7 @@ class BuggyWal : public Wal {
                        uint64_t* largest) override {
     return inner_->Recover(expected, replayer, stats, largest);
   }
+  Task<Status> WriteAgain() override { return inner_->WriteAgain(); }
   Task<Status> Close() override { return inner_->Close(); }
   uint64_t bytes_written() const noexcept override { return inner_->bytes_written(); }
   uint64_t syncs() const noexcept override { return inner_->syncs(); }

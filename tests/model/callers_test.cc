@@ -172,14 +172,14 @@ constexpr uint64_t kSteps = 250;
 // Runs all callers over one store for some phases with a close and reopen in between; a line that
 // says what went wrong, or nothing. `trace`: how many operations the disk did, and how calls and
 // returns lay between each other; not the bytes, which hold times.
-std::string RunCallers(const TestComposition& composition, const std::string& sync, uint64_t seed,
-                       uint64_t* trace) {
+std::string RunCallers(const TestComposition& composition, const std::string& executor,
+                       const std::string& sync, uint64_t seed, uint64_t* trace) {
   SimulatedOptions simulated;
   simulated.defer = true;
   simulated.seed = seed;
   StoreOptions options;
   options.path = "/store";
-  options.composition = ComposeSmall(composition, {{"engine.executor.variant", "inline"},
+  options.composition = ComposeSmall(composition, {{"engine.executor.variant", executor},
                                                    {"engine.executor.seed", std::to_string(seed)},
                                                    {"engine.wal.sync", sync}});
   options.seed = seed;
@@ -190,14 +190,21 @@ std::string RunCallers(const TestComposition& composition, const std::string& sy
   for (int i = 0; i < kCallers; ++i) {
     callers.push_back(std::make_unique<Caller>(world, i, seed * 100 + i, Scaled(kSteps)));
   }
+  // On event loops each caller lives on one, and the loops on the one thread.
+  const auto start = [&](int number, Task<void> task) {
+    Executor& runs = world.store->executor();
+    if (runs.loops() == 0) {
+      runs.Spawn(Priority::kForeground, std::move(task), *options.io);
+    } else {
+      runs.SpawnOn(number, Priority::kForeground, std::move(task), *options.io);
+    }
+  };
   for (int phase = 0; phase < 3 && world.failure.empty(); ++phase) {
     options.io = MakeSimulatedIo(disk, simulated);
     auto opened = Store::Open(options);
     if (!opened.ok()) return opened.status().ToString();
     world.store = opened.value().get();
-    for (auto& caller : callers) {
-      world.store->executor().Spawn(Priority::kForeground, caller->Run(), *options.io);
-    }
+    for (int i = 0; i < kCallers; ++i) start(i, callers[i]->Run());
     world.store->executor().Drain(*options.io);
     const bool all_ended = std::all_of(callers.begin(), callers.end(),
                                        [](const auto& caller) { return caller->ended(); });
@@ -215,35 +222,50 @@ std::string RunCallers(const TestComposition& composition, const std::string& sy
   return world.failure;
 }
 
-class CallersTest : public testing::TestWithParam<std::string> {};
+struct CallersCase {
+  const char* executor;
+  const char* sync;
+};
+
+class CallersTest : public testing::TestWithParam<CallersCase> {};
 
 TEST_P(CallersTest, SeeWhatTheyWroteAndALinearOrder) {
+  const auto& [executor, sync] = GetParam();
   const long frames = LiveFrames();
   std::vector<TestComposition> compositions = MainPresets();
   compositions.push_back({"three_shards", "", {}, &kThreeShards});
+  if (executor == std::string("reactor")) {
+    for (const TestComposition& sharded : ShardedCompositions()) compositions.push_back(sharded);
+  }
   for (const TestComposition& preset : compositions) {
-    for (uint64_t i = 1; i <= 20; ++i) {
+    for (uint64_t i = 1; i <= (executor == std::string("reactor") ? 10 : 20); ++i) {
       const uint64_t seed = TestSeed(i);
       uint64_t trace = 0;
-      const std::string failure = RunCallers(preset, GetParam(), seed, &trace);
-      ASSERT_EQ(failure, "") << preset.name << ", sync " << GetParam()
+      const std::string failure = RunCallers(preset, executor, sync, seed, &trace);
+      ASSERT_EQ(failure, "") << preset.name << ", sync " << sync
                              << ", repeat with LSMLAB_TEST_SEED=" << seed;
     }
   }
   EXPECT_EQ(LiveFrames(), frames);
 }
 
-INSTANTIATE_TEST_SUITE_P(Sync, CallersTest, testing::Values("none", "group", "every"),
-                         [](const auto& c) { return c.param; });
+INSTANTIATE_TEST_SUITE_P(
+    Sync, CallersTest,
+    testing::Values(CallersCase{"inline", "none"}, CallersCase{"inline", "group"},
+                    CallersCase{"inline", "every"}, CallersCase{"reactor", "none"},
+                    CallersCase{"reactor", "group"}, CallersCase{"reactor", "every"}),
+    [](const auto& c) { return std::string(c.param.executor) + "_" + c.param.sync; });
 
 TEST(CallersRunTest, TheSameSeedGivesTheSameRun) {
   const TestComposition composition{"default", "", {}};
-  uint64_t first = 0, second = 0, other = 0;
-  EXPECT_EQ(RunCallers(composition, "group", 5, &first), "");
-  EXPECT_EQ(RunCallers(composition, "group", 5, &second), "");
-  EXPECT_EQ(RunCallers(composition, "group", 6, &other), "");
-  EXPECT_EQ(first, second);
-  EXPECT_NE(first, other);
+  for (const char* executor : {"inline", "reactor"}) {
+    uint64_t first = 0, second = 0, other = 0;
+    EXPECT_EQ(RunCallers(composition, executor, "group", 5, &first), "");
+    EXPECT_EQ(RunCallers(composition, executor, "group", 5, &second), "");
+    EXPECT_EQ(RunCallers(composition, executor, "group", 6, &other), "");
+    EXPECT_EQ(first, second) << executor;
+    EXPECT_NE(first, other) << executor;
+  }
 }
 
 TEST(CallersRunTest, TheCheckOfSharedReadsKnowsGoodFromBad) {

@@ -21,7 +21,8 @@ struct ModelCase {
   std::string io;
   std::string executor;
   uint64_t operations;
-  bool defer = false;  // in every store: I/O completes later
+  bool defer = false;   // in every store: I/O completes later
+  bool seeded = false;  // in every store: the order is drawn; else in every other one
 };
 
 // A sync of a real disk takes milliseconds, so most of the operations run on the simulated one.
@@ -52,6 +53,14 @@ std::vector<ModelCase> AllCases() {
   for (const TestComposition& composition : OtherPresets()) {
     cases.push_back({composition, "simulated", "inline", kOtherPresetOperations});
   }
+  for (const TestComposition& composition : ShardedCompositions()) {
+    if (Works(kUringIo)) {
+      cases.push_back({composition, "uring", "reactor", kPosixOperations / 3});
+      cases.push_back(
+          {composition, "uring", "reactor", kPosixOperations / 3, false, /*seeded=*/true});
+    }
+    cases.push_back({composition, "simulated", "reactor", kVariationOperations, true});
+  }
   cases.push_back({PooledComposition(), "simulated", "threads", kPoolOperations, true});
   for (const TestComposition& composition : OnePartVariations()) {
     cases.push_back({composition, "posix", "inline", kPosixOperations / 6});
@@ -64,7 +73,7 @@ std::vector<ModelCase> AllCases() {
 // completes later, which files bypass the page cache.
 Settings SettingsOf(const ModelCase& c, uint64_t nth, uint64_t seed) {
   Settings settings = {{"engine.io.variant", c.io}, {"engine.executor.variant", c.executor}};
-  if (c.executor == "inline" && nth % 2 == 1) {
+  if (c.seeded || (c.executor != "threads" && nth % 2 == 1)) {
     settings.emplace_back("engine.executor.seed", std::to_string(seed % 1'000'000 + 1));
   }
   if (c.io == "simulated" && (c.defer || nth % 3 == 1)) {
@@ -115,7 +124,8 @@ TEST_P(ModelTest, AnswersAsTheModel) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, ModelTest, testing::ValuesIn(AllCases()), [](const auto& c) {
-  return c.param.composition.name + "_" + c.param.io + "_" + c.param.executor;
+  return c.param.composition.name + "_" + c.param.io + "_" + c.param.executor +
+         (c.param.seeded ? "_seeded" : "");
 });
 
 // The promise of `make test`, whatever parts come and go.

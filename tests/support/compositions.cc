@@ -105,6 +105,14 @@ TestComposition RingComposition(bool direct) {
   return ring;
 }
 
+std::vector<TestComposition> ShardedCompositions() {
+  return {
+      {"hash_2", "", {{"engine.partitioner.variant", "hash"}, {"engine.partitioner.shards", "2"}}},
+      {"first_byte_7",
+       "",
+       {{"engine.partitioner.variant", "first-byte"}, {"engine.partitioner.shards", "7"}}}};
+}
+
 TestComposition PooledComposition() {
   return {"pools",
           "textbook",

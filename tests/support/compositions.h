@@ -42,6 +42,8 @@ TestComposition PooledComposition();
 std::vector<TestComposition> FootersCompositions();
 // Values in small value files, so that their garbage is collected soon.
 std::vector<TestComposition> SeparatedCompositions();
+// The shipped partitioners with 2 and 7 shards.
+std::vector<TestComposition> ShardedCompositions();
 // The default with one part exchanged: each memtable, block layout, cache, filter, codec and log
 // sync setting of the registry appears at least once. Also the test double of part_doubles.h.
 std::vector<TestComposition> OnePartVariations();

@@ -177,6 +177,10 @@ TEST(Validity, RefusesPromisesThatNothingCouldKeep) {
   EXPECT_NE(ErrorOf({{"engine.executor.variant", "inline", "a", 0},
                      {"engine.wal.sync", "interval", "a", 0}}),
             "accepted");
+  const Assignment interval = {"engine.wal.sync", "interval", "a", 0};
+  const Assignment loops = {"engine.executor.variant", "reactor", "a", 0};
+  EXPECT_EQ(ErrorOf({loops, interval}), "accepted");
+  EXPECT_NE(ErrorOf({loops, interval, {"engine.executor.seed", "1", "a", 0}}), "accepted");
   EXPECT_EQ(ErrorOf({{"engine.wal.variant", "off", "a", 0}}), "accepted");
 }
 

@@ -21,12 +21,16 @@ std::unique_ptr<Io> PosixForVisits() {
   return kPosixIo.make(DefaultSettings(kPosixIo.settings)).value();
 }
 
-std::unique_ptr<Executor> Loops(int64_t loops, int64_t visitors) {
+std::unique_ptr<Executor> Loops(int64_t loops, int64_t visitors, int64_t seed) {
   SettingBag bag = DefaultSettings(kReactorExecutor.settings);
+  bag.Set("seed", seed);
   bag.Set("loops", loops);
   bag.Set("visitors", visitors);
   return kReactorExecutor.make(bag);
 }
+
+// With threads, and in one thread by a seed.
+class MailboxesTest : public testing::TestWithParam<int64_t> {};
 
 Task<int> LoopOf(Mailboxes& boxes) { co_return boxes.CurrentLoop(); }
 
@@ -39,9 +43,9 @@ Task<void> GoThereAndBack(Executor& executor, Io& io, int rounds, std::atomic<in
   }
 }
 
-TEST(Mailboxes, ACallRunsThereAndComesHome) {
+TEST_P(MailboxesTest, ACallRunsThereAndComesHome) {
   auto io = PosixForVisits();
-  auto executor = Loops(3, 1024);
+  auto executor = Loops(3, 1024, GetParam());
   std::atomic<int> right{0};
   for (int loop = 0; loop < 3; ++loop) {
     executor->SpawnOn(loop, Priority::kForeground, GoThereAndBack(*executor, *io, 3000, right),
@@ -74,9 +78,9 @@ Task<void> CallAgainAndAgain(Executor& executor, Io& io, int loop, int rounds, V
 }
 
 // Two loops that call each other under load, each with room for two: nobody waits for ever.
-TEST(Mailboxes, ALoopTakesSoManyAndTheOthersWaitAtHome) {
+TEST_P(MailboxesTest, ALoopTakesSoManyAndTheOthersWaitAtHome) {
   auto io = PosixForVisits();
-  auto executor = Loops(2, 2);
+  auto executor = Loops(2, 2, GetParam());
   Visits to[2];
   for (int i = 0; i < 16; ++i) {
     for (const int loop : {0, 1}) {
@@ -110,12 +114,12 @@ Task<void> WriteOnAnother(Executor& executor, Io& io, int number, std::atomic<in
 }
 
 // The visited loop has no task of its own that would make it look at that Io.
-TEST(Mailboxes, AVisitorsOperationsCompleteThere) {
+TEST_P(MailboxesTest, AVisitorsOperationsCompleteThere) {
   SimulatedOptions options;
   options.defer = true;
   options.latency_ns = 20'000;
   auto io = MakeSimulatedIo(SimDisk::Make(SimDisk::Options()), options);
-  auto executor = Loops(2, 1024);
+  auto executor = Loops(2, 1024, GetParam());
   std::atomic<int> right{0};
   for (int i = 0; i < 200; ++i) {
     executor->SpawnOn(0, Priority::kForeground, WriteOnAnother(*executor, *io, i, right), *io);
@@ -128,6 +132,8 @@ TEST(Mailboxes, ExecutorsWithoutLoopsHaveNone) {
   EXPECT_EQ(kThreadsExecutor.make(DefaultSettings(kThreadsExecutor.settings))->mailboxes(),
             nullptr);
 }
+
+INSTANTIATE_TEST_SUITE_P(Seed, MailboxesTest, testing::Values(0, 1, 5));
 
 }  // namespace
 }  // namespace lsmlab

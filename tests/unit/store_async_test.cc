@@ -223,7 +223,7 @@ TEST_P(StoreAsyncTest, AFullLoopSaysSoToWhoOnlyTries) {
   EXPECT_EQ(answers, taken);
 }
 
-TEST_P(StoreAsyncTest, AClientNeedsLoopsAndACapacity) {
+TEST_P(StoreAsyncTest, AClientNeedsLoopsWithThreadsAndACapacity) {
   for (const size_t capacity : {size_t{0}, size_t{65'537}}) {
     const auto refused = StoreClient::Make(*store_, capacity);
     EXPECT_EQ(refused.status().code(), StatusCode::kInvalidArgument);
@@ -233,6 +233,11 @@ TEST_P(StoreAsyncTest, AClientNeedsLoopsAndACapacity) {
   const auto refused = StoreClient::Make(*store_);
   ASSERT_EQ(refused.status().code(), StatusCode::kInvalidArgument);
   EXPECT_NE(refused.status().message().find("reactor"), std::string::npos);
+  store_.reset();
+  Open({{"engine.executor.seed", "3"}});
+  const auto seeded = StoreClient::Make(*store_);
+  ASSERT_EQ(seeded.status().code(), StatusCode::kInvalidArgument);
+  EXPECT_NE(seeded.status().message().find("executor.seed"), std::string::npos);
 }
 
 INSTANTIATE_TEST_SUITE_P(Shards, StoreAsyncTest, testing::Values(1, 2, 7),

@@ -9,6 +9,7 @@
 #include "engine/base/clock.h"
 #include "variants/executor/event_loop.h"
 #include "variants/executor/executors.h"
+#include "variants/executor/stepped_executor.h"
 #include "variants/executor/wait_for_ready.h"
 
 namespace lsmlab {
@@ -105,14 +106,21 @@ constexpr SettingSpec kReactorSettings[] = {
      "time that a loop looks around for work before it sleeps: a shorter way to the device and "
      "back "
      "at few operations under way, for a busy core"},
+    {"seed", SettingType::kInteger, "0", 0, 9.2e18, "",
+     "0: each loop on a thread of its own; otherwise all in that of the one caller, each next step "
+     "drawn by this seed among all that are possible: for runs that can be repeated"},
 };
 
 std::unique_ptr<Executor> MakeReactor(const SettingBag& settings) {
+  const auto loops = static_cast<size_t>(settings.Integer("loops"));
+  const auto visitors = static_cast<uint32_t>(settings.Integer("visitors"));
+  const auto seed = static_cast<uint64_t>(settings.Integer("seed"));
+  if (seed != 0) return MakeSeededLoops(seed, loops, visitors);
   EventLoop::Options options;
   options.background_share = settings.Real("background_share");
   options.spin_ns = settings.Nanos("spin");
-  options.visitors = static_cast<uint32_t>(settings.Integer("visitors"));
-  return std::make_unique<ReactorExecutor>(static_cast<size_t>(settings.Integer("loops")), options);
+  options.visitors = visitors;
+  return std::make_unique<ReactorExecutor>(loops, options);
 }
 
 }  // namespace

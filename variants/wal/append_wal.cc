@@ -31,6 +31,7 @@ class AppendWal final : public Wal {
   Task<Status> Release(uint64_t log_number) override;
   Task<Status> Recover(WalExpectation expected, WalReplayer& replayer, WalReplayStats* stats,
                        uint64_t* largest_log_number) override;
+  Task<Status> WriteAgain() override { return WriteLogsAgain(*env_.io, std::move(accepted_)); }
   Task<Status> Close() override;
   uint64_t bytes_written() const noexcept override {
     return bytes_written_.load(std::memory_order_relaxed);
@@ -61,7 +62,8 @@ class AppendWal final : public Wal {
   // The writer's side.
   std::shared_ptr<IoFile> file_;
   WalPosition position_;
-  WalSegmentHeader continuation_;  // after Recover, for the first segment
+  WalSegmentHeader continuation_;      // after Recover, for the first segment
+  std::vector<AcceptedLog> accepted_;  // by Recover, for WriteAgain
   WalRecordEncoder encoder_;
   std::atomic<uint64_t> bytes_written_{0}, syncs_{0};
   // Shared with Release.
@@ -206,6 +208,7 @@ Task<Status> AppendWal::Recover(WalExpectation expected, WalReplayer& replayer,
     for (LogFile& file : found.files) on_disk_.emplace_back(file.log_number, std::move(file.path));
   }
   continuation_ = found.continuation;
+  accepted_ = std::move(found.accepted);
   position_.log_number = found.largest_log_number;
   co_return Status();
 }

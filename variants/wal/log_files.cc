@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <tuple>
 
+#include "engine/base/checksum.h"
 #include "engine/format/file_name.h"
 #include "variants/wal/ring_slot.h"
 #include "variants/wal/wal_chain.h"
 
 namespace lsmlab {
 namespace {
+
+constexpr size_t kPieceBytes = 1u << 20;  // of a file that is written again
 
 Task<Status> SyncFileFound(const WalEnvironment& env, const std::string& path) {
   Result<std::unique_ptr<IoFile>> opened =
@@ -91,8 +94,11 @@ Status CheckPieces(const std::vector<LogFile>& files, size_t begin, size_t end) 
   return Status();
 }
 
-Task<Status> ReadSegment(const WalEnvironment& env, const std::vector<LogFile>& files, size_t begin,
-                         size_t end, WalChain& chain) {
+uint64_t ChecksumOf(Slice head, Slice rest) { return Checksum(rest, Checksum(head, 0)); }
+
+Task<Status> ReadSegment(const WalEnvironment& env, FoundLogs& found, size_t begin, size_t end,
+                         WalChain& chain) {
+  const std::vector<LogFile>& files = found.files;
   LSMLAB_CO_TRY(CheckPieces(files, begin, end));
   const bool growing = files[begin].slot == 0;
   WalSegmentBytes segment;
@@ -100,12 +106,14 @@ Task<Status> ReadSegment(const WalEnvironment& env, const std::vector<LogFile>& 
   segment.reused = !growing;
   segment.skipped = growing ? 0 : kRingHeadBytes;
   std::string bytes;
+  std::vector<std::string> heads;
   for (size_t i = begin; i < end; ++i) {
     if (growing) LSMLAB_CO_TRY(co_await SyncFileFound(env, files[i].path));
     Result<std::string> read = co_await ReadFile(*env.io, IoSite::kRecovery, files[i].path,
                                                  kLogSegmentBytesMax - bytes.size());
     if (!read.ok()) co_return read.status();
     segment.pieces.push_back({files[i].path, bytes.size()});
+    heads.push_back(read->substr(0, segment.skipped));
     if (growing) {
       bytes = std::move(read).value();
     } else {
@@ -113,7 +121,39 @@ Task<Status> ReadSegment(const WalEnvironment& env, const std::vector<LogFile>& 
     }
   }
   segment.bytes = bytes;
-  co_return chain.Add(segment);
+  LSMLAB_CO_TRY(chain.Add(segment));
+  const Slice accepted = segment.bytes.substr(0, chain.AcceptedOf(segment.log_number));
+  for (size_t i = 0; i < heads.size() && segment.pieces[i].begins < accepted.size(); ++i) {
+    const uint64_t piece_end = i + 1 < heads.size() ? segment.pieces[i + 1].begins : bytes.size();
+    const Slice rest =
+        accepted.substr(segment.pieces[i].begins).substr(0, piece_end - segment.pieces[i].begins);
+    found.accepted.push_back({segment.pieces[i].path, heads[i].size(),
+                              heads[i].size() + rest.size(), ChecksumOf(heads[i], rest)});
+  }
+  co_return Status();
+}
+
+// Nothing but the same bytes: whatever part of it a power loss lets through, the file reads the
+// same as before. A page that a failed sync left clean may have gone from the page cache since it
+// was replayed, and the file shows older bytes then.
+Task<Status> WriteLogAgain(Io& io, const AcceptedLog& log) {
+  Result<std::unique_ptr<IoFile>> opened =
+      co_await OpenFile(io, IoSite::kRecovery, OpenMode::kReadWrite, log.path);
+  if (!opened.ok()) co_return opened.status();
+  IoFile& file = *opened.value();
+  std::string bytes(log.bytes, '\0');
+  LSMLAB_CO_TRY(co_await ReadExactly(io, IoSite::kRecovery, file, 0, bytes.data(), bytes.size()));
+  const Slice all(bytes);
+  if (ChecksumOf(all.substr(0, log.head_bytes), all.substr(log.head_bytes)) != log.checksum) {
+    co_return Status::IoError(log.path + ": its first " + std::to_string(log.bytes) +
+                              " bytes are not those that were just replayed; a sync that failed " +
+                              "before has lost them");
+  }
+  for (size_t at = 0; at < bytes.size(); at += kPieceBytes) {
+    const size_t length = std::min(kPieceBytes, bytes.size() - at);
+    LSMLAB_CO_TRY(co_await WriteAt(io, IoSite::kRecovery, file, at, bytes.data() + at, length));
+  }
+  co_return co_await DataSync(io, IoSite::kRecovery, file);
 }
 
 // Adds to a report of something missing the files in which it may have stood.
@@ -150,13 +190,18 @@ Task<Status> RecoverLogs(const WalEnvironment& environment, WalExpectation expec
   while (begin < files.size()) {
     size_t end = begin + 1;
     while (end < files.size() && files[end].log_number == files[begin].log_number) ++end;
-    Status status = co_await ReadSegment(environment, files, begin, end, chain);
+    Status status = co_await ReadSegment(environment, *found, begin, end, chain);
     if (!status.ok()) co_return WithSuspects(std::move(status), files);
     begin = end;
   }
   Status complete = chain.Finish(environment.directory);
   if (!complete.ok()) co_return WithSuspects(std::move(complete), files);
   found->continuation = chain.Continuation();
+  co_return Status();
+}
+
+Task<Status> WriteLogsAgain(Io& io, std::vector<AcceptedLog> logs) {
+  for (const AcceptedLog& log : logs) LSMLAB_CO_TRY(co_await WriteLogAgain(io, log));
   co_return Status();
 }
 

@@ -25,14 +25,26 @@ struct LogFile {
   bool finished = true;  // false: a slot that was never made ready for use
 };
 
+// What recovery accepted of a file: its first bytes, behind a head in a slot.
+struct AcceptedLog {
+  std::string path;
+  uint64_t head_bytes = 0;
+  uint64_t bytes = 0;  // with the head
+  uint64_t checksum = 0;
+};
+
 struct FoundLogs {
   std::vector<LogFile> files;  // ordered by log number, then piece
   uint64_t largest_log_number = 0;
-  WalSegmentHeader continuation;  // what the next segment goes on from
+  std::vector<AcceptedLog> accepted;  // in order
+  WalSegmentHeader continuation;      // what the next segment goes on from
 };
 
 // Wal::Recover for logs of any variant, see there.
 Task<Status> RecoverLogs(const WalEnvironment& environment, WalExpectation expected,
                          WalReplayer& replayer, WalReplayStats* stats, FoundLogs* found);
+
+// Wal::WriteAgain for these.
+Task<Status> WriteLogsAgain(Io& io, std::vector<AcceptedLog> logs);
 
 }  // namespace lsmlab

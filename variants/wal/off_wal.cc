@@ -36,6 +36,7 @@ class OffWal final : public Wal {
   Task<Status> Release(uint64_t log_number) override;
   Task<Status> Recover(WalExpectation expected, WalReplayer&, WalReplayStats* stats,
                        uint64_t* largest_log_number) override;
+  Task<Status> WriteAgain() override { co_return Status(); }
   Task<Status> Close() override { co_return Status(); }
   uint64_t bytes_written() const noexcept override { return 0; }
   uint64_t syncs() const noexcept override { return 0; }

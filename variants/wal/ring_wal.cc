@@ -31,7 +31,7 @@ constexpr uint64_t RoundUpToBlock(uint64_t n) { return (n + kRingBlock - 1) & ~(
 //    that log number, and log numbers are never used twice; every checksum of the segment is seeded
 //    with the number. So nothing a slot held before can be taken for a record of the segment.
 //  - A group that is made durable is filled up to the block of 4 KiB, and the next one begins in a
-//    new block: no later write touches a block that holds acknowledged bytes, whatever a device
+//    new block: no later write changes a block that holds acknowledged bytes, whatever a device
 //    tears. A write that comes to a new block goes on to its end, with zeros: the kernel need not
 //    read a block that it has not cached in order to change a part of it.
 //  - A segment is meant to fit into one slot: when it is full the tree is told to seal a memtable.
@@ -55,6 +55,7 @@ class RingWal final : public Wal {
   Task<Status> Release(uint64_t log_number) override;
   Task<Status> Recover(WalExpectation expected, WalReplayer& replayer, WalReplayStats* stats,
                        uint64_t* largest_log_number) override;
+  Task<Status> WriteAgain() override { return WriteLogsAgain(*env_.io, std::move(accepted_)); }
   Task<Status> Close() override;
   uint64_t bytes_written() const noexcept override {
     return bytes_written_.load(std::memory_order_relaxed);
@@ -108,9 +109,10 @@ class RingWal final : public Wal {
   // The writer's side.
   std::vector<Slot*> chain_;  // of the current segment
   WalPosition position_;
-  bool started_ = false;           // a segment was
-  bool all_synced_ = true;         // everything appended is durable
-  WalSegmentHeader continuation_;  // after Recover, for the first segment
+  bool started_ = false;               // a segment was
+  bool all_synced_ = true;             // everything appended is durable
+  WalSegmentHeader continuation_;      // after Recover, for the first segment
+  std::vector<AcceptedLog> accepted_;  // by Recover, for WriteAgain
   WalRecordEncoder encoder_;
   uint64_t next_slot_ = 1;
   // A group as it goes to the disk, behind room for a head.
@@ -440,6 +442,7 @@ Task<Status> RingWal::Recover(WalExpectation expected, WalReplayer& replayer, Wa
   *largest_log_number = found.largest_log_number;
   LSMLAB_CO_TRY(std::move(recovered));
   continuation_ = found.continuation;
+  accepted_ = std::move(found.accepted);
   position_.log_number = found.largest_log_number;
   std::lock_guard lock(mutex_);
   for (LogFile& file : found.files) {

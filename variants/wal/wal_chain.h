@@ -52,8 +52,12 @@ class WalChain {
   // After the last segment: whether one is missing. `directory` is for the message.
   Status Finish(const std::string& directory) const;
 
-  // What the next segment goes on from: all that was accepted. Everything replayed is durable,
-  // since recovery syncs before it reads.
+  // How many bytes of the segment that was added last were accepted.
+  uint64_t AcceptedOf(uint64_t log_number) const noexcept {
+    return log_number == tail_log_ ? tail_end_ : 0;
+  }
+  // What the next segment goes on from: all that was accepted. By the time it begins everything
+  // replayed is in tables.
   WalSegmentHeader Continuation() const noexcept {
     return {.previous_log = tail_log_, .previous_end = tail_end_, .previous_synced = tail_end_};
   }
