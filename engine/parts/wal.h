@@ -63,8 +63,8 @@ class Wal {
   virtual ~Wal() = default;
 
   // Opens a new, empty segment with this number (larger than all before) and makes it the current
-  // one; its directory entry is durable on return. The segment before is synced first when
-  // `durable` writes are in use, so that invariant 2 holds across segments.
+  // one. Its name is durable on return where the setting `sync` makes groups durable, else after the
+  // next Sync or durable Append, as is what the segment before holds.
   virtual Task<Status> StartSegment(uint64_t log_number) = 0;
   virtual WalPosition position() const noexcept = 0;
   // False for `off`: the tree then skips encoding.

@@ -148,17 +148,17 @@ TEST_F(AppendWalTest, CleanCloseReplaysEverything) {
   EXPECT_EQ(recovered.stats.dropped_tail_bytes, 0u);
 }
 
-// One write per append; a log that never syncs data costs one directory sync per segment.
+// One write per append; a log that never syncs pays for nothing but writes.
 TEST_F(AppendWalTest, CostsWhatItSays) {
   Start(1);
-  const uint64_t after_start = io_.operations();
+  EXPECT_EQ(io_.operations(), 2u);  // opened, and its header written
   ASSERT_TRUE(Append(3, false).ok());
-  EXPECT_EQ(io_.operations(), after_start + 1);
-  ASSERT_TRUE(Append(3, true).ok());
-  EXPECT_EQ(io_.operations(), after_start + 3);
+  EXPECT_EQ(io_.operations(), 3u);
+  ASSERT_TRUE(Append(3, true).ok());  // with the sync of its name and its own
+  EXPECT_EQ(io_.operations(), 6u);
   EXPECT_EQ(wal_->position().synced_offset, wal_->position().offset);
   ASSERT_TRUE(Finish(wal_->Sync()).ok());  // nothing to do
-  EXPECT_EQ(io_.operations(), after_start + 3);
+  EXPECT_EQ(io_.operations(), 6u);
   ASSERT_TRUE(Append(1, false).ok());
   Start(2);
   EXPECT_EQ(wal_->syncs(), 1u);
@@ -224,7 +224,33 @@ TEST_F(AppendWalTest, UnsyncedTailMayGoAnywhere) {
   }
 }
 
-TEST_F(AppendWalTest, MissingSegmentIsAnError) {
+TEST_F(AppendWalTest, MissingSegmentThatWasDurableIsAnError) {
+  for (uint64_t number : {1, 2, 3}) {
+    Start(number);
+    ASSERT_TRUE(Append(2, number == 2).ok());
+  }
+  auto disk = io_.Copy();
+  disk->Remove(LogPath(2));
+  Recovered recovered;
+  EXPECT_TRUE(Recover(*disk, &recovered).IsCorruption());
+}
+
+// A sync of the third makes the second durable, too, and its records say so.
+TEST_F(AppendWalTest, MissingSegmentBelowADurableOneIsAnError) {
+  for (uint64_t number : {1, 2, 3}) {
+    Start(number);
+    ASSERT_TRUE(Append(2, false).ok());
+  }
+  ASSERT_TRUE(Finish(wal_->Sync()).ok());
+  ASSERT_TRUE(Append(2, false).ok());
+  auto disk = io_.Copy();
+  disk->Remove(LogPath(2));
+  Recovered recovered;
+  EXPECT_TRUE(Recover(*disk, &recovered).IsCorruption());
+}
+
+// While nothing is synced a power loss may take any of the names.
+TEST_F(AppendWalTest, MissingSegmentThatNobodyPromisedEndsTheLog) {
   for (uint64_t number : {1, 2, 3}) {
     Start(number);
     ASSERT_TRUE(Append(2, false).ok());
@@ -232,7 +258,8 @@ TEST_F(AppendWalTest, MissingSegmentIsAnError) {
   auto disk = io_.Copy();
   disk->Remove(LogPath(2));
   Recovered recovered;
-  EXPECT_TRUE(Recover(*disk, &recovered).IsCorruption());
+  ASSERT_TRUE(Recover(*disk, &recovered).ok());
+  EXPECT_EQ(recovered.count, 2u);
 }
 
 // Segment 2 lost its unsynced tail: 3 cannot be used, and that stays so for later recoveries.

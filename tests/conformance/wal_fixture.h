@@ -156,7 +156,8 @@ class Process {
       return;
     }
     Settle(recovered);
-    current_ = recovered.largest;
+    // The catalog knows numbers whose segments' names a crash has taken.
+    current_ = std::max(recovered.largest, history_.min_log);
     if (random_.OneIn(2)) Flush();
     if (!NewSegment()) return;
     for (int step = 0; step < 14; ++step) {

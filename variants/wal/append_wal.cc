@@ -17,10 +17,13 @@ constexpr uint64_t kFullSegmentBytes = uint64_t{1} << 30;
 
 // One file NNNNNN.log per segment; a group of records is one write at its end, made durable by
 // fdatasync. A segment that is left with an unsynced end is synced when the first durable append or
-// sync of a later one needs it, so that a log that never syncs pays nothing.
+// sync of a later one needs it, and where groups are not durable so is the directory: a log that
+// never syncs pays nothing, and its writers wait for no device when a segment ends.
 class AppendWal final : public Wal {
  public:
-  explicit AppendWal(const WalEnvironment& environment) : env_(environment) {}
+  AppendWal(const SettingBag& bag, const WalEnvironment& environment)
+      : env_(environment),
+        syncs_names_late_(bag.Choice("sync") == "none" || bag.Choice("sync") == "interval") {}
 
   Task<Status> StartSegment(uint64_t log_number) override;
   WalPosition position() const noexcept override { return position_; }
@@ -57,11 +60,14 @@ class AppendWal final : public Wal {
   Task<Status> Write(Slice bytes);
   Task<Status> SyncFile(IoFile& file);
   Task<Status> SyncOlder();
+  Task<Status> SyncNames();
 
   const WalEnvironment env_;
+  const bool syncs_names_late_;
   // The writer's side.
   std::shared_ptr<IoFile> file_;
   WalPosition position_;
+  bool names_unsynced_ = false;        // of segments
   WalSegmentHeader continuation_;      // after Recover, for the first segment
   std::vector<AcceptedLog> accepted_;  // by Recover, for WriteAgain
   WalRecordEncoder encoder_;
@@ -118,8 +124,16 @@ Task<Status> AppendWal::StartSegment(uint64_t log_number) {
   position_ = WalPosition();
   position_.log_number = log_number;
   LSMLAB_CO_TRY(co_await Write(encoder_.bytes()));
+  names_unsynced_ = true;
+  if (syncs_names_late_) co_return Status();
+  co_return co_await SyncNames();
+}
+
+Task<Status> AppendWal::SyncNames() {
+  if (!names_unsynced_) co_return Status();
   Status synced = co_await SyncDirectory(*env_.io, IoSite::kWal, env_.directory);
   if (!synced.ok()) co_return Poison(std::move(synced));
+  names_unsynced_ = false;
   co_return Status();
 }
 
@@ -168,6 +182,7 @@ Task<Status> AppendWal::SyncOlder() {
 
 Task<Status> AppendWal::Sync() {
   LSMLAB_CO_TRY(Poisoned());
+  LSMLAB_CO_TRY(co_await SyncNames());
   LSMLAB_CO_TRY(co_await SyncOlder());
   if (file_ == nullptr || position_.synced_offset == position_.offset) co_return Status();
   LSMLAB_CO_TRY(co_await SyncFile(*file_));
@@ -224,8 +239,8 @@ Task<Status> AppendWal::Close() {
   co_return Status();
 }
 
-std::unique_ptr<Wal> MakeAppendWal(const SettingBag&, const WalEnvironment& environment) {
-  return std::make_unique<AppendWal>(environment);
+std::unique_ptr<Wal> MakeAppendWal(const SettingBag& bag, const WalEnvironment& environment) {
+  return std::make_unique<AppendWal>(bag, environment);
 }
 
 }  // namespace

@@ -23,7 +23,8 @@ WalChain::Link WalChain::Judge(const WalSegmentHeader& header, uint64_t log_numb
   if (previous < expected_.min_log_number || previous == 0) {
     return tail_log_ == 0 ? Link::kContinues : Link::kContradiction;
   }
-  if (!std::binary_search(live_.begin(), live_.end(), previous)) return Link::kContradiction;
+  // Its name was not durable, or somebody has removed it: what was promised of it tells.
+  if (!std::binary_search(live_.begin(), live_.end(), previous)) return Link::kHole;
   if (previous == tail_log_ && header.previous_end == tail_end_) return Link::kContinues;
   if (previous == tail_log_ && header.previous_end < tail_end_) return Link::kContradiction;
   return Link::kHole;
