@@ -33,7 +33,9 @@ struct StoreOptions {
   Composition composition;
   bool create_if_missing = true;
   bool error_if_exists = false;
-  bool read_only = false;  // opens without changing anything on disk; writes are refused
+  // Opens without changing anything on disk; writes are refused. Beside a process that writes it
+  // may show an earlier state, or fail.
+  bool read_only = false;
   std::shared_ptr<Io> io;  // overrides composition.io when set (tests, several stores)
   uint64_t seed = 0;       // of store and table ids; 0: from the operating system
   // With engine.compaction.start = signalled: called when a compaction has come to be owed, once
@@ -138,9 +140,12 @@ class Store {
   virtual Status Delete(Slice key) = 0;
   virtual Status Write(const WriteBatch& batch) = 0;
 
-  // Awaitable forms, for coroutines on a loop of executor() or driven by RunSync; what is passed
-  // outlives the task. Tasks of one thread that were started together wait side by side. For other
-  // threads: StoreClient (engine/store_client.h).
+  // Awaitable forms, for coroutines on a loop of executor(), spawned there with io(), or driven by
+  // RunSync; what is passed outlives the task. Tasks of one thread that were started together wait
+  // side by side. With several shards a write is done on the loop of its shard (CallOn): not from
+  // a task that is a visitor itself, and writes of one key that are not awaited one by one may
+  // overtake each other where that loop is full. For other threads: StoreClient
+  // (engine/store_client.h).
   virtual Task<Status> PutAsync(Slice key, Slice value) = 0;
   virtual Task<Status> DeleteAsync(Slice key) = 0;
   virtual Task<Status> WriteAsync(const WriteBatch& batch) = 0;

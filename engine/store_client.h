@@ -17,7 +17,7 @@
 // costs more than a read of the device.
 //
 // Calls of one key go to one loop and begin in order of arrival, but may overtake each other where
-// they wait for the device.
+// they wait for the device, or for a visitor's place on the loop of their shard.
 //
 // Thread safety: all methods from any thread that is no loop. Callbacks (which may be empty) run on
 // the loop: short, without waiting; of this client they may call the Try forms. They must not

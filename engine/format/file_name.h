@@ -13,6 +13,8 @@
 namespace lsmlab {
 
 inline constexpr std::string_view kUnfinishedTable = ".tmp";
+// Of a log that takes the name of the one it was copied from.
+inline constexpr std::string_view kLogCopy = ".copy";
 
 std::string NumberedFileName(std::string_view prefix, uint64_t number, std::string_view suffix);
 

@@ -63,8 +63,8 @@ class Wal {
   virtual ~Wal() = default;
 
   // Opens a new, empty segment with this number (larger than all before) and makes it the current
-  // one. Its name is durable on return where the setting `sync` makes groups durable, else after the
-  // next Sync or durable Append, as is what the segment before holds.
+  // one. Its name is durable on return where the setting `sync` makes groups durable, else after
+  // the next Sync or durable Append, as is what the segment before holds.
   virtual Task<Status> StartSegment(uint64_t log_number) = 0;
   virtual WalPosition position() const noexcept = 0;
   // False for `off`: the tree then skips encoding.
@@ -96,11 +96,11 @@ class Wal {
   virtual Task<Status> Recover(WalExpectation expected, WalReplayer& replayer,
                                WalReplayStats* stats, uint64_t* largest_log_number) = 0;
 
-  // Writes what Recover replayed over itself, the same bytes in the same places, and syncs it.
-  // After a failed sync the page cache shows, as long as it keeps them, bytes that are not on the
-  // disk and that no sync will bring there; IoError where it keeps them no longer. For a caller
-  // that cannot make everything replayed durable in tables in one step. REQUIRES: after Recover,
-  // before StartSegment and Release.
+  // Writes what Recover replayed once more, names and bytes, and syncs it. After a failed sync the
+  // page cache shows, as long as it keeps them, bytes and names that are not on the disk and that
+  // no sync will bring there; IoError where it keeps them no longer. For a caller that cannot make
+  // everything replayed durable in tables in one step. REQUIRES: after Recover, before StartSegment
+  // and Release.
   virtual Task<Status> WriteAgain() = 0;
 
   // Syncs and writes the end mark; its end is position().offset. No call but position() after it.

@@ -22,15 +22,18 @@ Task<void> Tree::FlushTask() {
     }
     if (oldest == nullptr) break;
     Status status = co_await FlushOne(oldest);
-    co_await UnlinkDoomed();
     if (!status.ok()) {
+      // At once: until it is known, others may rely on what this shard has lost.
+      SetBackgroundError(std::move(status), Severity::kMayRetry);
+      co_await UnlinkDoomed();
       {
         std::lock_guard guard(mutex_);
         flush_running_ = false;
       }
-      SetBackgroundError(std::move(status), Severity::kMayRetry);
+      background_event_.Notify();
       co_return;
     }
+    co_await UnlinkDoomed();
     EndJob();
   }
   background_event_.Notify();

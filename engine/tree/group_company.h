@@ -22,14 +22,17 @@ class GroupCompany {
   // How long to wait for it.
   int64_t patience_ns() const noexcept { return patience_ns_; }
   void EndWait() noexcept {
-    patience_ns_ = IsComplete() ? std::min(longest_ns_, 2 * patience_ns_ + kLeastPatienceNanos)
-                                : patience_ns_ / 2;
+    patience_ns_ = IsComplete() ? std::min(longest_ns_, 2 * patience_ns_)
+                                : std::max(kLeastPatienceNanos, patience_ns_ / 2);
   }
 
-  // Before the writers of a group are told: how many they are, and how long its sync took.
-  void EndGroup(uint32_t writers, int64_t sync_ns) noexcept {
-    longest_ns_ = sync_ns / 2;
-    expected_ = Present();
+  // Before the writers of a group are told: how many they are, and how long its sync took; 0: it
+  // logged nothing. `took_all`: nobody who was there was left out, because there was no room.
+  void EndGroup(uint32_t writers, int64_t sync_ns, bool took_all) noexcept {
+    if (sync_ns > 0) {
+      longest_ns_ = std::max(sync_ns / 2, kLeastPatienceNanos);
+      expected_ = took_all ? Present() : 0;
+    }
     served_ += writers;
   }
 
@@ -41,7 +44,7 @@ class GroupCompany {
   std::atomic<uint64_t> arrivals_{0};
   uint64_t served_ = 0;
   uint64_t expected_ = 0;
-  int64_t longest_ns_ = 0, patience_ns_ = 0;
+  int64_t longest_ns_ = kLeastPatienceNanos, patience_ns_ = kLeastPatienceNanos;
 };
 
 }  // namespace lsmlab

@@ -1,5 +1,6 @@
 #include "engine/tree/store_impl.h"
 
+#include "engine/parts/mailboxes.h"
 #include "engine/tree/store_iterator.h"
 
 namespace lsmlab {
@@ -68,7 +69,16 @@ Task<Status> StoreImpl::WriteOne(Tree& tree, EntryKind kind, Slice key, Slice va
   writer.key = key;
   writer.value = value;
   writer.count = 1;
+  if (WritesTravel()) co_return co_await WriteThere(tree, &writer);
   co_return co_await tree.Write(&writer);
+}
+
+// On event loops a write goes to the loop of its shard, whose log and memtable stay with one core,
+// and finds all the writers of its group there.
+Task<Status> StoreImpl::WriteThere(Tree& tree, Writer* writer) {
+  Task<Status> write = tree.Write(writer);
+  co_return co_await CallOn(*executor_->mailboxes(), static_cast<int>(tree.shard()), *io_,
+                            std::move(write));
 }
 
 Status StoreImpl::Put(Slice key, Slice value) {
@@ -117,6 +127,7 @@ Task<Status> StoreImpl::WriteAsync(const WriteBatch& batch) {
   Writer writer;
   writer.payload = batch.payload();
   writer.count = batch.count();
+  if (WritesTravel()) co_return co_await WriteThere(*tree, &writer);
   co_return co_await tree->Write(&writer);
 }
 

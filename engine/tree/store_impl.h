@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/parts/mailboxes.h"
 #include "engine/parts/worker_pool.h"
 #include "engine/store.h"
 #include "engine/tree/identity.h"
@@ -106,6 +107,10 @@ class StoreImpl : public Store {
   Status CheckWritable() const;
   Status CheckWrite(Slice key, Slice value) const;
   Task<Status> WriteOne(Tree& tree, EntryKind kind, Slice key, Slice value);
+  Task<Status> WriteThere(Tree& tree, Writer* writer);
+  bool WritesTravel() const noexcept {
+    return writes_travel_ && executor_->mailboxes()->CurrentLoop() >= 0;
+  }
   // The keys of a MultiGet that live in one shard, and where their answers go.
   struct MultiGetPart {
     std::vector<Slice> keys;
@@ -134,6 +139,7 @@ class StoreImpl : public Store {
   std::atomic<Sequence> sequence_{0};
   std::atomic<bool> poisoned_{false};
   std::vector<std::unique_ptr<Tree>> trees_;
+  bool writes_travel_ = false;  // several shards on event loops
   bool open_ = false;
 };
 

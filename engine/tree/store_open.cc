@@ -193,6 +193,7 @@ Task<Status> StoreImpl::OpenShards(const StoreIdentity& identity) {
   for (uint32_t shard = 0; shard < identity.shards; ++shard) {
     AddShard(shard, identity, seeds.Next());
   }
+  writes_travel_ = identity.shards > 1 && executor_->loops() > 0;
   co_return co_await RecoverShards(identity);
 }
 

@@ -130,6 +130,9 @@ class Tree {
   Task<Result<BlockRef>> ReadUserValue(const Version& version, Slice key, Slice reference);
   size_t read_ahead() const noexcept { return read_ahead_; }
 
+  uint32_t shard() const noexcept { return env_.shard; }
+  // The error after which this shard is to be reopened; ok: none.
+  Status ErrorUntilReopen() const;
   Sequence published() const noexcept { return published_.load(std::memory_order_acquire); }
 
   Task<Status> Flush();

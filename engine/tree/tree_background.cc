@@ -169,6 +169,12 @@ void Tree::SetBackgroundError(Status status, Severity severity) {
   background_event_.Notify();
 }
 
+Status Tree::ErrorUntilReopen() const {
+  if (!has_error_.load(std::memory_order_acquire)) return Status();
+  std::lock_guard guard(mutex_);
+  return error_until_reopen_ ? background_error_ : Status();
+}
+
 // Lets background work try again after a full disk. REQUIRES: whoever calls it has reported the
 // error, or was just asked by the user to do such work.
 void Tree::RetryAfterFullDisk() {

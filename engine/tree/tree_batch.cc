@@ -79,6 +79,10 @@ Task<Status> Tree::SyncLogsOf(const MemtableHandle& handle) {
   for (const uint32_t shard : reached) {
     LSMLAB_CO_TRY(co_await (*env_.shards)[shard]->SyncLog());
   }
+  // One that failed meanwhile does not vouch for what its log holds.
+  for (const uint32_t shard : reached) {
+    LSMLAB_CO_TRY((*env_.shards)[shard]->ErrorUntilReopen());
+  }
   co_return Status();
 }
 

@@ -314,7 +314,8 @@ Task<Status> Tree::Sweep() {
                                              return placed.table->entry().file == *table;
                                            });
       const bool live_values = values.has_value() && version_->FindValueFile(*values) != nullptr;
-      const bool unfinished = ParseNumberedFileName("", kUnfinishedTable, entry.name).has_value();
+      const bool unfinished = ParseNumberedFileName("", kUnfinishedTable, entry.name).has_value() ||
+                              ParseNumberedFileName("", kLogCopy, entry.name).has_value();
       const bool dead_table = table.has_value() && !live_table && !catalog_->OwnsFile(entry.name);
       if (unfinished || dead_table || (values.has_value() && !live_values)) {
         orphans.push_back(PathOf(entry.name));

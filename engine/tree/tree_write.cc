@@ -33,6 +33,7 @@ Task<Status> Tree::LeadGroup(Writer* leader) {
   if (MustMakeRoom()) status = co_await MakeRoom(leader->bytes());
   if (gathers_ != Gathers::kNothing && leader->count > 0) co_await Gather();
   Writer* last = queue_.Gather(leader, sync_mode_ == SyncMode::kEvery ? 0 : kGroupBytesMax);
+  const bool took_all = last->newer == nullptr;
   uint32_t operations = 0, writers = 0;
   bool sync_log = false;
   for (Writer* w = leader;; w = w->newer) {
@@ -73,7 +74,7 @@ Task<Status> Tree::LeadGroup(Writer* leader) {
     status = co_await RotateMemtable();
   }
   if (status.ok() && env_.poisoned->load(std::memory_order_acquire)) status = StopReason();
-  if (gathers_ == Gathers::kCompany) company_.EndGroup(writers, logged - logging);
+  if (gathers_ == Gathers::kCompany) company_.EndGroup(writers, logged - logging, took_all);
   queue_.Finish(leader, last, status);
   co_return status;
 }
@@ -146,6 +147,8 @@ Task<Status> Tree::SyncLog() {
 Task<Status> Tree::SyncOpenLog() {
   if (wal_closed_) co_return Status();
   Status status = co_await wal_->Sync();
+  // A failed sync of another file may have lost the name of a segment.
+  if (status.ok()) status = ErrorUntilReopen();
   if (status.ok()) {
     unsynced_.store(false, std::memory_order_relaxed);
   } else {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <memory>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "tests/crash/shards_workload.h"
@@ -105,44 +107,89 @@ TEST(ShardsFaultTest, AfterAnErrorAndAPowerLossBatchesAreWhole) {
   }
 }
 
-// A log cannot be synced, the store is opened again on the same kernel, whose page cache shows what
-// is not on the disk, and power is lost in the middle of that.
+// Opens the store again on the same kernel, and loses power after each operation of that.
+Status CheckReopenAfter(const ShardsRun& run, ShardsWorkload& workload, uint64_t damage) {
+  std::vector<std::shared_ptr<SimDisk>> during;
+  auto disk = workload.disk().Snapshot();
+  disk->SetAfterStep([&](uint64_t) { during.push_back(disk->Snapshot()); });
+  auto reopened = Store::Open(run.Options(disk));
+  disk->SetAfterStep(nullptr);
+  if (!reopened.ok()) return reopened.status();
+  for (size_t step = 0; step < during.size(); ++step) {
+    const auto mode = static_cast<CrashMode>(step % 2 == 0 ? 0 : step / 2 % kCrashModes);
+    const Status status =
+        CheckShards(run, workload.history(), during[step]->Crash(mode, damage + step),
+                    workload.progress().durable, workload.progress().issued);
+    if (status.ok()) continue;
+    return Status(status.code(), std::string(status.message()) + " [operation " +
+                                     std::to_string(step + 1) + " of the reopen, mode " +
+                                     std::to_string(static_cast<int>(mode)) + "]");
+  }
+  return Status();
+}
+
+// Bytes or names of a log cannot be made durable, and the page cache shows them all the same.
 TEST(ShardsFaultTest, AfterAFailedSyncAPowerLossInTheReopenLeavesWholeBatches) {
+  constexpr std::pair<IoKind, IoSite> kFaults[] = {{IoKind::kDataSync, IoSite::kWal},
+                                                   {IoKind::kWrite, IoSite::kDurableWal},
+                                                   {IoKind::kSyncDir, IoSite::kWal},
+                                                   {IoKind::kSyncDir, IoSite::kFlush},
+                                                   {IoKind::kSyncDir, IoSite::kCompactionWrite},
+                                                   {IoKind::kSyncDir, IoSite::kRecovery}};
+  uint64_t reached[std::size(kFaults)] = {};
   for (const size_t number : {size_t{0}, size_t{2}, size_t{3}, size_t{6}}) {
     for (const char* sync : {"none", "interval", "group"}) {
       const ShardsRun run{CrashCompositions()[number], sync, TestSeed(700 + number), 40};
-      uint64_t reached = 0;
-      for (uint64_t at = 1; at <= Scaled(8); ++at) {
-        ShardsWorkload workload(run);
-        const bool writes_durably = number == 6 && sync == std::string("group");
+      for (size_t f = 0; f < std::size(kFaults); ++f) {
         SimFault fault;
-        fault.kind = writes_durably ? IoKind::kWrite : IoKind::kDataSync;
-        fault.site = writes_durably ? IoSite::kDurableWal : IoSite::kWal;
-        fault.at = 2 + at * 3;
-        workload.disk().Arm(fault);
-        Status ignored = workload.Run(~uint64_t{0});
-        (void)ignored;
-        reached += workload.disk().faults().Failed(*fault.kind, *fault.site);
-        workload.disk().DisarmFaults();
-        std::vector<std::shared_ptr<SimDisk>> during;
-        auto disk = workload.disk().Snapshot();
-        disk->SetAfterStep([&](uint64_t) { during.push_back(disk->Snapshot()); });
-        auto reopened = Store::Open(run.Options(disk));
-        disk->SetAfterStep(nullptr);
-        ASSERT_TRUE(reopened.ok()) << reopened.status().ToString();
-        for (size_t step = 0; step < during.size(); ++step) {
-          const auto mode = static_cast<CrashMode>(step % 2 == 0 ? 0 : step / 2 % kCrashModes);
-          const Status status =
-              CheckShards(run, workload.history(), during[step]->Crash(mode, at + step),
-                          workload.progress().durable, workload.progress().issued);
+        std::tie(fault.kind, fault.site) = kFaults[f];
+        for (uint64_t at = 1; at <= Scaled(2); ++at) {
+          ShardsWorkload workload(run);
+          fault.at = 4 * at - 2;
+          workload.disk().Arm(fault);
+          Status ignored = workload.Run(~uint64_t{0});
+          (void)ignored;
+          if (workload.disk().faults().Failed(*fault.kind, *fault.site) == 0) break;
+          ++reached[f];
+          workload.disk().DisarmFaults();
+          const Status status = CheckReopenAfter(run, workload, at);
           ASSERT_TRUE(status.ok()) << status.ToString() << ": " << run.composition.name << ", sync "
-                                   << sync << ", sync " << fault.at << " failed, operation "
-                                   << step + 1 << " of the reopen, mode " << static_cast<int>(mode);
+                                   << sync << ", fault " << f << " at " << fault.at;
         }
       }
-      EXPECT_GT(reached, 0u) << run.composition.name << ", sync " << sync;
     }
   }
+  for (size_t f = 0; f < std::size(kFaults); ++f) EXPECT_GT(reached[f], 0u) << "fault " << f;
+}
+
+// As above, power lost at once: other shards may rely on a log only while its shard is sound.
+TEST(ShardsFaultTest, AfterAFailedSyncOfADirectoryAPowerLossLeavesWholeBatches) {
+  uint64_t reached = 0;
+  for (const size_t number : {size_t{0}, size_t{2}, size_t{3}}) {
+    for (const char* sync : {"none", "interval"}) {
+      const ShardsRun run{CrashCompositions()[number], sync, TestSeed(800 + number), 40};
+      for (const IoSite site : {IoSite::kFlush, IoSite::kCompactionWrite, IoSite::kWal}) {
+        for (uint64_t at = 1; at <= Scaled(16); ++at) {
+          ShardsWorkload workload(run);
+          SimFault fault;
+          fault.kind = IoKind::kSyncDir;
+          fault.site = site;
+          fault.at = at;
+          workload.disk().Arm(fault);
+          Status ignored = workload.Run(~uint64_t{0});
+          (void)ignored;
+          if (workload.disk().faults().Failed(IoKind::kSyncDir, site) == 0) break;
+          ++reached;
+          const Status status =
+              CheckShards(run, workload.history(), workload.disk().Crash(CrashMode::kDurable, at),
+                          workload.progress().durable, workload.progress().issued);
+          ASSERT_TRUE(status.ok()) << status.ToString() << ": " << run.composition.name << ", sync "
+                                   << sync << ", site " << static_cast<int>(site) << " at " << at;
+        }
+      }
+    }
+  }
+  EXPECT_GT(reached, 0u);
 }
 
 std::vector<ShardsCase> AllShardsCases() {

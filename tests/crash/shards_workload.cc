@@ -224,7 +224,8 @@ Status CheckShards(const ShardsRun& run, const ShardsHistory& history,
   LSMLAB_TRY(opened.value()->Verify());
   LSMLAB_TRY(opened.value()->Close());
   for (const std::string& path : disk->Files()) {
-    if (path.find("RECOVERY") != std::string::npos) return Status::Corruption(path + " is left");
+    if (path.find("RECOVERY") != std::string::npos || path.ends_with(".copy"))
+      return Status::Corruption(path + " is left");
   }
   opened = Store::Open(run.Options(disk));
   if (!opened.ok()) return opened.status();

@@ -133,9 +133,30 @@ Task<Status> ReadSegment(const WalEnvironment& env, FoundLogs& found, size_t beg
   co_return Status();
 }
 
-// Nothing but the same bytes: whatever part of it a power loss lets through, the file reads the
-// same as before. A page that a failed sync left clean may have gone from the page cache since it
-// was replayed, and the file shows older bytes then.
+Task<Status> WriteAll(Io& io, IoFile& file, const std::string& bytes) {
+  for (size_t at = 0; at < bytes.size(); at += kPieceBytes) {
+    const size_t length = std::min(kPieceBytes, bytes.size() - at);
+    LSMLAB_CO_TRY(co_await WriteAt(io, IoSite::kRecovery, file, at, bytes.data() + at, length));
+  }
+  co_return co_await DataSync(io, IoSite::kRecovery, file);
+}
+
+// The name of a growing file may be as little on the disk as its bytes: a copy takes it.
+Task<Status> ReplaceByCopy(Io& io, const AcceptedLog& log, const std::string& bytes) {
+  const std::string copy = log.path.substr(0, log.path.rfind('.')).append(kLogCopy);
+  Status gone = co_await UnlinkFile(io, IoSite::kRecovery, copy);
+  if (!gone.ok() && !gone.IsNotFound()) co_return gone;
+  Result<std::unique_ptr<IoFile>> opened =
+      co_await OpenFile(io, IoSite::kRecovery, OpenMode::kCreate, copy);
+  if (!opened.ok()) co_return opened.status();
+  LSMLAB_CO_TRY(co_await WriteAll(io, *opened.value(), bytes));
+  LSMLAB_CO_TRY(co_await RenameFile(io, IoSite::kRecovery, copy, log.path));
+  co_return co_await SyncDirectory(io, IoSite::kRecovery, log.path.substr(0, log.path.rfind('/')));
+}
+
+// A page that a failed sync left clean may have gone from the page cache since it was replayed, and
+// the file shows older bytes then. In a slot, whose name was durable before it was used, the same
+// bytes go over the same bytes: whatever part of that a power loss lets through, it reads the same.
 Task<Status> WriteLogAgain(Io& io, const AcceptedLog& log) {
   Result<std::unique_ptr<IoFile>> opened =
       co_await OpenFile(io, IoSite::kRecovery, OpenMode::kReadWrite, log.path);
@@ -149,11 +170,8 @@ Task<Status> WriteLogAgain(Io& io, const AcceptedLog& log) {
                               " bytes are not those that were just replayed; a sync that failed " +
                               "before has lost them");
   }
-  for (size_t at = 0; at < bytes.size(); at += kPieceBytes) {
-    const size_t length = std::min(kPieceBytes, bytes.size() - at);
-    LSMLAB_CO_TRY(co_await WriteAt(io, IoSite::kRecovery, file, at, bytes.data() + at, length));
-  }
-  co_return co_await DataSync(io, IoSite::kRecovery, file);
+  if (log.head_bytes == 0) co_return co_await ReplaceByCopy(io, log, bytes);
+  co_return co_await WriteAll(io, file, bytes);
 }
 
 // Adds to a report of something missing the files in which it may have stood.
