@@ -30,6 +30,8 @@ Task<void> Tree::FlushTask() {
         std::lock_guard guard(mutex_);
         flush_running_ = false;
       }
+      // Somebody may have let it be tried again meanwhile, when this job was still in the way.
+      MaybeSchedule();
       background_event_.Notify();
       co_return;
     }

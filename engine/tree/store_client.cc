@@ -169,8 +169,7 @@ Result<std::unique_ptr<StoreClient>> StoreClient::Make(Store& store, size_t capa
   if (store.executor().one_caller()) {
     return Status::InvalidArgument(
         "a StoreClient has its calls done by the threads of event loops, and loops with a seed "
-        "have "
-        "none; use executor.seed = 0");
+        "have none; use executor.seed = 0");
   }
   if (capacity < 1 || capacity > 65'536) {
     return Status::InvalidArgument("StoreClient: capacity is " + std::to_string(capacity) +

@@ -283,6 +283,19 @@ std::string WhatTheKernelSaysOf(const UringRing& ring) {
   return std::string(std::istreambuf_iterator<char>(file), {});
 }
 
+// Reads or writes one byte of a pipe, to the end.
+Status MoveByte(UringRing& ring, IoKind kind, IoFile* file, void* byte) {
+  IoOp op{kind, IoSite::kOther};
+  op.file = file;
+  op.data = byte;
+  op.length = 1;
+  op.node.home = &RunLoop::Current();
+  ring.Start(op);
+  EXPECT_EQ(ring.Poll(INT64_MAX, RunLoop::Current()), 1u);
+  (void)RunLoop::Current().TakeReady();
+  return op.status;
+}
+
 #if !defined(LSMLAB_SANITIZED)
 TEST_F(UringIoTest, ABufferIsUsedWhereItIsRegistered) {
   SiteCounters counters;
@@ -297,15 +310,8 @@ TEST_F(UringIoTest, ABufferIsUsedWhereItIsRegistered) {
   char shown[32];
   std::snprintf(shown, sizeof shown, "%p", static_cast<void*>(buffers.SlabOf(buffer)->begin));
   EXPECT_EQ(WhatTheKernelSaysOf(*ring).find(shown), std::string::npos);
-  IoOp op{IoKind::kRead, IoSite::kOther};
-  op.file = &file;
-  op.data = buffer;
-  op.length = 1;
-  op.node.home = &RunLoop::Current();
-  ring->Start(op);
-  ASSERT_EQ(ring->Poll(INT64_MAX, RunLoop::Current()), 1u);
-  (void)RunLoop::Current().TakeReady();
-  EXPECT_TRUE(op.status.ok()) << op.status.ToString();
+  const Status status = MoveByte(*ring, IoKind::kRead, &file, buffer);
+  EXPECT_TRUE(status.ok()) << status.ToString();
   EXPECT_EQ(buffer[0], 'x');
   EXPECT_NE(WhatTheKernelSaysOf(*ring).find(shown), std::string::npos);
   ring.reset();
@@ -326,15 +332,8 @@ TEST_F(UringIoTest, AClosedFileIsInNoTable) {
   PosixFile made("pipe", ends[1], false, 0);
   auto file = std::make_unique<UringFile>(made, table);
   char byte = 'x';
-  IoOp op{IoKind::kWrite, IoSite::kOther};
-  op.file = file.get();
-  op.data = &byte;
-  op.length = 1;
-  op.node.home = &RunLoop::Current();
-  ring->Start(op);
-  ASSERT_EQ(ring->Poll(INT64_MAX, RunLoop::Current()), 1u);
-  (void)RunLoop::Current().TakeReady();
-  EXPECT_TRUE(op.status.ok()) << op.status.ToString();
+  const Status status = MoveByte(*ring, IoKind::kWrite, file.get(), &byte);
+  EXPECT_TRUE(status.ok()) << status.ToString();
   EXPECT_NE(WhatTheKernelSaysOf(*ring).find("pipe:"), std::string::npos) << "not in its table";
   file.reset();
   EXPECT_EQ(WhatTheKernelSaysOf(*ring).find("pipe:"), std::string::npos);

@@ -11,8 +11,6 @@
 namespace lsmlab {
 namespace {
 
-constexpr size_t kPieceBytes = 1u << 20;  // of a file that is written again
-
 Task<Status> SyncFileFound(const WalEnvironment& env, const std::string& path) {
   Result<std::unique_ptr<IoFile>> opened =
       co_await OpenFile(*env.io, IoSite::kRecovery, OpenMode::kRead, path);
@@ -134,10 +132,7 @@ Task<Status> ReadSegment(const WalEnvironment& env, FoundLogs& found, size_t beg
 }
 
 Task<Status> WriteAll(Io& io, IoFile& file, const std::string& bytes) {
-  for (size_t at = 0; at < bytes.size(); at += kPieceBytes) {
-    const size_t length = std::min(kPieceBytes, bytes.size() - at);
-    LSMLAB_CO_TRY(co_await WriteAt(io, IoSite::kRecovery, file, at, bytes.data() + at, length));
-  }
+  LSMLAB_CO_TRY(co_await WriteAt(io, IoSite::kRecovery, file, 0, bytes.data(), bytes.size()));
   co_return co_await DataSync(io, IoSite::kRecovery, file);
 }
 
