@@ -11,23 +11,34 @@ namespace {
 
 constexpr char kZeros[4096] = {};  // largest alignment of a file
 
+constexpr size_t kPiecesFast = 4;
+constexpr size_t kPiecesBesideSyncs = 2;
+constexpr size_t kWriteBytesBesideSyncs = 256u << 10;
+
+// In writes of at most `most` bytes, one after the other.
 Task<Status> WritePiece(Io& io, IoSite site, IoFile& file, uint64_t offset, char* data,
-                        size_t length) {
-  IoOp op(IoKind::kWrite, site);
-  op.file = &file;
-  op.offset = offset;
-  op.data = data;
-  op.length = length;
-  co_await IoWait(io, op);
-  co_return std::move(op.status);
+                        size_t length, size_t most) {
+  for (size_t at = 0; at < length; at += most) {
+    IoOp op(IoKind::kWrite, site);
+    op.file = &file;
+    op.offset = offset + at;
+    op.data = data + at;
+    op.length = std::min(most, length - at);
+    co_await IoWait(io, op);
+    if (!op.status.ok()) co_return std::move(op.status);
+  }
+  co_return Status();
 }
 
 }  // namespace
 
-FileWriter::FileWriter(Io& io, IoSite site, std::unique_ptr<IoFile> file)
+FileWriter::FileWriter(Io& io, IoSite site, std::unique_ptr<IoFile> file, WritePace pace)
     : io_(io),
       site_(site),
-      under_way_most_(io.defers() ? kPiecesTogether : 0),
+      write_bytes_(pace == WritePace::kFast ? kPieceBytes : kWriteBytesBesideSyncs),
+      under_way_most_(!io.defers()               ? 0
+                      : pace == WritePace::kFast ? kPiecesFast
+                                                 : kPiecesBesideSyncs),
       file_(std::move(file)) {
   open_ = NewPiece();
 }
@@ -93,7 +104,7 @@ Task<Status> FileWriter::Flush() {
   for (const Piece& piece : full_) {
     Write& write = under_way_.emplace_back();
     write.data = piece.data;
-    write.task = WritePiece(io_, site_, *file_, piece.offset, piece.data, piece.used);
+    write.task = WritePiece(io_, site_, *file_, piece.offset, piece.data, piece.used, write_bytes_);
     write.task.Start();
   }
   full_.clear();

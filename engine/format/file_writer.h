@@ -11,6 +11,12 @@
 
 namespace lsmlab {
 
+// How hard a writer presses the device: by the bytes of one write, and how many are under way.
+enum class WritePace : uint8_t {
+  kFast,         // keeps the device busy
+  kBesideSyncs,  // a log is synced meanwhile, group by group, and a sync waits behind these writes
+};
+
 // Appends to a new file in large aligned pieces. Append copies into the buffer and never touches
 // the disk; the job awaits Flush whenever NeedsFlush() says so (a piece is full). Where the Io
 // completes operations later, Flush only begins the writes, and waits when many are under way: so
@@ -20,10 +26,8 @@ namespace lsmlab {
 class FileWriter {
  public:
   static constexpr size_t kPieceBytes = 512u << 10;
-  // Under way side by side: enough to keep a device busy.
-  static constexpr size_t kPiecesTogether = 4;
 
-  FileWriter(Io& io, IoSite site, std::unique_ptr<IoFile> file);
+  FileWriter(Io& io, IoSite site, std::unique_ptr<IoFile> file, WritePace pace = WritePace::kFast);
   // REQUIRES: nothing is under way (Settle).
   ~FileWriter();
   FileWriter(const FileWriter&) = delete;
@@ -59,6 +63,7 @@ class FileWriter {
 
   Io& io_;
   IoSite site_;
+  const size_t write_bytes_;  // at most, of one write
   const size_t under_way_most_;
   std::unique_ptr<IoFile> file_;
   std::vector<Piece> full_;

@@ -28,7 +28,8 @@ Task<Status> TableOutput::Begin() {
     path_.clear();
     co_return file.status();
   }
-  writer_ = std::make_unique<FileWriter>(*tree_.env_.io, site_, std::move(file).value());
+  writer_ = std::make_unique<FileWriter>(*tree_.env_.io, site_, std::move(file).value(),
+                                         tree_.write_pace());
   builder_ =
       tree_.env_.composition->table.variant->make_builder(tree_.table_env_, context_, *writer_);
   builder_->KeepBlocks(keep_, keep_limit_);

@@ -12,6 +12,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/random.h"
 #include "engine/composition.h"
+#include "engine/format/file_writer.h"
 #include "engine/format/wal_record.h"
 #include "engine/store.h"
 #include "engine/tree/counters.h"
@@ -108,6 +109,10 @@ class Tree {
   bool keeps_log() const noexcept { return wal_->keeps_records(); }
   bool logs_durably() const noexcept {
     return sync_mode_ == SyncMode::kGroup || sync_mode_ == SyncMode::kEvery;
+  }
+  // Of flushes and compactions.
+  WritePace write_pace() const noexcept {
+    return logs_durably() ? WritePace::kBesideSyncs : WritePace::kFast;
   }
   uint64_t log_number() const noexcept { return memtable_->log_number(); }  // leader
   // The shards whose logs hold parts of the batches that this one's memtables hold parts of, where

@@ -30,8 +30,8 @@ Task<Status> ValueOutput::Begin() {
     path_.clear();
     co_return file.status();
   }
-  writer_ =
-      std::make_unique<FileWriter>(*tree_.env_.io, IoSite::kValueFile, std::move(file).value());
+  writer_ = std::make_unique<FileWriter>(*tree_.env_.io, IoSite::kValueFile,
+                                         std::move(file).value(), tree_.write_pace());
   builder_ = std::make_unique<ValueFileBuilder>(number, id, WallNanos(), tree_.value_codec_.get(),
                                                 tree_.value_codec_id_, *writer_);
   co_return Status();

@@ -34,7 +34,8 @@ constexpr OptionSpec kOptions[] = {
     {"keep", "", "leave the store where it is"},
     {"drain", "", "reach the drained tree after the load (the default)"},
     {"no-drain", "", "begin the run phase with the load's debt"},
-    {"warmup", "none|read-all", "read every record before the run phase; default none"},
+    {"warmup", "none|scan|read-all",
+     "before the run phase scan everything, or get every record too; default none"},
     {"out", "DIR", "append the records to DIR/records.ndjson"},
 };
 
@@ -104,11 +105,11 @@ Status ReadPhases(const ParsedOptions& options, RunSpec* spec) {
         "--load-only and --run-only need --db, the store to fill or use");
   }
   const std::string warmup = options.Get("warmup", "none");
-  if (warmup != "none" && warmup != "read-all") {
+  spec->warmup = WarmupOf(warmup);
+  if (NameOf(spec->warmup) != warmup) {
     return Status::InvalidArgument("--warmup: '" + Shown(warmup) +
-                                   "' is not allowed; allowed is none or read-all");
+                                   "' is not allowed; allowed is none, scan or read-all");
   }
-  if (warmup == "read-all") spec->warmup = Warmup::kReadAll;
   return {};
 }
 

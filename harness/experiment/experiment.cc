@@ -167,7 +167,6 @@ Status ReadWorkloads(TomlFields& root, Experiment* out) {
 Status ReadRun(const TomlValue& table, RunSettings* run) {
   static constexpr std::string_view kOrders[] = {"interleaved", "listed"};
   static constexpr std::string_view kLoads[] = {"fresh", "copied"};
-  static constexpr std::string_view kWarmups[] = {"none", "read-all"};
   static constexpr std::string_view kPhases[] = {"load", "load+run"};
   std::string order, load, warmup, phases = "load+run";
   TomlFields fields(table, "[run]");
@@ -177,7 +176,7 @@ Status ReadRun(const TomlValue& table, RunSettings* run) {
   fields.Choice("order", kOrders, &order);
   fields.Choice("load", kLoads, &load);
   fields.Choice("phases", kPhases, &phases);
-  fields.Choice("warmup", kWarmups, &warmup);
+  fields.Choice("warmup", kWarmupNames, &warmup);
   fields.Bool("drain", &run->drain);
   fields.Bool("drain_run", &run->drain_run);
   fields.Duration("interval", 0.01, 60, &run->interval_s);
@@ -187,7 +186,7 @@ Status ReadRun(const TomlValue& table, RunSettings* run) {
   if (run->copied && !run->run) {
     fields.FailAt(*table.Find("load"), "load", "fresh with phases = \"load\"");
   }
-  if (warmup == "read-all") run->warmup = Warmup::kReadAll;
+  run->warmup = WarmupOf(warmup);
   return fields.Finish();
 }
 

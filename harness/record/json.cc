@@ -173,7 +173,7 @@ Json SpecJson(const RunSpec& spec) {
   out["drain"] = spec.drain;
   out["drain_run"] = spec.drain_run;
   out["fresh"] = spec.fresh;
-  out["warmup"] = spec.warmup == Warmup::kReadAll;
+  out["warmup"] = NameOf(spec.warmup);
   out["interval_s"] = spec.interval_s;
   out["load_seconds"] = spec.load_seconds;
   out["run_seconds"] = spec.run_seconds;
@@ -197,7 +197,7 @@ RunSpec SpecOf(const Json& in) {
   in.at("drain").get_to(spec.drain);
   in.at("drain_run").get_to(spec.drain_run);
   in.at("fresh").get_to(spec.fresh);
-  spec.warmup = in.at("warmup").get<bool>() ? Warmup::kReadAll : Warmup::kNone;
+  spec.warmup = WarmupOf(in.at("warmup").get<std::string>());
   in.at("interval_s").get_to(spec.interval_s);
   in.at("load_seconds").get_to(spec.load_seconds);
   in.at("run_seconds").get_to(spec.run_seconds);

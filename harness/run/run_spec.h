@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,7 +12,21 @@
 
 namespace lsmlab::harness {
 
-enum class Warmup : uint8_t { kNone, kReadAll };
+// What is read before the run phase, so that it begins with a filled cache.
+enum class Warmup : uint8_t {
+  kNone,
+  kScan,     // a scan of everything
+  kReadAll,  // the scan, then a get of every key
+};
+inline constexpr std::string_view kWarmupNames[] = {"none", "scan", "read-all"};
+inline std::string_view NameOf(Warmup warmup) { return kWarmupNames[static_cast<size_t>(warmup)]; }
+// kNone for a name that is none of them.
+inline Warmup WarmupOf(std::string_view name) {
+  size_t i = std::size(kWarmupNames);
+  while (--i > 0 && kWarmupNames[i] != name) {
+  }
+  return static_cast<Warmup>(i);
+}
 
 // One run, whole: what a fresh process needs to do it. Handed to the child through a file.
 struct RunSpec {

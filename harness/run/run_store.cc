@@ -93,7 +93,7 @@ class Run {
       record.workload_settings = info.settings;
       record.value_source = ValueSourceText(info);
     }
-    record.warmup = spec_.warmup == Warmup::kReadAll ? "read-all" : "none";
+    record.warmup = NameOf(spec_.warmup);
     record.clock = TickClock::Get().uses_counter() ? "tsc" : "clock_gettime";
     record.expect = spec_.expect;
     return record;
@@ -240,11 +240,13 @@ class Run {
   // Before a measured run phase: nothing owed, and every block that fits in the cache is there.
   Status BringToCondition() {
     if (spec_.drain) LSMLAB_TRY(store_->Drain());
-    if (spec_.warmup != Warmup::kReadAll || store_->drives_itself()) return {};
+    if (spec_.warmup == Warmup::kNone || store_->drives_itself()) return {};
     const std::unique_ptr<StoreSession> session = store_->NewSession();
     uint64_t sum = 0;
     if (session->Scan(Slice(), {}, workload_->info().record_count, &sum) == Outcome::kFailed)
       return session->error();
+    asm volatile("" : : "r"(sum));
+    if (spec_.warmup == Warmup::kScan) return {};
     Result<std::unique_ptr<OpStream>> keys =
         workload_->NewLoadStream({0, 1, spec_.identity.seed, 1});
     if (!keys.ok()) return keys.status();

@@ -240,6 +240,31 @@ TEST_P(RingWalTest, AnotherSizeReplacesTheSlots) {
   for (const std::string& name : io_->Names()) EXPECT_EQ(io_->Bytes(name).size(), 2 * kSlotBytes);
 }
 
+// Without a size of its own a slot takes the log of one memtable; durable groups fill blocks, and
+// have larger ones.
+TEST_P(RingWalTest, ASlotIsMeantForOneMemtable) {
+  SettingBag bag = DefaultSettings(GetParam().variant->settings);
+  bag.Set("sync", GetParam().sync);
+  const WalEnvironment environment{.io = io_.get(),
+                                   .directory = kDirectory,
+                                   .shard = 1,
+                                   .store_id = kStore,
+                                   .memtable_bytes = 1u << 20};
+  wal_ = GetParam().variant->make(bag, environment);
+  Start(1);
+  const size_t bytes = io_->Bytes(SlotPath(1)).size();
+  EXPECT_EQ(bytes % 4096, 0u);
+  if (Durable()) {
+    EXPECT_EQ(bytes, 64u << 20);
+  } else {
+    EXPECT_GT(bytes, 5u << 18);
+    EXPECT_LT(bytes, 6u << 18);
+    while (!wal_->segment_is_full()) ASSERT_TRUE(Append(64, false).ok());
+    EXPECT_GT(wal_->position().offset, 1u << 20);
+    EXPECT_EQ(Slots(), 1u);
+  }
+}
+
 TEST_P(RingWalTest, PoisonStaysUntilReopen) {
   Start(1);
   ASSERT_TRUE(Append(1, true).ok());

@@ -13,12 +13,18 @@
 namespace lsmlab::test {
 namespace {
 
-// The smallest that the ranges of the settings allow.
+// The smallest that the ranges of the settings allow; of a ring log, what a memory disk has room
+// for.
 const Settings kSmall = {
-    {"engine.memtable.size", "64KiB"},        {"engine.table.block.size", "512"},
-    {"engine.compaction.file_size", "16KiB"}, {"engine.compaction.level1_size", "32KiB"},
-    {"engine.compaction.size_ratio", "4"},    {"engine.catalog.edit_log_size", "4KiB"},
+    {"engine.memtable.size", "64KiB"},
+    {"engine.table.block.size", "512"},
+    {"engine.compaction.file_size", "16KiB"},
+    {"engine.compaction.level1_size", "32KiB"},
+    {"engine.compaction.size_ratio", "4"},
+    {"engine.catalog.edit_log_size", "4KiB"},
     {"engine.cache.bytes", "128KiB"},
+    {"engine.wal.segment_size", "64KiB"},
+    {"engine.wal.segments", "3"},
 };
 
 // Value files so small that garbage is collected after a few hundred writes.
@@ -130,12 +136,9 @@ std::vector<TestComposition> OtherPresets() {
   for (const std::string& name : PresetNames()) {
     if (name == "baseline" || name == "fast") continue;
     all.push_back({TestName(name), name, {}});
-    // Whole pages, as its alignment asks, a ring that a memory disk has room for, and values of
-    // which some are separated.
+    // Whole pages, as its alignment asks, and values of which some are separated.
     if (name == "shard-per-core") {
       all.back().changes = {{"engine.table.block.size", "4KiB"},
-                            {"engine.wal.segment_size", "64KiB"},
-                            {"engine.wal.segments", "3"},
                             {"engine.values.threshold", "100"},
                             {"engine.values.file_size", "8KiB"}};
     }

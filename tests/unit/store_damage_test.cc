@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 
 #include "engine/base/random.h"
@@ -129,7 +130,9 @@ TEST_P(DamageTest, EveryKindIsReportedWithTheFileOrHarmless) {
   Random random(5);
   uint64_t damages = 0, noticed_in_all = 0;
   const uint64_t per_file = Scaled(150);
-  for (const std::string& path : disk_->Files()) {
+  const std::vector<std::string> files = disk_->Files();
+  const bool has_slots = std::any_of(files.begin(), files.end(), IsSlot);
+  for (const std::string& path : files) {
     if (!Matters(path)) continue;
     const std::string bytes = disk_->Contents(path).value();
     uint64_t noticed_here = 0;
@@ -159,10 +162,12 @@ TEST_P(DamageTest, EveryKindIsReportedWithTheFileOrHarmless) {
       noticed_here += noticed ? 1 : 0;
     }
     noticed_in_all += noticed_here;
-    // After a clean close nearly every byte matters; table files are padded here and there. A few
-    // damages prove nothing about how many.
+    // After a clean close nearly every byte matters; table files are padded here and there, and
+    // without its last edits a manifest asks for logs that slots may still hold. A few damages
+    // prove nothing about how many.
     if (per_file < 50 || IsSlot(path)) continue;
-    EXPECT_GE(noticed_here * 10, per_file * 8) << path;
+    const bool may_lack_edits = has_slots && path.find("MANIFEST") != std::string::npos;
+    EXPECT_GE(noticed_here * 10, per_file * (may_lack_edits ? 6 : 8)) << path;
   }
   std::printf("%llu damages, %llu reported, the others harmless\n",
               static_cast<unsigned long long>(damages),

@@ -532,10 +532,14 @@ TEST(HeadSearch, ComparesWithAPrefixAsMemcmpDoes) {
   }
 }
 
-TEST(FileWriter, PadsADirectFileBeforeItsTail) {
+class FileWriterTest : public ::testing::TestWithParam<WritePace> {};
+INSTANTIATE_TEST_SUITE_P(All, FileWriterTest,
+                         ::testing::Values(WritePace::kFast, WritePace::kBesideSyncs));
+
+TEST_P(FileWriterTest, PadsADirectFileBeforeItsTail) {
   MemoryIo io(4096);
   auto file = Finish(OpenFile(io, IoSite::kFlush, OpenMode::kCreate, "f"));
-  FileWriter writer(io, IoSite::kFlush, std::move(file).value());
+  FileWriter writer(io, IoSite::kFlush, std::move(file).value(), GetParam());
   std::string expected;
   for (int i = 0; i < 30; ++i) {
     const std::string piece(50'000, static_cast<char>('a' + i));
@@ -554,6 +558,8 @@ TEST(FileWriter, PadsADirectFileBeforeItsTail) {
   expected.resize(tail_offset, '\0');
   EXPECT_TRUE(io.Contents("f") == expected + "tail");
   EXPECT_EQ(io.Counters().syncs, 1u);
+  // Of 1.5 MB: pieces of 512 KiB, beside syncs halves of them.
+  EXPECT_EQ(io.Counters().writes, GetParam() == WritePace::kFast ? 3u : 6u);
 }
 
 }  // namespace

@@ -22,9 +22,15 @@ constexpr uint64_t kStageBytesKept = 2u << 20;
 // so that the next group seldom needs a second one.
 constexpr uint64_t kRoomBytes = 64u << 10;
 
+// Slots of their own accord: for durable groups, which fill whole blocks, and for the log of one
+// memtable, which is shorter than what the memtable takes in memory, but for its last group.
+constexpr uint64_t kDurableSlotBytes = 64u << 20;
+constexpr uint64_t kSmallestSlotBytes = 16u << 10;
+constexpr uint64_t kLargestSlotBytes = 512u << 20;
+
 constexpr uint64_t RoundUpToBlock(uint64_t n) { return (n + kRingBlock - 1) & ~(kRingBlock - 1); }
 
-// A log in slots: files of a fixed size, written with zeros once and then used for one segment
+// A log in slots: files of a fixed size, written once with zeros and then used for one segment
 // after another. Inside such a file a durable write changes neither its size nor its extents, so it
 // is one write flagged durable and no commit of the file system's journal.
 //  - A slot's head says which segment it holds. It is durable before anything else is written under
@@ -40,7 +46,9 @@ constexpr uint64_t RoundUpToBlock(uint64_t n) { return (n + kRingBlock - 1) & ~(
 //    how many memtables wait, and thereby how far the ring grows; slots beyond the setting are
 //    removed after the next open.
 //  - With sync = group or every the slots are written by durable writes, direct ones unless
-//    io.direct is none; with none and interval through the page cache, as `append` does.
+//    io.direct is none. With none and interval they are written through the page cache, as `append`
+//    does, and what they gain is that the cache has their pages: a new slot is as long as others,
+//    but mostly a hole.
 class RingWal final : public Wal {
  public:
   RingWal(const SettingBag& bag, const WalEnvironment& environment);
@@ -102,6 +110,7 @@ class RingWal final : public Wal {
 
   const WalEnvironment env_;
   const IoSite site_;
+  const bool prewrites_;
   const uint64_t slot_bytes_, piece_bytes_, full_bytes_;
   const size_t slots_kept_;
   const bool fills_at_open_;
@@ -131,10 +140,21 @@ bool SyncsEveryGroup(const SettingBag& bag) {
   return bag.Choice("sync") == "group" || bag.Choice("sync") == "every";
 }
 
+uint64_t SlotBytes(const SettingBag& bag, const WalEnvironment& environment) {
+  uint64_t bytes = bag.Bytes("segment_size");
+  if (bytes == 0 && !SyncsEveryGroup(bag) && environment.memtable_bytes > 0) {
+    const uint64_t memtable = environment.memtable_bytes;
+    bytes = kRingHeadBytes + memtable + std::max(memtable / 4, 2 * kRoomBytes);
+  }
+  if (bytes == 0) bytes = kDurableSlotBytes;
+  return RoundUpToBlock(std::clamp(bytes, kSmallestSlotBytes, kLargestSlotBytes));
+}
+
 RingWal::RingWal(const SettingBag& bag, const WalEnvironment& environment)
     : env_(environment),
       site_(SyncsEveryGroup(bag) ? IoSite::kDurableWal : IoSite::kWal),
-      slot_bytes_(RoundUpToBlock(bag.Bytes("segment_size"))),
+      prewrites_(SyncsEveryGroup(bag)),
+      slot_bytes_(SlotBytes(bag, environment)),
       piece_bytes_(slot_bytes_ - kRingHeadBytes),
       full_bytes_(piece_bytes_ - std::min(piece_bytes_ / 8, kRoomBytes)),
       slots_kept_(static_cast<size_t>(bag.Integer("segments"))),
@@ -209,10 +229,12 @@ Task<Status> RingWal::WriteZeros(Slot& slot) {
   if (!opened.ok()) co_return opened.status();
   slot.file = std::move(opened).value();
   const bool direct = slot.file->alignment() != 1;
-  const uint64_t step = std::min(direct ? kFillBytesDirect : kFillBytesBuffered, slot_bytes_);
+  const uint64_t step = !prewrites_ ? kRingBlock
+                        : direct    ? std::min(kFillBytesDirect, slot_bytes_)
+                                    : std::min(kFillBytesBuffered, slot_bytes_);
   ReserveStage(step);
   std::memset(stage_, 0, step);
-  for (uint64_t at = 0; at < slot_bytes_; at += step) {
+  for (uint64_t at = prewrites_ ? 0 : slot_bytes_ - step; at < slot_bytes_; at += step) {
     const uint64_t length = std::min(step, slot_bytes_ - at);
     LSMLAB_CO_TRY(co_await WriteSlot(slot, at, stage_, length, false));
   }
@@ -484,9 +506,10 @@ std::unique_ptr<Wal> MakeRingWal(const SettingBag& bag, const WalEnvironment& en
 }
 
 constexpr SettingSpec kRingSettings[] = {
-    {"segment_size", SettingType::kBytes, "64MiB", 16384, 536870912.0, "",
-     "bytes of a slot, rounded up to 4 KiB; when the log of a memtable fills one, the memtable is "
-     "sealed"},
+    {"segment_size", SettingType::kBytes, "0", 0, 536870912.0, "",
+     "bytes of a slot, at least 16 KiB, rounded up to 4 KiB; when the log of a memtable fills one, "
+     "the memtable is sealed; 0: 64 MiB where groups are synced, else a quarter more than a "
+     "memtable"},
     {"segments", SettingType::kInteger, "4", 2, 64, "",
      "slots that are kept; more are made when all hold unflushed data"},
     {"prewrite", SettingType::kChoice, "need", 0, 0, "need|open",
