@@ -31,7 +31,7 @@ constexpr const MemtableVariant* kMemtables[] = {
 };
 constexpr const WalVariant* kWals[] = {
     &kAppendWal,  // one file per memtable
-    &kRingWal,    // prewritten segments that are used again
+    &kRingWal,    // segments that are used again
     &kOffWal,     // keeps nothing: what was not flushed is lost
 };
 constexpr const TableVariant* kTables[] = {

@@ -73,6 +73,12 @@ constexpr ValidityRule kRules[] = {
        const uint64_t bytes = c.codec.settings.Bytes("dictionary");
        return bytes != 0 && bytes < 256;
      }},
+    {"engine.wal.segment_size", "so few bytes hold no group; allowed are 0 and 16KiB or more",
+     [](const Composition& c) {
+       if (!c.wal.settings.Has("segment_size")) return false;
+       const uint64_t bytes = c.wal.settings.Bytes("segment_size");
+       return bytes != 0 && bytes < (16u << 10);
+     }},
     {"engine.table.block.alignment",
      "a block that is no multiple of 4KiB would leave part of its pages empty; "
      "engine.table.block.size is to be one",

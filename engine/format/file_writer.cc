@@ -13,21 +13,16 @@ constexpr char kZeros[4096] = {};  // largest alignment of a file
 
 constexpr size_t kPiecesFast = 4;
 constexpr size_t kPiecesBesideSyncs = 2;
-constexpr size_t kWriteBytesBesideSyncs = 256u << 10;
 
-// In writes of at most `most` bytes, one after the other.
 Task<Status> WritePiece(Io& io, IoSite site, IoFile& file, uint64_t offset, char* data,
-                        size_t length, size_t most) {
-  for (size_t at = 0; at < length; at += most) {
-    IoOp op(IoKind::kWrite, site);
-    op.file = &file;
-    op.offset = offset + at;
-    op.data = data + at;
-    op.length = std::min(most, length - at);
-    co_await IoWait(io, op);
-    if (!op.status.ok()) co_return std::move(op.status);
-  }
-  co_return Status();
+                        size_t length) {
+  IoOp op(IoKind::kWrite, site);
+  op.file = &file;
+  op.offset = offset;
+  op.data = data;
+  op.length = length;
+  co_await IoWait(io, op);
+  co_return std::move(op.status);
 }
 
 }  // namespace
@@ -35,7 +30,7 @@ Task<Status> WritePiece(Io& io, IoSite site, IoFile& file, uint64_t offset, char
 FileWriter::FileWriter(Io& io, IoSite site, std::unique_ptr<IoFile> file, WritePace pace)
     : io_(io),
       site_(site),
-      write_bytes_(pace == WritePace::kFast ? kPieceBytes : kWriteBytesBesideSyncs),
+      piece_bytes_(PieceBytes(pace)),
       under_way_most_(!io.defers()               ? 0
                       : pace == WritePace::kFast ? kPiecesFast
                                                  : kPiecesBesideSyncs),
@@ -45,16 +40,16 @@ FileWriter::FileWriter(Io& io, IoSite site, std::unique_ptr<IoFile> file, WriteP
 
 FileWriter::~FileWriter() {
   LSMLAB_ASSERT(under_way_.empty());
-  for (const Piece& piece : full_) io_.FreeBuffer(piece.data, kPieceBytes);
-  for (char* data : spare_) io_.FreeBuffer(data, kPieceBytes);
-  io_.FreeBuffer(open_.data, kPieceBytes);
+  for (const Piece& piece : full_) io_.FreeBuffer(piece.data, piece_bytes_);
+  for (char* data : spare_) io_.FreeBuffer(data, piece_bytes_);
+  io_.FreeBuffer(open_.data, piece_bytes_);
 }
 
 FileWriter::Piece FileWriter::NewPiece() {
   Piece piece;
   piece.offset = offset_;
   if (spare_.empty()) {
-    piece.data = static_cast<char*>(io_.AllocateBuffer(kPieceBytes));
+    piece.data = static_cast<char*>(io_.AllocateBuffer(piece_bytes_));
   } else {
     piece.data = spare_.back();
     spare_.pop_back();
@@ -64,12 +59,12 @@ FileWriter::Piece FileWriter::NewPiece() {
 
 void FileWriter::Append(Slice bytes) {
   while (!bytes.empty()) {
-    const size_t n = std::min(bytes.size(), kPieceBytes - open_.used);
+    const size_t n = std::min(bytes.size(), piece_bytes_ - open_.used);
     std::memcpy(open_.data + open_.used, bytes.data(), n);
     open_.used += n;
     offset_ += n;
     bytes.remove_prefix(n);
-    if (open_.used == kPieceBytes) {
+    if (open_.used == piece_bytes_) {
       full_.push_back(open_);
       open_ = NewPiece();
     }
@@ -104,7 +99,7 @@ Task<Status> FileWriter::Flush() {
   for (const Piece& piece : full_) {
     Write& write = under_way_.emplace_back();
     write.data = piece.data;
-    write.task = WritePiece(io_, site_, *file_, piece.offset, piece.data, piece.used, write_bytes_);
+    write.task = WritePiece(io_, site_, *file_, piece.offset, piece.data, piece.used);
     write.task.Start();
   }
   full_.clear();

@@ -25,9 +25,10 @@ enum class WritePace : uint8_t {
 // file is owned by the writer.
 class FileWriter {
  public:
-  static constexpr size_t kPieceBytes = 512u << 10;
-
   FileWriter(Io& io, IoSite site, std::unique_ptr<IoFile> file, WritePace pace = WritePace::kFast);
+  static constexpr size_t PieceBytes(WritePace pace) noexcept {
+    return pace == WritePace::kFast ? 512u << 10 : 256u << 10;
+  }
   // REQUIRES: nothing is under way (Settle).
   ~FileWriter();
   FileWriter(const FileWriter&) = delete;
@@ -63,7 +64,7 @@ class FileWriter {
 
   Io& io_;
   IoSite site_;
-  const size_t write_bytes_;  // at most, of one write
+  const size_t piece_bytes_;
   const size_t under_way_most_;
   std::unique_ptr<IoFile> file_;
   std::vector<Piece> full_;

@@ -15,7 +15,7 @@
 #include "engine/parts/settings.h"
 
 // Write-ahead log of one shard. Variants: `off` (keeps nothing), `append` (one file per memtable),
-// `ring` (prewritten segments that are used again).
+// `ring` (segments that are used again, prewritten where groups are durable).
 // The tree encodes records (engine/format/wal_record.h) and says when they must be durable; the
 // variant decides where the bytes go.
 //

@@ -173,7 +173,12 @@ Json SpecJson(const RunSpec& spec) {
   out["drain"] = spec.drain;
   out["drain_run"] = spec.drain_run;
   out["fresh"] = spec.fresh;
-  out["warmup"] = NameOf(spec.warmup);
+  // As a plan said it before there was a third kind, so that its hash stays.
+  if (spec.warmup == Warmup::kScan) {
+    out["warmup"] = NameOf(spec.warmup);
+  } else {
+    out["warmup"] = spec.warmup == Warmup::kReadAll;
+  }
   out["interval_s"] = spec.interval_s;
   out["load_seconds"] = spec.load_seconds;
   out["run_seconds"] = spec.run_seconds;
@@ -197,7 +202,10 @@ RunSpec SpecOf(const Json& in) {
   in.at("drain").get_to(spec.drain);
   in.at("drain_run").get_to(spec.drain_run);
   in.at("fresh").get_to(spec.fresh);
-  spec.warmup = WarmupOf(in.at("warmup").get<std::string>());
+  const Json& warmup = in.at("warmup");
+  spec.warmup = warmup.is_string()   ? Warmup::kScan
+                : warmup.get<bool>() ? Warmup::kReadAll
+                                     : Warmup::kNone;
   in.at("interval_s").get_to(spec.interval_s);
   in.at("load_seconds").get_to(spec.load_seconds);
   in.at("run_seconds").get_to(spec.run_seconds);

@@ -237,7 +237,8 @@ class Run {
     }
   }
 
-  // Before a measured run phase: nothing owed, and every block that fits in the cache is there.
+  // Before a measured run phase: nothing owed, and what the warm-up reads is in the cache,
+  // as far as it fits.
   Status BringToCondition() {
     if (spec_.drain) LSMLAB_TRY(store_->Drain());
     if (spec_.warmup == Warmup::kNone || store_->drives_itself()) return {};

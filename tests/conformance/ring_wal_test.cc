@@ -259,9 +259,11 @@ TEST_P(RingWalTest, ASlotIsMeantForOneMemtable) {
   } else {
     EXPECT_GT(bytes, 5u << 18);
     EXPECT_LT(bytes, 6u << 18);
-    while (!wal_->segment_is_full()) ASSERT_TRUE(Append(64, false).ok());
-    EXPECT_GT(wal_->position().offset, 1u << 20);
+    while (wal_->position().offset < 1u << 20) ASSERT_TRUE(Append(64, false).ok());
     EXPECT_EQ(Slots(), 1u);
+    while (wal_->position().offset < 3u << 20) ASSERT_TRUE(Append(64, false).ok());
+    EXPECT_EQ(Slots(), 3u);
+    EXPECT_FALSE(wal_->segment_is_full()) << "the memtable says when it is full";
   }
 }
 

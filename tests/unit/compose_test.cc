@@ -231,6 +231,16 @@ TEST(Validity, DictionariesNeedACodecThatTakesThem) {
   EXPECT_NE(few.find("allowed are 0 and 256 or more"), std::string::npos) << few;
 }
 
+TEST(Validity, ASlotHoldsAGroupOrFollowsTheMemtable) {
+  const Assignment ring = {"engine.wal.variant", "ring", "x:1", 0};
+  const std::string few = ErrorOf({ring, {"engine.wal.segment_size", "16383", "x:2", 0}});
+  EXPECT_NE(few.find("x:2: engine.wal.segment_size = '16383B' is refused"), std::string::npos)
+      << few;
+  EXPECT_NE(few.find("allowed are 0 and 16KiB or more"), std::string::npos) << few;
+  EXPECT_EQ(ErrorOf({ring, {"engine.wal.segment_size", "16KiB", "x:2", 0}}), "accepted");
+  EXPECT_EQ(ErrorOf({ring, {"engine.wal.segment_size", "0", "x:2", 0}}), "accepted");
+}
+
 TEST(Validity, TableSettingsThatGoTogether) {
   const std::string error = ErrorOf({{"engine.table.block.search", "interpolation", "x:3", 0}});
   EXPECT_NE(error.find("x:3: engine.table.block.search = 'interpolation' is refused"),

@@ -103,6 +103,12 @@ TEST(Experiment, ReadsWorkloadsRunLimitsAndBars) {
   EXPECT_EQ(e.expect[0], (ExpectBar{"workloada", "run", "tree", "rocksdb", "ops_per_s", 1.5}));
 }
 
+TEST(Experiment, AWarmupHasThreeKinds) {
+  for (const std::string_view name : kWarmupNames) EXPECT_EQ(NameOf(WarmupOf(name)), name);
+  EXPECT_EQ(WarmupOf("scan"), Warmup::kScan);
+  EXPECT_EQ(NameOf(WarmupOf("all")), "none");
+}
+
 TEST(Experiment, WorkloadsCanBeListedWithNames) {
   const Result<Experiment> parsed = Parse(R"(question = "q"
 base = "baseline"

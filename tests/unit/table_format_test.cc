@@ -545,8 +545,8 @@ TEST_P(FileWriterTest, PadsADirectFileBeforeItsTail) {
     const std::string piece(50'000, static_cast<char>('a' + i));
     writer.Append(piece);
     expected += piece;
-    EXPECT_EQ(writer.NeedsFlush(), expected.size() / FileWriter::kPieceBytes >
-                                       io.Contents("f").size() / FileWriter::kPieceBytes);
+    const size_t unit = FileWriter::PieceBytes(GetParam());
+    EXPECT_EQ(writer.NeedsFlush(), expected.size() / unit > io.Contents("f").size() / unit);
     if (!writer.NeedsFlush()) continue;
     ASSERT_TRUE(Finish(writer.Flush()).ok());
   }

@@ -55,10 +55,9 @@ inline void PrefetchBlock(const Block* block, const Footprint& footprint) noexce
   const auto* const at = reinterpret_cast<const char*>(block);
   for (size_t i = 0; i < footprint.lines; ++i) __builtin_prefetch(at + 64 * i);
   // Where the entry may lie in a second page, that page's address is looked up meanwhile: on a
-  // virtual machine this takes as long as a line from memory. Blocks lie in huge pages, so few do.
-  constexpr uintptr_t kPage = uintptr_t{2} << 20;
+  // virtual machine this takes as long as a line from memory.
   const auto* const page =
-      reinterpret_cast<const char*>((reinterpret_cast<uintptr_t>(at) | (kPage - 1)) + 1);
+      reinterpret_cast<const char*>((reinterpret_cast<uintptr_t>(at) | 4095) + 1);
   // By distance: a damaged file may claim any size.
   if (static_cast<size_t>(page - at) < footprint.bytes) __builtin_prefetch(page);
 }

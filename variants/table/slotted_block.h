@@ -168,12 +168,11 @@ class SlottedCursor {
   bool TryNext(Entry& entry) noexcept { return at_ + 1 < view_.n && Next(entry); }
   // How many entries follow the current one.
   uint32_t Remaining() const noexcept { return view_.n - 1 - at_; }
-  // Finds by the heads alone where `key` may begin, without touching an entry. One that may be the
-  // key's is prefetched; any other most likely comes after another source's, and its lines would
-  // only take places among the outstanding misses. The current entry stays only for the user.
+  // Finds by the heads alone where `key` may begin and prefetches it: an entry is not touched yet.
+  // The current entry stays only for the user.
   void PrepareSeek(Slice key) noexcept {
     prepared_ = view_.FindByHead(key);
-    if (!prepared_.may_be_same) return;
+    if (prepared_.at >= view_.n) return;
     const char* entry = view_.data + view_.Offset(prepared_.at);
     __builtin_prefetch(entry);
     __builtin_prefetch(entry +

@@ -11,10 +11,6 @@
 namespace lsmlab {
 namespace {
 
-// Longer segments get no more memtables' records: with room for the largest group they stay below
-// what recovery reads at once.
-constexpr uint64_t kFullSegmentBytes = uint64_t{1} << 30;
-
 // One file NNNNNN.log per segment; a group of records is one write at its end, made durable by
 // fdatasync. A segment that is left with an unsynced end is synced when the first durable append or
 // sync of a later one needs it, and where groups are not durable so is the directory: a log that

@@ -13,6 +13,9 @@ namespace lsmlab {
 
 // Segments are read whole at recovery, and offsets in them stay small.
 inline constexpr uint64_t kLogSegmentBytesMax = (uint64_t{1} << 31) - 1;
+// Longer segments get no more memtables' records: with room for the largest group they stay below
+// that.
+inline constexpr uint64_t kFullSegmentBytes = uint64_t{1} << 30;
 
 // A growing file NNNNNN.log, which is a whole segment, or a slot NNNNNN.ring, which holds a piece
 // of a segment or nothing.

@@ -5,8 +5,8 @@
 
 #include "engine/base/slice.h"
 
-// A slot of the log `ring`: a file NNNNNN.ring of a fixed size, written with zeros once and then
-// used for one log segment after another. Its head says which segment it holds a piece of.
+// A slot of the log `ring`: a file NNNNNN.ring of a fixed size, of zeros at first (or a hole),
+// then used for one log segment after another. Its head says which segment it holds a piece of.
 // Grammar at the encoder (ring_slot.cc).
 namespace lsmlab {
 

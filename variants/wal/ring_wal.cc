@@ -22,17 +22,17 @@ constexpr uint64_t kStageBytesKept = 2u << 20;
 // so that the next group seldom needs a second one.
 constexpr uint64_t kRoomBytes = 64u << 10;
 
-// Slots of their own accord: for durable groups, which fill whole blocks, and for the log of one
-// memtable, which is shorter than what the memtable takes in memory, but for its last group.
+// The sizes of slots without one of their own: for durable groups, which fill whole blocks; and for
+// the log of one memtable, which as a rule is shorter than what the memtable takes in memory.
 constexpr uint64_t kDurableSlotBytes = 64u << 20;
-constexpr uint64_t kSmallestSlotBytes = 16u << 10;
 constexpr uint64_t kLargestSlotBytes = 512u << 20;
 
 constexpr uint64_t RoundUpToBlock(uint64_t n) { return (n + kRingBlock - 1) & ~(kRingBlock - 1); }
 
-// A log in slots: files of a fixed size, written once with zeros and then used for one segment
-// after another. Inside such a file a durable write changes neither its size nor its extents, so it
-// is one write flagged durable and no commit of the file system's journal.
+// A log in slots: files of a fixed size that are used for one segment after another. Where groups
+// are made durable, a slot is written with zeros once: inside it a durable write then changes
+// neither size nor extents, so it is one write flagged durable and no commit of the file system's
+// journal.
 //  - A slot's head says which segment it holds. It is durable before anything else is written under
 //    that log number, and log numbers are never used twice; every checksum of the segment is seeded
 //    with the number. So nothing a slot held before can be taken for a record of the segment.
@@ -46,9 +46,9 @@ constexpr uint64_t RoundUpToBlock(uint64_t n) { return (n + kRingBlock - 1) & ~(
 //    how many memtables wait, and thereby how far the ring grows; slots beyond the setting are
 //    removed after the next open.
 //  - With sync = group or every the slots are written by durable writes, direct ones unless
-//    io.direct is none. With none and interval they are written through the page cache, as `append`
-//    does, and what they gain is that the cache has their pages: a new slot is as long as others,
-//    but mostly a hole.
+//    io.direct is none. With none and interval they are written through the page cache, and what
+//    they gain is that it has their pages, once they were used: there a new slot is as long as
+//    others but mostly a hole, of which each block takes room on the disk when it is first written.
 class RingWal final : public Wal {
  public:
   RingWal(const SettingBag& bag, const WalEnvironment& environment);
@@ -94,7 +94,7 @@ class RingWal final : public Wal {
   size_t SlotsKept();
   Task<Status> FillRing();
   Task<Status> MakeSlots(size_t count);
-  Task<Status> WriteZeros(Slot& slot);
+  Task<Status> MakeFile(Slot& slot);
   Task<Status> WriteFreeHead(Slot& slot);
   Task<Status> AddPiece();
   // Appends to the current segment.
@@ -140,14 +140,18 @@ bool SyncsEveryGroup(const SettingBag& bag) {
   return bag.Choice("sync") == "group" || bag.Choice("sync") == "every";
 }
 
+bool SlotsFollowMemtable(const SettingBag& bag, const WalEnvironment& environment) {
+  return bag.Bytes("segment_size") == 0 && !SyncsEveryGroup(bag) && environment.memtable_bytes > 0;
+}
+
 uint64_t SlotBytes(const SettingBag& bag, const WalEnvironment& environment) {
   uint64_t bytes = bag.Bytes("segment_size");
-  if (bytes == 0 && !SyncsEveryGroup(bag) && environment.memtable_bytes > 0) {
+  if (SlotsFollowMemtable(bag, environment)) {
     const uint64_t memtable = environment.memtable_bytes;
-    bytes = kRingHeadBytes + memtable + std::max(memtable / 4, 2 * kRoomBytes);
+    bytes = std::min(kRingHeadBytes + memtable + std::max(memtable / 4, 2 * kRoomBytes),
+                     kLargestSlotBytes);
   }
-  if (bytes == 0) bytes = kDurableSlotBytes;
-  return RoundUpToBlock(std::clamp(bytes, kSmallestSlotBytes, kLargestSlotBytes));
+  return RoundUpToBlock(bytes == 0 ? kDurableSlotBytes : bytes);
 }
 
 RingWal::RingWal(const SettingBag& bag, const WalEnvironment& environment)
@@ -156,7 +160,10 @@ RingWal::RingWal(const SettingBag& bag, const WalEnvironment& environment)
       prewrites_(SyncsEveryGroup(bag)),
       slot_bytes_(SlotBytes(bag, environment)),
       piece_bytes_(slot_bytes_ - kRingHeadBytes),
-      full_bytes_(piece_bytes_ - std::min(piece_bytes_ / 8, kRoomBytes)),
+      // Where the slot follows the memtable, what does not fit goes on in another one.
+      full_bytes_(SlotsFollowMemtable(bag, environment)
+                      ? kFullSegmentBytes
+                      : piece_bytes_ - std::min(piece_bytes_ / 8, kRoomBytes)),
       slots_kept_(static_cast<size_t>(bag.Integer("segments"))),
       fills_at_open_(bag.Choice("prewrite") == "open") {}
 
@@ -197,7 +204,7 @@ Task<Status> RingWal::FillRing() {
   co_return co_await MakeSlots(slots_kept_ - kept);
 }
 
-// A slot gets its head, which says that it is ready, when its zeros and its name are durable: one
+// A slot gets its head, which says that it is ready, when its size and its name are durable: one
 // of which that is not certain is never used, also not after a reopen.
 Task<Status> RingWal::MakeSlots(size_t count) {
   std::vector<std::unique_ptr<Slot>> made;
@@ -206,7 +213,7 @@ Task<Status> RingWal::MakeSlots(size_t count) {
     made.push_back(std::make_unique<Slot>());
     made.back()->number = next_slot_++;
     made.back()->path = env_.directory + "/" + RingSlotName(made.back()->number);
-    status = co_await WriteZeros(*made.back());
+    status = co_await MakeFile(*made.back());
   }
   if (status.ok()) status = co_await SyncDirectory(*env_.io, site_, env_.directory);
   for (size_t i = 0; i < count && status.ok(); ++i) status = co_await WriteFreeHead(*made[i]);
@@ -223,7 +230,7 @@ Task<Status> RingWal::MakeSlots(size_t count) {
   co_return Status();
 }
 
-Task<Status> RingWal::WriteZeros(Slot& slot) {
+Task<Status> RingWal::MakeFile(Slot& slot) {
   Result<std::unique_ptr<IoFile>> opened =
       co_await OpenFile(*env_.io, site_, OpenMode::kCreate, slot.path);
   if (!opened.ok()) co_return opened.status();
@@ -507,9 +514,9 @@ std::unique_ptr<Wal> MakeRingWal(const SettingBag& bag, const WalEnvironment& en
 
 constexpr SettingSpec kRingSettings[] = {
     {"segment_size", SettingType::kBytes, "0", 0, 536870912.0, "",
-     "bytes of a slot, at least 16 KiB, rounded up to 4 KiB; when the log of a memtable fills one, "
-     "the memtable is sealed; 0: 64 MiB where groups are synced, else a quarter more than a "
-     "memtable"},
+     "bytes of a slot, rounded up to 4 KiB; when the log of a memtable fills one, the memtable is "
+     "sealed; at least 16 KiB, or 0: where groups are synced 64 MiB, else a quarter more than a "
+     "memtable, at most 512 MiB, and no memtable is sealed early"},
     {"segments", SettingType::kInteger, "4", 2, 64, "",
      "slots that are kept; more are made when all hold unflushed data"},
     {"prewrite", SettingType::kChoice, "need", 0, 0, "need|open",
@@ -521,7 +528,7 @@ constexpr SettingSpec kRingSettings[] = {
 
 const WalVariant kRingWal = {
     .name = "ring",
-    .summary = "prewritten segments used again, a group made durable by one write into them",
+    .summary = "segments used again; prewritten where a group is made durable by one write",
     .settings = kRingSettings,
     .make = MakeRingWal,
 };
