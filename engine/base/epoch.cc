@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <vector>
 
@@ -32,8 +33,12 @@ namespace {
 using internal::EpochSlot;
 using internal::global_epoch;
 
-// Threads alive at once that read a store; a slot returns when its thread ends.
-constexpr size_t kSlots = 512;
+// A slot belongs to a thread that has read a store, and returns when the thread ends. More threads
+// at once than a block has get another block, which stays.
+struct SlotBlock {
+  EpochSlot slots[256];
+  std::atomic<SlotBlock*> next{nullptr};
+};
 // Retired objects that trigger a collection.
 constexpr size_t kCollectEvery = 128;
 
@@ -44,7 +49,7 @@ struct Retired {
 };
 
 struct Domain {
-  EpochSlot slots[kSlots];
+  SlotBlock slots;
   std::mutex mutex;  // guards the rest; leaf lock, never held while a deleter runs
   std::deque<Retired> waiting;
   size_t being_freed = 0;  // taken out of `waiting`, deleter not finished
@@ -78,29 +83,53 @@ void BarrierOfAllThreads() noexcept {
 uint64_t OldestEntered() {
   BarrierOfAllThreads();
   uint64_t oldest = global_epoch.load(std::memory_order_seq_cst);
-  for (EpochSlot& slot : TheDomain().slots) {
-    const uint64_t entered = slot.entered.load(std::memory_order_seq_cst);
-    if (entered != 0 && entered < oldest) oldest = entered;
+  for (SlotBlock* block = &TheDomain().slots; block != nullptr;
+       block = block->next.load(std::memory_order_acquire)) {
+    for (EpochSlot& slot : block->slots) {
+      const uint64_t entered = slot.entered.load(std::memory_order_seq_cst);
+      if (entered != 0 && entered < oldest) oldest = entered;
+    }
   }
   return oldest;
+}
+
+EpochSlot* TakeFreeSlot(SlotBlock& block) {
+  for (EpochSlot& slot : block.slots) {
+    bool expected = false;
+    if (!slot.in_use.load(std::memory_order_relaxed) &&
+        slot.in_use.compare_exchange_strong(expected, true, std::memory_order_acq_rel)) {
+      return &slot;
+    }
+  }
+  return nullptr;
+}
+
+// The block after this one, which is made where there is none.
+SlotBlock& BlockAfter(SlotBlock& block) {
+  SlotBlock* next = block.next.load(std::memory_order_acquire);
+  if (next == nullptr) {
+    auto made = std::make_unique<SlotBlock>();
+    if (block.next.compare_exchange_strong(next, made.get(), std::memory_order_acq_rel)) {
+      next = made.release();
+    }
+  }
+  return *next;
 }
 
 }  // namespace
 
 EpochSlot* internal::AcquireEpochSlot() {
   thread_local SlotLease lease;
-  for (EpochSlot& slot : TheDomain().slots) {
-    bool expected = false;
-    if (!slot.in_use.load(std::memory_order_relaxed) &&
-        slot.in_use.compare_exchange_strong(expected, true, std::memory_order_acq_rel)) {
-      slot.depth = 0;
-      lease.slot = &slot;
-      thread_epoch_slot = &slot;
-      return &slot;
-    }
+  SlotBlock* block = &TheDomain().slots;
+  EpochSlot* slot = TakeFreeSlot(*block);
+  while (slot == nullptr) {
+    block = &BlockAfter(*block);
+    slot = TakeFreeSlot(*block);
   }
-  LSMLAB_ASSERT(false && "more than 512 threads read stores at once");
-  return nullptr;
+  slot->depth = 0;
+  lease.slot = slot;
+  thread_epoch_slot = slot;
+  return slot;
 }
 
 void EpochRetire(void* object, void (*deleter)(void*)) {

@@ -53,6 +53,7 @@ BatchPart StoreImpl::NumberShares(std::vector<BatchShare>& shares) {
   uint64_t operations = 0;
   BatchPart part;
   for (const BatchShare& share : shares) {
+    share.tree->BeginNumbered();
     operations += share.writer.count;
     part.participants.push_back({share.shard, share.tree->log_number()});
   }
@@ -104,6 +105,7 @@ Task<Status> StoreImpl::WriteAcross(const WriteBatch& batch) {
     // Some logs may hold parts and others not.
     for (BatchShare& share : shares) {
       if (!status.ok()) share.tree->FailBatch(status);
+      share.tree->EndNumbered();
     }
   }
   for (size_t i = 0; i < led; ++i) {

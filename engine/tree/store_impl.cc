@@ -211,13 +211,8 @@ Task<Sequence> StoreImpl::TakeSettled() {
   const Sequence sequence =
       snapshots_.Take([this] { return sequence_.load(std::memory_order_acquire); });
   if (options_.read_only) co_return sequence;
-  // Groups that drew a number up to this one may still be on their way in some shard: an empty
-  // write goes through each queue behind them.
-  for (auto& tree : trees_) {
-    Writer barrier;
-    Status ignored = co_await tree->Write(&barrier);
-    (void)ignored;  // a failed shard has no group on its way
-  }
+  // Groups that drew a number up to this one may still be on their way in some shard.
+  for (auto& tree : trees_) co_await tree->AwaitNumbered();
   co_return sequence;
 }
 

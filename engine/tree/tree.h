@@ -106,6 +106,13 @@ class Tree {
   void FailBatch(const Status& status) { SetBackgroundError(status, Severity::kUntilReopen); }
   // Leader: lets the next group begin. Returns what the writer is to be told.
   Status EndAlone(Writer* writer, Status status);
+  // Leader, several shards: around the drawing of numbers and the moment from which what carries
+  // them is visible, or has failed.
+  void BeginNumbered() noexcept { numbered_.fetch_add(1, std::memory_order_seq_cst); }
+  void EndNumbered() noexcept;
+  // Until everything that has drawn a number by now is visible, or has failed. Waits for no writer
+  // that has not, so a stall of writers is none of readers.
+  Task<void> AwaitNumbered();
   bool keeps_log() const noexcept { return wal_->keeps_records(); }
   bool logs_durably() const noexcept {
     return sync_mode_ == SyncMode::kGroup || sync_mode_ == SyncMode::kEvery;
@@ -176,6 +183,7 @@ class Tree {
   Task<Status> SyncOpenLog();
   Task<void> IntervalSync();
   void WatchAge();
+  bool SealsWithoutWaiting(uint64_t log_number);
   Task<void> SealAged(uint64_t log_number);
   Task<void> PolicyTick();
   bool BeginTimedJob();
@@ -204,6 +212,7 @@ class Tree {
   void InstallViewLocked();
   void UpdatePressureLocked();
   TreeShape ShapeLocked() const;
+  TreeShape ShapeBeforeLocked(uint64_t file) const;
   void EndJob();
   enum class Severity : uint8_t { kMayRetry, kUntilReopen };
   void SetBackgroundError(Status status, Severity severity);
@@ -270,8 +279,9 @@ class Tree {
   // Settings, read once.
   size_t memtable_bytes_ = 0;
   size_t sealed_max_ = 0;
-  int64_t memtable_age_ns_ = 0;   // 0: no limit
-  size_t memtable_smallest_ = 0;  // for the age
+  int64_t memtable_age_ns_ = 0;        // 0: no limit
+  std::atomic<uint64_t> aged_log_{0};  // log number of the memtable that has reached it
+  size_t memtable_smallest_ = 0;       // for the age
   enum class SyncMode : uint8_t { kNone, kInterval, kGroup, kEvery } sync_mode_ = SyncMode::kNone;
   int64_t sync_interval_ns_ = 0;
   // What a leader on an event loop waits for; on other threads for nothing.
@@ -300,8 +310,14 @@ class Tree {
   WalRecordEncoder encoder_;
   uint64_t dense_number_ = 0;
   bool age_watched_ = false;  // the memtable's, by a timer
+  size_t unpaced_bytes_ = 0;  // of the last group's members: the next leader waits for them, too
   int64_t slowdown_debt_ns_ = 0;
   uint64_t reads_at_last_flush_ = 0;  // the flush worker's
+
+  // Several shards: groups that have drawn numbers; those of them that are over; who waits for it.
+  std::atomic<uint64_t> numbered_{0}, numbered_over_{0};
+  std::atomic<uint32_t> numbered_awaited_{0};
+  AsyncEvent numbered_event_;
 
   std::atomic<Sequence> published_{0};
   std::atomic<TreeView*> view_{nullptr};

@@ -156,6 +156,11 @@ void Tree::SetBackgroundError(Status status, Severity severity) {
       background_error_ = status;
       error_until_reopen_ =
           severity == Severity::kUntilReopen || status.code() != StatusCode::kNoSpace;
+      // No space left means elsewhere that room is all it takes.
+      if (error_until_reopen_ && status.code() == StatusCode::kNoSpace) {
+        background_error_ = Status::IoError(std::string(status.message()) +
+                                            "; nothing is taken until the store is opened again");
+      }
     }
     if (error_until_reopen_) env_.poisoned->store(true, std::memory_order_release);
     has_error_.store(true, std::memory_order_release);
@@ -325,8 +330,23 @@ Task<Status> Tree::Drain() {
   co_return Status();
 }
 
+// What CompactRange works on: not what is flushed after it has begun, or beside writers it would
+// begin with level 0 again and again.
+TreeShape Tree::ShapeBeforeLocked(uint64_t file) const {
+  TreeShape shape = ShapeLocked();
+  if (shape.levels.empty()) return shape;
+  LevelShape& newest = shape.levels[0];
+  std::erase_if(newest.runs, [&newest, file](const RunShape& run) {
+    if (run.tables.empty() || run.tables.front().file < file) return false;
+    newest.bytes -= run.tables.front().bytes;
+    return true;
+  });
+  return shape;
+}
+
 Task<Status> Tree::CompactRange(Slice begin, Slice end) {
   LSMLAB_CO_TRY(co_await Flush());
+  const uint64_t first_later_file = next_file_.load(std::memory_order_relaxed);
   {
     std::lock_guard guard(mutex_);
     ++manual_;
@@ -341,7 +361,9 @@ Task<Status> Tree::CompactRange(Slice begin, Slice end) {
       std::lock_guard guard(mutex_);
       status = background_error_;
       wait = compactions_running_ > 0;
-      if (!wait && status.ok()) plan = policy_->PickRange(ShapeLocked(), begin, end);
+      if (!wait && status.ok()) {
+        plan = policy_->PickRange(ShapeBeforeLocked(first_later_file), begin, end);
+      }
       if (plan.has_value()) {
         ++compactions_running_;
         MarkInputs(*plan, *version_, true);

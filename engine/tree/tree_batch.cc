@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "engine/tree/tree.h"
 
@@ -8,8 +9,9 @@ namespace lsmlab {
 Task<Status> Tree::LeadAlone(Writer* writer) {
   if (!queue_.Join(writer)) co_await queue_.Wait(writer);
   LSMLAB_ASSERT(writer->state.load(std::memory_order_acquire) == Writer::kLeader);
+  const size_t unpaced = std::exchange(unpaced_bytes_, 0);
   if (!MustMakeRoom()) co_return Status();
-  co_return co_await MakeRoom(writer->bytes());
+  co_return co_await MakeRoom(writer->bytes() + unpaced);
 }
 
 Task<Status> Tree::LogPart(const Writer& writer, const BatchPart& part, Sequence first) {
@@ -54,6 +56,24 @@ Status Tree::EndAlone(Writer* writer, Status status) {
   if (status.ok() && env_.poisoned->load(std::memory_order_acquire)) status = StopReason();
   queue_.Finish(writer, writer, status);
   return status;
+}
+
+void Tree::EndNumbered() noexcept {
+  numbered_over_.fetch_add(1, std::memory_order_seq_cst);
+  if (numbered_awaited_.load(std::memory_order_seq_cst) > 0) numbered_event_.Notify();
+}
+
+Task<void> Tree::AwaitNumbered() {
+  const uint64_t begun = numbered_.load(std::memory_order_seq_cst);
+  if (numbered_over_.load(std::memory_order_seq_cst) >= begun) co_return;
+  // Announced before the look that may end in waiting: EndNumbered looks the other way round.
+  numbered_awaited_.fetch_add(1, std::memory_order_seq_cst);
+  while (true) {
+    const uint64_t ticket = numbered_event_.Ticket();
+    if (numbered_over_.load(std::memory_order_seq_cst) >= begun) break;
+    co_await numbered_event_.Wait(ticket);
+  }
+  numbered_awaited_.fetch_sub(1, std::memory_order_seq_cst);
 }
 
 std::vector<uint32_t> Tree::LogPartners() const {

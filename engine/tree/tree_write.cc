@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "engine/parts/mailboxes.h"
 #include "engine/tree/pacing.h"
@@ -30,7 +31,8 @@ Task<Status> Tree::Write(Writer* writer) {
 // Runs as the only leader. Leaves the result with every member and hands over.
 Task<Status> Tree::LeadGroup(Writer* leader) {
   Status status;
-  if (MustMakeRoom()) status = co_await MakeRoom(leader->bytes());
+  const size_t unpaced = std::exchange(unpaced_bytes_, 0);
+  if (MustMakeRoom()) status = co_await MakeRoom(leader->bytes() + unpaced);
   if (gathers_ != Gathers::kNothing && leader->count > 0) co_await Gather();
   Writer* last = queue_.Gather(leader, sync_mode_ == SyncMode::kEvery ? 0 : kGroupBytesMax);
   const bool took_all = last->newer == nullptr;
@@ -40,11 +42,13 @@ Task<Status> Tree::LeadGroup(Writer* leader) {
     operations += w->count;
     ++writers;
     sync_log |= w->sync_log;
+    if (w != leader) unpaced_bytes_ += w->bytes();
     if (w == last) break;
   }
   const int64_t logging = gathers_ == Gathers::kCompany ? NowNanos() : 0;
   int64_t logged = logging;
   if (status.ok() && operations > 0) {
+    if (env_.shards != nullptr) BeginNumbered();
     const Sequence first = env_.sequence->fetch_add(operations, std::memory_order_acq_rel) + 1;
     if (wal_->keeps_records()) {
       if (!log_is_shared_) {
@@ -66,11 +70,10 @@ Task<Status> Tree::LeadGroup(Writer* leader) {
       // The log may hold part of the group: nothing can be acknowledged after it until reopen.
       SetBackgroundError(status, Severity::kUntilReopen);
     }
+    if (env_.shards != nullptr) EndNumbered();
   }
   if (status.ok() && unsynced_ && sync_log) status = co_await SyncLog();
-  const bool rotates =
-      last->rotate && (last->rotate_log == 0 || last->rotate_log == memtable_->log_number());
-  if (status.ok() && rotates && memtable_->memtable().entries() > 0) {
+  if (status.ok() && last->rotate && memtable_->memtable().entries() > 0) {
     status = co_await RotateMemtable();
   }
   if (status.ok() && env_.poisoned->load(std::memory_order_acquire)) status = StopReason();
@@ -172,7 +175,9 @@ void Tree::WatchAge() {
                             *env_.io);
 }
 
-// The memtable of that log has reached its age, unless it was full before.
+// The memtable of that log has reached its age, unless it was full before. From here on it counts
+// as full, so the next writer seals it; without one this does, where it need not wait for a flush
+// or a compaction, which may need the very thread it would wait on. Else it looks again.
 Task<void> Tree::SealAged(uint64_t log_number) {
   if (!BeginTimedJob()) co_return;
   bool small = false, sealed = false;
@@ -181,16 +186,30 @@ Task<void> Tree::SealAged(uint64_t log_number) {
     sealed = memtable_->log_number() != log_number;
     small = memtable_->arena().used_bytes() < memtable_smallest_;
   }
-  if (!sealed && small) {
-    env_.executor->SpawnAfter(memtable_age_ns_, Priority::kFlush, SealAged(log_number), *env_.io);
-  } else if (!sealed) {
+  if (!sealed && !small) {
+    aged_log_.store(log_number, std::memory_order_relaxed);
     Writer writer;
-    writer.rotate = true;
-    writer.rotate_log = log_number;
-    Status ignored = co_await Write(&writer);
-    (void)ignored;
+    writer.alone = true;
+    if (queue_.JoinEmpty(&writer)) {
+      Status status;
+      if (SealsWithoutWaiting(log_number)) status = co_await RotateMemtable();
+      queue_.Finish(&writer, &writer, status);
+    }
+    std::lock_guard guard(mutex_);
+    sealed = memtable_->log_number() != log_number;
+  }
+  if (!sealed) {
+    env_.executor->SpawnAfter(memtable_age_ns_, Priority::kFlush, SealAged(log_number), *env_.io);
   }
   EndTimedJob();
+}
+
+// REQUIRES: leader.
+bool Tree::SealsWithoutWaiting(uint64_t log_number) {
+  if (has_error_.load(std::memory_order_acquire) || !MemtableIsFull()) return false;
+  if (pressure_.load(std::memory_order_relaxed) >= 2) return false;
+  std::lock_guard guard(mutex_);
+  return memtable_->log_number() == log_number && sealed_.size() < sealed_max_;
 }
 
 // False: the tree is closing. Close waits for those that have begun.
@@ -245,7 +264,8 @@ Status Tree::ApplyWriter(const Writer& writer, Sequence* next, uint64_t* bytes) 
 }
 
 bool Tree::MemtableIsFull() const noexcept {
-  return memtable_->arena().used_bytes() >= memtable_bytes_ || wal_->segment_is_full();
+  return memtable_->arena().used_bytes() >= memtable_bytes_ || wal_->segment_is_full() ||
+         aged_log_.load(std::memory_order_relaxed) == memtable_->log_number();
 }
 
 bool Tree::MustMakeRoom() const noexcept {

@@ -20,6 +20,16 @@ bool WriteQueue::Join(Writer* writer) noexcept {
   return true;
 }
 
+bool WriteQueue::JoinEmpty(Writer* writer) noexcept {
+  Writer* none = nullptr;
+  if (!newest_.compare_exchange_strong(none, writer, std::memory_order_acq_rel,
+                                       std::memory_order_relaxed)) {
+    return false;
+  }
+  writer->state.store(Writer::kLeader, std::memory_order_relaxed);
+  return true;
+}
+
 bool WriteQueue::WaitAwaiter::await_ready() const noexcept {
   const auto moved_on = [this] {
     const uint32_t state = writer_->state.load(std::memory_order_acquire);

@@ -19,10 +19,9 @@ struct Writer {
   EntryKind kind = EntryKind::kInvalid;
   Slice key, value;
   uint32_t count = 0;
-  bool sync_log = false;    // make the log durable, whatever the setting
-  bool rotate = false;      // seal the memtable afterwards
-  bool alone = false;       // joins no group, leads one of its own
-  uint64_t rotate_log = 0;  // with rotate: only the memtable of this log number; 0: whatever it is
+  bool sync_log = false;  // make the log durable, whatever the setting
+  bool rotate = false;    // seal the memtable afterwards
+  bool alone = false;     // joins no group, leads one of its own
 
   Status status;
 
@@ -42,6 +41,8 @@ class WriteQueue {
  public:
   // True: the writer leads now. False: Wait for it.
   bool Join(Writer* writer) noexcept;
+  // The same where nobody leads or waits; false: the writer is in no queue.
+  bool JoinEmpty(Writer* writer) noexcept;
 
   // Until the writer leads or is done (see its state). Spins for some microseconds where that can
   // help: waking a sleeping thread costs more than most groups take.

@@ -332,6 +332,36 @@ TEST_F(AppendWalTest, FailedWritePoisonsToo) {
 }
 
 // A log that was closed cleanly must be there as it was left, also where its own bytes say nothing.
+// A file that cannot be removed is tried again by the next release, and those behind it.
+TEST_P(WalFault, WhatCouldNotBeRemovedIsTriedAgain) {
+  FaultIo io;
+  // Another variant's files, which every log removes when it has no more use for them.
+  {
+    const std::unique_ptr<Wal> wal = MakeWal(io, kAppend);
+    for (uint64_t segment = 1; segment <= 3; ++segment) {
+      ASSERT_TRUE(Finish(wal->StartSegment(segment)).ok());
+      ASSERT_TRUE(Finish(wal->Append(EncodeRecords(wal->position(), segment - 1, 1), false)).ok());
+    }
+    ASSERT_TRUE(Finish(wal->Sync()).ok());
+  }
+  const auto files = [&io] {
+    size_t n = 0;
+    for (const std::string& name : io.Names()) n += name.ends_with(".log") ? 1 : 0;
+    return n;
+  };
+  const std::unique_ptr<Wal> wal = MakeWal(io, GetParam());
+  Recovered recovered;
+  ASSERT_TRUE(recovered.Run(*wal, 0).ok());
+  EXPECT_EQ(recovered.count, 3u);
+  ASSERT_TRUE(Finish(wal->StartSegment(4)).ok());
+  const size_t own = files() - 3;
+  io.FailAt(io.operations() + 1);
+  EXPECT_EQ(Finish(wal->Release(4)).code(), StatusCode::kIoError);
+  EXPECT_EQ(files(), 3 + own);
+  EXPECT_TRUE(Finish(wal->Release(4)).ok());
+  EXPECT_EQ(files(), own);
+}
+
 TEST_P(WalFault, AClosedLogHasTheEndThatTheCatalogKnows) {
   FaultIo io;
   std::unique_ptr<Wal> wal = MakeWal(io, GetParam());

@@ -175,6 +175,41 @@ TEST(Epoch, AnAnnouncementStillInTheStoreBufferCounts) {
   EpochDrain();
 }
 
+TEST(Epoch, AnyNumberOfThreadsReadsAtOnce) {
+  struct Freed {
+    std::atomic<bool> yes{false};
+  };
+  Freed object;
+  constexpr size_t kThreads = 600;
+  std::atomic<size_t> inside{0};
+  std::atomic<bool> leave{false};
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&] {
+      ReadGuard guard;
+      ++inside;
+      leave.wait(false);
+    });
+    // The last one reads on while all others have left.
+    while (inside.load() <= i) std::this_thread::yield();
+    if (i + 2 == kThreads) {
+      leave = true;
+      leave.notify_all();
+      for (std::thread& thread : threads) thread.join();
+      threads.clear();
+      leave = false;
+    }
+  }
+  EpochRetire(&object, [](void* p) { static_cast<Freed*>(p)->yes = true; });
+  EpochCollect();
+  EXPECT_FALSE(object.yes);
+  leave = true;
+  leave.notify_all();
+  threads.back().join();
+  EpochDrain();
+  EXPECT_TRUE(object.yes);
+}
+
 TEST(Epoch, SlotsReturnWhenThreadsEnd) {
   for (int i = 0; i < 600; ++i) {
     std::thread([] { ReadGuard guard; }).join();

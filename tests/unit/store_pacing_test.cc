@@ -4,12 +4,16 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "engine/store.h"
 #include "tests/support/checked_value.h"
 #include "tests/support/compositions.h"
+#include "tests/support/filter_io.h"
 #include "tests/support/temp_directory.h"
 
 namespace lsmlab::test {
@@ -101,6 +105,47 @@ TEST_F(StorePacingTest, AtTheStopWritersWaitAndThenGoOn) {
     return event.kind == StoreEvent::Kind::kStall && event.cause == "compaction owed";
   }));
   CheckAllRead();
+}
+
+// A snapshot over several shards waits for the groups under way, not for writers who wait for room.
+TEST(StallTest, ReadersOfShardsDoNotWaitForStalledWriters) {
+  std::atomic<bool> held{true};
+  StoreOptions options;
+  options.path = "/store";
+  options.composition = ComposeSmall({"stalled", "", {}}, {{"engine.partitioner.variant", "hash"},
+                                                           {"engine.partitioner.shards", "2"}});
+  options.io =
+      std::make_shared<FilterIo>(MakeSimulatedIo(SimDisk::Make()), [&held](const IoOp& op) {
+        if (op.site == IoSite::kFlush && op.kind == IoKind::kWrite) held.wait(true);
+        return false;
+      });
+  auto opened = Store::Open(options);
+  ASSERT_TRUE(opened.ok()) << opened.status().ToString();
+  Store& store = *opened.value();
+  std::atomic<uint64_t> written{0};
+  std::thread writer([&store, &written] {
+    for (uint64_t i = 0; i < 3000; ++i) {
+      if (!store.Put("key" + std::to_string(i), std::string(300, 'x')).ok()) return;
+      written = i + 1;
+    }
+  });
+  // Until it makes no progress: with all memtables full it waits for a flush, and those are held.
+  for (uint64_t before = ~uint64_t{0}; before != written;) {
+    before = written;
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  ASSERT_LT(written, 3000u);
+  const std::unique_ptr<Snapshot> snapshot = store.NewSnapshot();
+  const std::unique_ptr<Iterator> iterator = store.NewIterator();
+  uint64_t seen = 0;
+  for (Status s = iterator->SeekToFirst(); s.ok() && iterator->valid(); s = iterator->Next()) {
+    ++seen;
+  }
+  EXPECT_EQ(seen, written);
+  held = false;
+  held.notify_all();
+  writer.join();
+  EXPECT_EQ(written, 3000u);
 }
 
 }  // namespace

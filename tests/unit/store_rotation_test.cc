@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "engine/parts/tree_shape.h"
 #include "engine/store.h"
@@ -104,6 +106,47 @@ TEST_F(StoreRotationTest, FifoDropsByAgeWithoutAnyWrite) {
   std::string value;
   while (!store_->Get("key", &value).IsNotFound()) Pause();
   EXPECT_EQ(store_->Stats().tables, 0u);
+}
+
+// A timer must not wait in the queue of writers: on the only background thread it would hold up the
+// compaction that the writer in front of it waits for.
+TEST_F(StoreRotationTest, AnAgedMemtableHoldsNoBackgroundThread) {
+  Open({{"engine.memtable.max_age", "1ms"},
+        {"engine.executor.background", "1"},
+        {"engine.partitioner.variant", "hash"},
+        {"engine.partitioner.shards", "2"},
+        {"engine.compaction.l0_trigger", "2"},
+        {"engine.compaction.l0_slowdown", "2"},
+        {"engine.compaction.l0_stop", "3"}});
+  std::vector<std::thread> writers;
+  for (int writer = 0; writer < 2; ++writer) {
+    writers.emplace_back([this, writer] {
+      for (uint64_t i = 0; i < Scaled(30'000); ++i) {
+        const std::string key = std::to_string(i * 7919 % 5000) + "w" + std::to_string(writer);
+        if (!store_->Put(key, std::string(100, 'x')).ok()) return;
+      }
+    });
+  }
+  for (std::thread& writer : writers) writer.join();
+  EXPECT_GT(store_->Stats().flushes, 10u);
+  EXPECT_TRUE(store_->Close().ok());
+}
+
+// What is flushed after it has begun is not CompactRange's: beside a writer it comes to an end.
+TEST_F(StoreRotationTest, CompactRangeEndsBesideAWriter) {
+  Open({});
+  std::atomic<bool> stop{false};
+  std::thread writer([this, &stop] {
+    for (uint64_t i = 0; !stop; ++i) {
+      if (!store_->Put(std::to_string(i * 7919 % 20'000), std::string(300, 'x')).ok()) return;
+    }
+  });
+  for (int round = 0; round < 3; ++round) {
+    WaitForFlushes(store_->Stats().flushes + 2);
+    EXPECT_TRUE(store_->CompactRange({}, {}).ok());
+  }
+  stop = true;
+  writer.join();
 }
 
 // Timers that fire at any moment, between any two steps.

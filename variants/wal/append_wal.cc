@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <atomic>
 #include <deque>
+#include <iterator>
 #include <mutex>
 
 #include "engine/format/file_name.h"
@@ -199,11 +200,18 @@ Task<Status> AppendWal::Release(uint64_t log_number) {
     std::erase_if(unsynced_, [log_number](const Segment& s) { return s.number < log_number; });
   }
   // Oldest first, and not synced: what a crash brings back lies below the catalog's log number.
-  for (auto& [number, path] : released) {
-    Status unlinked = co_await UnlinkFile(*env_.io, IoSite::kWal, std::move(path));
-    if (!unlinked.ok() && !unlinked.IsNotFound()) co_return unlinked;
+  Status status;
+  for (size_t i = 0; i < released.size(); ++i) {
+    status = co_await UnlinkFile(*env_.io, IoSite::kWal, released[i].second);
+    if (status.IsNotFound()) status = Status();
+    if (status.ok()) continue;
+    // The rest is tried again with the next release.
+    std::lock_guard lock(mutex_);
+    on_disk_.insert(on_disk_.begin(), std::make_move_iterator(released.begin() + i),
+                    std::make_move_iterator(released.end()));
+    break;
   }
-  co_return Status();
+  co_return status;
 }
 
 Task<Status> AppendWal::Recover(WalExpectation expected, WalReplayer& replayer,

@@ -133,6 +133,7 @@ class RingWal final : public Wal {
   std::mutex mutex_;
   std::vector<std::unique_ptr<Slot>> slots_;  // ascending by number; only retired ones leave
   std::vector<LogFile> old_files_;            // of another variant
+  std::vector<std::string> to_remove_;        // what the last release could not remove
   Status poison_;
 };
 
@@ -444,6 +445,8 @@ Task<Status> RingWal::Release(uint64_t log_number) {
   {
     std::lock_guard lock(mutex_);
     if (!poison_.ok()) co_return poison_;
+    removed = std::move(to_remove_);
+    to_remove_.clear();
     for (const std::unique_ptr<Slot>& slot : slots_) {
       if (slot->log_number >= log_number) continue;
       if (slot->retired) removed.push_back(slot->path);
@@ -456,11 +459,17 @@ Task<Status> RingWal::Release(uint64_t log_number) {
     std::erase_if(old_files_, [&](const LogFile& f) { return f.log_number < log_number; });
   }
   // Not synced: what a crash brings back lies below the catalog's log number.
-  for (std::string& path : removed) {
-    Status unlinked = co_await UnlinkFile(*env_.io, site_, std::move(path));
-    if (!unlinked.ok() && !unlinked.IsNotFound()) co_return unlinked;
+  Status status;
+  for (size_t i = 0; i < removed.size(); ++i) {
+    status = co_await UnlinkFile(*env_.io, site_, removed[i]);
+    if (status.IsNotFound()) status = Status();
+    if (status.ok()) continue;
+    std::lock_guard lock(mutex_);
+    to_remove_.assign(std::make_move_iterator(removed.begin() + i),
+                      std::make_move_iterator(removed.end()));
+    break;
   }
-  co_return Status();
+  co_return status;
 }
 
 Task<Status> RingWal::Recover(WalExpectation expected, WalReplayer& replayer, WalReplayStats* stats,
