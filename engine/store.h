@@ -169,7 +169,9 @@ class Store {
 
   // Writes every memtable out. Returns when the tables are durable.
   virtual Status Flush() = 0;
-  // Merges everything in [begin, end] (empty: open ended) into the last occupied level.
+  // Merges everything in [begin, end] (empty: open ended) into the last occupied level, but for
+  // what is flushed after it has begun. Meanwhile nothing else is compacted: beside a steady writer
+  // level 0 may fill up and writers wait for the end.
   virtual Status CompactRange(Slice begin, Slice end) = 0;
   // Lets compactions run until none is owed any more, with engine.compaction.start = signalled;
   // they run in the background, and this returns at once. Without effect on an automatic store.

@@ -239,7 +239,8 @@ Result<BlockRef> ValueFile::Decode(const Record& record, uint64_t offset) const 
 
 Task<Result<BlockRef>> ValueFile::Read(ValueReference reference, Slice key) const {
   if (reference.offset < kValueHeaderBytes || reference.offset > records_end_ ||
-      reference.size > records_end_ - reference.offset || reference.size < kRecordHeadBytes) {
+      reference.size > records_end_ - reference.offset || reference.size < kRecordHeadBytes ||
+      reference.size > kMostRecordBytes) {
     co_return DamageAt(file_->path(), reference.offset,
                        "a reference to a record before " + std::to_string(records_end_),
                        std::to_string(reference.size) + " bytes");

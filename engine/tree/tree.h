@@ -218,6 +218,7 @@ class Tree {
   void SetBackgroundError(Status status, Severity severity);
   void RetryAfterFullDisk();
   Status background_error() const;
+  bool FailedForSpace() const;
   // Why nothing may be acknowledged: the error of this shard, or that another one has failed.
   Status StopReason() const;
   Task<Status> CommitEdit(uint64_t job, VersionEdit edit, TableOutput* output,
@@ -343,6 +344,7 @@ class Tree {
   bool closing_ = false;
   Status background_error_;
   bool error_until_reopen_ = false;
+  bool error_is_full_disk_ = false;  // what the first error came from
   Random ids_;
 
   AsyncMutex commit_lock_;

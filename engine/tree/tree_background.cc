@@ -154,6 +154,7 @@ void Tree::SetBackgroundError(Status status, Severity severity) {
     std::lock_guard guard(mutex_);
     if (!error_until_reopen_) {
       background_error_ = status;
+      error_is_full_disk_ = status.code() == StatusCode::kNoSpace;
       error_until_reopen_ =
           severity == Severity::kUntilReopen || status.code() != StatusCode::kNoSpace;
       // No space left means elsewhere that room is all it takes.
@@ -195,6 +196,11 @@ void Tree::RetryAfterFullDisk() {
 Status Tree::background_error() const {
   std::lock_guard guard(mutex_);
   return background_error_;
+}
+
+bool Tree::FailedForSpace() const {
+  std::lock_guard guard(mutex_);
+  return !background_error_.ok() && error_is_full_disk_;
 }
 
 Status Tree::StopReason() const {

@@ -144,10 +144,16 @@ Task<Status> Tree::Recover(bool create, std::optional<LogCut> cut) {
     const auto unfinished = ParseNumberedFileName("", kUnfinishedTable, entry.name);
     const auto values = ParseNumberedFileName("", ".val", entry.name);
     const auto log = ParseNumberedFileName("", ".log", entry.name);
-    if (table.has_value()) next = std::max(next, *table + 1);
-    if (unfinished.has_value()) next = std::max(next, *unfinished + 1);
-    if (values.has_value()) next = std::max(next, *values + 1);
-    if (log.has_value()) next = std::max(next, *log + 1);
+    for (const std::optional<uint64_t>& number : {table, unfinished, values, log}) {
+      if (!number.has_value()) continue;
+      // Taken up, it would be in the catalog, and that would be refused from then on.
+      if (*number >= UINT32_MAX) {
+        co_return Status::Corruption(PathOf(entry.name) +
+                                     ": expected a file number below 4294967295; no store makes "
+                                     "such a file, remove it");
+      }
+      next = std::max(next, *number + 1);
+    }
   }
   next_file_.store(next, std::memory_order_relaxed);
   LSMLAB_CO_TRY(co_await OpenTables(state.value()));
@@ -348,7 +354,8 @@ Task<Status> Tree::Close() {
   EpochDrain();
   co_await UnlinkDoomed();
   Status status = background_error();
-  if (status.ok() || status.code() == StatusCode::kNoSpace) {
+  // What met a full disk may be another file than the log; one that failed refuses by itself.
+  if (status.ok() || FailedForSpace()) {
     if (log_is_shared_) co_await wal_lock_.Lock();
     const WalPosition before = wal_->position();
     status = co_await wal_->Close();

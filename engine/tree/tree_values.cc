@@ -61,7 +61,10 @@ Task<Result<ValueFileHandle*>> Tree::OpenValueFile(const ValueFileEntry& entry) 
 Status Tree::CheckValueFiles(const CatalogState& state) const {
   LiveBytes live;
   for (const TableEntry& table : state.tables) {
-    for (const ValueFileUse& use : table.values) live[use.file] += use.bytes;
+    for (const ValueFileUse& use : table.values) {
+      uint64_t& bytes = live[use.file];
+      if (__builtin_add_overflow(bytes, use.bytes, &bytes)) bytes = UINT64_MAX;
+    }
   }
   for (const ValueFileEntry& file : state.value_files) {
     const auto at = live.find(file.file);

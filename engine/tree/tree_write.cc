@@ -14,6 +14,9 @@ namespace {
 constexpr size_t kGroupBytesMax = 1u << 20;
 // Delays below this are saved up: sleeping has a grain of tens of microseconds.
 constexpr int64_t kSlowdownGrainNanos = 1'000'000;
+// How soon an aged memtable that could not be sealed without waiting is looked at again.
+constexpr int64_t kAgedAgainLeastNanos = 1'000'000;
+constexpr int64_t kAgedAgainMostNanos = 1'000'000'000;
 
 }  // namespace
 
@@ -42,7 +45,7 @@ Task<Status> Tree::LeadGroup(Writer* leader) {
     operations += w->count;
     ++writers;
     sync_log |= w->sync_log;
-    if (w != leader) unpaced_bytes_ += w->bytes();
+    if (status.ok() && w != leader) unpaced_bytes_ += w->bytes();
     if (w == last) break;
   }
   const int64_t logging = gathers_ == Gathers::kCompany ? NowNanos() : 0;
@@ -198,8 +201,12 @@ Task<void> Tree::SealAged(uint64_t log_number) {
     std::lock_guard guard(mutex_);
     sealed = memtable_->log_number() != log_number;
   }
-  if (!sealed) {
-    env_.executor->SpawnAfter(memtable_age_ns_, Priority::kFlush, SealAged(log_number), *env_.io);
+  // A failed store seals nothing any more.
+  if (!sealed && ErrorUntilReopen().ok()) {
+    const int64_t again =
+        small ? memtable_age_ns_
+              : std::clamp(memtable_age_ns_ / 64, kAgedAgainLeastNanos, kAgedAgainMostNanos);
+    env_.executor->SpawnAfter(again, Priority::kFlush, SealAged(log_number), *env_.io);
   }
   EndTimedJob();
 }

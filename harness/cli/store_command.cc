@@ -1,8 +1,13 @@
 #include <cstdio>
+#include <sstream>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "engine/store.h"
+#include "engine/tree/identity.h"
 #include "harness/cli/command.h"
+#include "harness/run/files.h"
 #include "variants/nearest.h"
 #include "variants/presets.h"
 
@@ -33,9 +38,31 @@ std::string Printable(Slice bytes, size_t most = 80) {
   return text;
 }
 
+// The partitioner of the store, which cannot change, as its identity has it. What cannot be read is
+// left to the open, which says what is wrong.
+std::vector<Assignment> PartitionerOf(const std::string& store) {
+  const std::string path = store + "/IDENTITY";
+  const Result<std::string> text = ReadWholeFile(path, kIdentityBytesMax);
+  if (!text.ok()) return {};
+  const Result<StoreIdentity> identity = DecodeIdentity(text.value(), path);
+  if (!identity.ok()) return {};
+  std::istringstream words(identity->partitioner);
+  std::string variant, detail;
+  words >> variant >> detail;
+  const auto setting = [&path](const std::string& name, std::string value) {
+    return Assignment{"engine.partitioner." + name, std::move(value), path, 0};
+  };
+  std::vector<Assignment> assignments = {setting("variant", variant)};
+  if (variant != "single") {
+    assignments.push_back(setting("shards", std::to_string(identity->shards)));
+  }
+  if (variant == "first-byte") assignments.push_back(setting("skip_bytes", detail));
+  return assignments;
+}
+
 Result<std::unique_ptr<Store>> OpenReadOnly(const std::string& path) {
   // How files are laid out is written in them; only parts that read matter here.
-  Result<ComposedEngine> composed = Compose({});
+  Result<ComposedEngine> composed = Compose(PartitionerOf(path));
   if (!composed.ok()) return composed.status();
   StoreOptions options;
   options.path = path;

@@ -101,7 +101,8 @@ class Watcher final : public rocksdb::EventListener {
                        now - static_cast<int64_t>(stats.elapsed_micros) * 1000, now,
                        stats.total_input_bytes, stats.total_output_bytes,
                        static_cast<uint32_t>(std::max(info.output_level, 0))});
-    counters_["compactions"] += 1;
+    // A move is reported as a compaction that has written nothing.
+    counters_[stats.total_output_bytes == 0 ? "trivial_moves" : "compactions"] += 1;
     counters_["compaction_bytes_read"] += static_cast<double>(stats.total_input_bytes);
     counters_["compaction_bytes_written"] += static_cast<double>(stats.total_output_bytes);
   }
@@ -306,6 +307,11 @@ class RocksdbAdapter final : public StoreAdapter {
     LSMLAB_TRY(FromRocks(db_->Flush(rocksdb::FlushOptions())));
     // Idle twice in a row: between a job's end and the choice of the next nothing is shown as owed.
     for (int idle = 0; idle < 2;) {
+      // After such an error it works no more and owes what it owes for ever.
+      if (Property(rocksdb::DB::Properties::kBackgroundErrors) != 0) {
+        return Status::IoError(
+            "rocksdb: its background work has failed, see the LOG file in its folder");
+      }
       idle = Owes() ? 0 : idle + 1;
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
@@ -366,9 +372,11 @@ class RocksdbAdapter final : public StoreAdapter {
     c["filter_probes"] = negatives + positives;
     c["filter_negatives"] = negatives;
     c["filter_false_positives"] = positives - ticker(rocksdb::BLOOM_FILTER_FULL_TRUE_POSITIVE);
-    c["cache_hits"] = ticker(rocksdb::BLOCK_CACHE_DATA_HIT);
-    c["cache_misses"] = ticker(rocksdb::BLOCK_CACHE_DATA_MISS);
-    c["block_reads"] = ticker(rocksdb::BLOCK_CACHE_DATA_MISS);
+    if (cache_ != nullptr) {  // else nothing is counted, which would read as no read at all
+      c["cache_hits"] = ticker(rocksdb::BLOCK_CACHE_DATA_HIT);
+      c["cache_misses"] = ticker(rocksdb::BLOCK_CACHE_DATA_MISS);
+      c["block_reads"] = ticker(rocksdb::BLOCK_CACHE_DATA_MISS);
+    }
     c["memtable_hits"] = ticker(rocksdb::MEMTABLE_HIT);
     c["gets"] = ticker(rocksdb::NUMBER_KEYS_READ);
     c["seeks"] = ticker(rocksdb::NUMBER_DB_SEEK);

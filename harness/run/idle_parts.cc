@@ -24,7 +24,7 @@ const std::vector<Signs>& Table() {
       {"codec", "load", {"flushes", "compactions"}},
       {"codec", "run", {"flushes", "compactions", "block_reads"}},
       {"cache", "", {"cache_hits", "cache_misses"}},
-      {"values", "", {"flushes", "value_reads"}},
+      {"values", "", {"value_flush_bytes", "value_gc_bytes", "value_reads"}},
       {"compaction", "", {"compactions", "trivial_moves"}},
       {"catalog", "", {"catalog_bytes"}},
   };

@@ -226,7 +226,7 @@ class Run {
     }
     const double gets = At(c, "gets");
     if (c.count("block_reads") != 0 && gets > 0 && At(c, "seeks") == 0) {
-      record->read_amplification = At(c, "block_reads") / gets;
+      record->read_amplification = (At(c, "block_reads") + At(c, "value_reads")) / gets;
     }
     live_bytes_ += measured.insert_bytes;
     deletes_ += measured.deletes;

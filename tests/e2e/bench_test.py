@@ -103,6 +103,18 @@ class BenchTest(ProgramTest):
             self.assertGreater(run["latency_ns"]["scan"]["count"], 1500)
             self.assertEqual(run["conditions"]["threads"], "2")
 
+    def test_a_sharded_store_is_looked_at_as_it_is(self):
+        sharded = {"hash": ["engine.partitioner.shards=3"],
+                   "first-byte": ["engine.partitioner.shards=2",
+                                  "engine.partitioner.skip_bytes=4"]}  # fmt: skip
+        for variant, settings in sharded.items():
+            db = self.path("db-" + variant)
+            sets = ["engine.partitioner.variant=" + variant, *settings]
+            self.good("bench", "--db", db, *SMALL, "--load-only",
+                      *(word for text in sets for word in ("--set", text)))  # fmt: skip
+            self.assertIn("ok", self.good("store", "verify", db))
+            self.assertIn("user", self.good("store", "scan", db))
+
     def test_load_then_run_then_look(self):
         for engine in ("lsmlab", "rocksdb"):
             db = self.path("db-" + engine)

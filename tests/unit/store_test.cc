@@ -142,6 +142,19 @@ TEST_F(StoreTest, BadPathsAreRefusedAndChangeNothing) {
   EXPECT_EQ(Listing(), before);
 }
 
+// A number that no store makes would, once taken up, be refused as the catalog's for ever.
+TEST_F(StoreTest, AStrayFileWithAHugeNumberIsNamedAndRemovable) {
+  FillKeys(*MustOpen(Options()), 10);
+  const fs::path stray = fs::path(Options().path) / "shard-0000" / "20260101120000.val";
+  std::ofstream(stray).put('x');
+  for (int round = 0; round < 2; ++round) {
+    ExpectRefused(Options(), StatusCode::kCorruption, "20260101120000.val");
+  }
+  fs::remove(stray);
+  std::string value;
+  EXPECT_TRUE(MustOpen(Options())->Get("key9", &value).ok());
+}
+
 TEST_F(StoreTest, ErrorIfExistsRefusesAndLeavesTheStore) {
   MustOpen(Options());
   const auto before = Listing();
