@@ -57,6 +57,9 @@ SharedConditions ShareConditions(const Composition& c) {
   shared.file_bytes = BytesOr(compaction, "file_size", uint64_t{64} << 20);
   shared.level1_bytes = BytesOr(compaction, "level1_size", uint64_t{256} << 20);
   shared.l0_trigger = IntegerOr(compaction, "l0_trigger", 4);
+  shared.l0_slowdown = IntegerOr(compaction, "l0_slowdown", 20);
+  shared.l0_stop = IntegerOr(compaction, "l0_stop", 36);
+  shared.shards = IntegerOr(c.partitioner.settings, "shards", 1);
   if (compaction.Has("size_ratio")) {
     shared.size_ratio = compaction.Real("size_ratio");
   }
@@ -83,11 +86,18 @@ std::map<std::string, std::string> ConditionsOf(const EngineSetup& setup, uint32
       {"background_threads", std::to_string(shared.background_threads)},
       {"direct_io", shared.direct},
   };
-  // Ours alone, and only where they work.
-  const SettingBag& executor = setup.composed.composition.executor.settings;
+  if (setup.engine != "lsmlab") return conditions;
+  // Ours alone, and only where they are not what every engine has.
+  const Composition& c = setup.composed.composition;
   for (const char* pool : {"read_workers", "write_workers"}) {
-    const int workers = IntegerOr(executor, pool, 0);
-    if (workers > 0 && setup.engine == "lsmlab") conditions[pool] = std::to_string(workers);
+    const int workers = IntegerOr(c.executor.settings, pool, 0);
+    if (workers > 0) conditions[pool] = std::to_string(workers);
+  }
+  if (shared.shards > 1) conditions["shards"] = std::to_string(shared.shards);
+  if (c.compaction.variant->name != "leveled") {
+    conditions["compaction"] = c.compaction.variant->name;
+  } else if (c.compaction.settings.Bool("dynamic_levels")) {
+    conditions["compaction"] = "leveled, dynamic level sizes";
   }
   return conditions;
 }

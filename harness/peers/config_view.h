@@ -27,7 +27,9 @@ struct SharedConditions {
   std::string direct;  // "none", "writes", "all"
   uint64_t file_bytes = 0, level1_bytes = 0;
   double size_ratio = 10;
-  int l0_trigger = 4;
+  int l0_trigger = 4, l0_slowdown = 20, l0_stop = 36;  // runs in level 0
+  // Ours alone: memtables and level 1 are those of one shard.
+  int shards = 1;
 };
 
 SharedConditions ShareConditions(const Composition& composition);

