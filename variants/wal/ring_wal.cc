@@ -110,7 +110,6 @@ class RingWal final : public Wal {
 
   const WalEnvironment env_;
   const IoSite site_;
-  const bool prewrites_;
   const uint64_t slot_bytes_, piece_bytes_, full_bytes_;
   const size_t slots_kept_;
   const bool fills_at_open_;
@@ -158,7 +157,6 @@ uint64_t SlotBytes(const SettingBag& bag, const WalEnvironment& environment) {
 RingWal::RingWal(const SettingBag& bag, const WalEnvironment& environment)
     : env_(environment),
       site_(SyncsEveryGroup(bag) ? IoSite::kDurableWal : IoSite::kWal),
-      prewrites_(SyncsEveryGroup(bag)),
       slot_bytes_(SlotBytes(bag, environment)),
       piece_bytes_(slot_bytes_ - kRingHeadBytes),
       // Where the slot follows the memtable, what does not fit goes on in another one.
@@ -237,12 +235,13 @@ Task<Status> RingWal::MakeFile(Slot& slot) {
   if (!opened.ok()) co_return opened.status();
   slot.file = std::move(opened).value();
   const bool direct = slot.file->alignment() != 1;
-  const uint64_t step = !prewrites_ ? kRingBlock
-                        : direct    ? std::min(kFillBytesDirect, slot_bytes_)
-                                    : std::min(kFillBytesBuffered, slot_bytes_);
+  const bool prewrites = site_ == IoSite::kDurableWal;
+  const uint64_t step = !prewrites ? kRingBlock
+                        : direct   ? std::min(kFillBytesDirect, slot_bytes_)
+                                   : std::min(kFillBytesBuffered, slot_bytes_);
   ReserveStage(step);
   std::memset(stage_, 0, step);
-  for (uint64_t at = prewrites_ ? 0 : slot_bytes_ - step; at < slot_bytes_; at += step) {
+  for (uint64_t at = prewrites ? 0 : slot_bytes_ - step; at < slot_bytes_; at += step) {
     const uint64_t length = std::min(step, slot_bytes_ - at);
     LSMLAB_CO_TRY(co_await WriteSlot(slot, at, stage_, length, false));
   }
