@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/base/shown.h"
+
 namespace lsmlab {
 
 // The known name with the fewest edits (insertion, removal, replacement, exchange of neighbours) to
@@ -16,9 +18,5 @@ std::string DidYouMean(std::string_view name, std::span<const std::string_view> 
 
 // "a, b or c".
 std::string JoinNames(std::span<const std::string_view> names);
-
-// Text from files and command lines as it may be shown in a message: control bytes become '?',
-// what exceeds 100 bytes becomes "...".
-std::string Shown(std::string_view text);
 
 }  // namespace lsmlab

@@ -60,8 +60,13 @@ class OpStream {
   // Digest of everything Next() has given so far, in order: kind, key, fields, lengths, values.
   virtual uint64_t digest() const = 0;
 
+  // True: the next operation might ask for an insert that is not acknowledged, because in_flight
+  // operations were taken after it and are done while it is not. A driver with several operations
+  // open takes none then; one that keeps no operation behind a later one never sees it.
+  virtual bool overtakes_insert() const = 0;
+
   // Operations that chose a key whose insert was not acknowledged yet. 0 as long as the driver
-  // keeps at most StreamOptions::in_flight operations open.
+  // keeps at most StreamOptions::in_flight operations open, and takes none that overtakes.
   virtual uint64_t early_choices() const = 0;
 };
 

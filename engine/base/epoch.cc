@@ -41,6 +41,8 @@ struct SlotBlock {
 };
 // Retired objects that trigger a collection.
 constexpr size_t kCollectEvery = 128;
+// Or so many bytes of them.
+constexpr size_t kCollectBytes = 1u << 20;
 
 struct Retired {
   uint64_t epoch;
@@ -52,7 +54,8 @@ struct Domain {
   SlotBlock slots;
   std::mutex mutex;  // guards the rest; leaf lock, never held while a deleter runs
   std::deque<Retired> waiting;
-  size_t being_freed = 0;  // taken out of `waiting`, deleter not finished
+  size_t bytes_retired = 0;  // since it was last collected for bytes
+  size_t being_freed = 0;    // taken out of `waiting`, deleter not finished
 };
 
 Domain& TheDomain() {
@@ -132,7 +135,7 @@ EpochSlot* internal::AcquireEpochSlot() {
   return slot;
 }
 
-void EpochRetire(void* object, void (*deleter)(void*)) {
+void EpochRetire(void* object, void (*deleter)(void*), size_t bytes) {
   Domain& domain = TheDomain();
   bool collect;
   {
@@ -140,7 +143,9 @@ void EpochRetire(void* object, void (*deleter)(void*)) {
     // A reader that announces a later epoch than this one entered after the object was unlinked.
     const uint64_t epoch = global_epoch.fetch_add(1, std::memory_order_seq_cst);
     domain.waiting.push_back({epoch, object, deleter});
-    collect = domain.waiting.size() % kCollectEvery == 0;
+    domain.bytes_retired += bytes;
+    collect = domain.waiting.size() % kCollectEvery == 0 || domain.bytes_retired >= kCollectBytes;
+    if (collect) domain.bytes_retired = 0;
   }
   if (collect) EpochCollect();
 }

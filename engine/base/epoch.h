@@ -61,8 +61,8 @@ class ReadGuard {
 
 // Calls deleter(object) once no guard that could reach the object is left. The caller has already
 // made it unreachable for newcomers. Thread-safe. May free other retired objects in this call;
-// deleters may retire more.
-void EpochRetire(void* object, void (*deleter)(void*));
+// deleters may retire more. `bytes`: what waiting keeps from being freed, so that little waits.
+void EpochRetire(void* object, void (*deleter)(void*), size_t bytes = 0);
 
 template <typename T>
 void EpochDelete(T* object) {

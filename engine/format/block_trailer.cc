@@ -26,7 +26,7 @@ void EncodeBlockTrailer(Slice payload, BlockTrailer trailer, uint64_t table_seed
 }
 
 Result<BlockTrailer> CheckBlockTrailer(Slice stored, uint64_t table_seed, uint64_t offset,
-                                       std::string_view path) {
+                                       std::string_view path, uint64_t most) {
   LSMLAB_ASSERT(stored.size() >= kBlockTrailerBytes);
   const Slice payload = stored.substr(0, stored.size() - kBlockTrailerBytes);
   const char* fields = payload.data() + payload.size();
@@ -42,10 +42,10 @@ Result<BlockTrailer> CheckBlockTrailer(Slice stored, uint64_t table_seed, uint64
   trailer.codec = static_cast<uint8_t>(fields[0]);
   trailer.raw_size = LoadLe<uint32_t>(fields + 2);
   const bool bad_raw = trailer.codec == 0 && trailer.raw_size != payload.size();
-  if (bad_raw || trailer.raw_size > kMaxRawBlockBytes) {
+  if (bad_raw || trailer.raw_size > most) {
     return DamageAt(path, offset,
                     bad_raw ? "raw size " + std::to_string(payload.size())
-                            : "raw size of at most " + std::to_string(kMaxRawBlockBytes),
+                            : "raw size of at most " + std::to_string(most),
                     std::to_string(trailer.raw_size));
   }
   return trailer;

@@ -44,9 +44,10 @@ void EncodeBlockTrailer(Slice payload, BlockTrailer trailer, uint64_t table_seed
                         char* out) noexcept;
 
 // `stored` is payload and trailer as read from `offset`. Corruption names path, offset, expected
-// and found. REQUIRES: stored.size() >= kBlockTrailerBytes.
+// and found, also of a block that is larger than `most` when decoded. REQUIRES: stored.size() >=
+// kBlockTrailerBytes.
 Result<BlockTrailer> CheckBlockTrailer(Slice stored, uint64_t table_seed, uint64_t offset,
-                                       std::string_view path);
+                                       std::string_view path, uint64_t most = kMaxRawBlockBytes);
 
 // "corruption: PATH offset N: expected E, found F".
 Status DamageAt(std::string_view path, uint64_t offset, std::string_view expected,

@@ -11,6 +11,8 @@ namespace {
 
 constexpr char kZeros[4096] = {};  // largest alignment of a file
 
+constexpr uint64_t kReserveBytes = 2u << 20;
+
 constexpr size_t kPiecesFast = 4;
 constexpr size_t kPiecesBesideSyncs = 2;
 
@@ -34,7 +36,8 @@ FileWriter::FileWriter(Io& io, IoSite site, std::unique_ptr<IoFile> file, WriteP
       under_way_most_(!io.defers()               ? 0
                       : pace == WritePace::kFast ? kPiecesFast
                                                  : kPiecesBesideSyncs),
-      file_(std::move(file)) {
+      file_(std::move(file)),
+      reserves_(under_way_most_ > 0 && file_->alignment() > 1) {
   open_ = NewPiece();
 }
 
@@ -94,8 +97,25 @@ Task<Status> FileWriter::WaitForOldest() {
   co_return status;
 }
 
+Task<void> FileWriter::Reserve(uint64_t end) {
+  if (!reserves_ || end <= reserved_) co_return;
+  IoOp more(IoKind::kAllocate, site_);
+  more.file = file_.get();
+  more.offset = reserved_;
+  more.length =
+      static_cast<size_t>((end - reserved_ + kReserveBytes - 1) / kReserveBytes * kReserveBytes);
+  co_await IoWait(io_, more);
+  reserved_ += more.length;
+  // What is written may still have room.
+  if (!more.status.ok()) reserves_ = false;
+}
+
 Task<Status> FileWriter::Flush() {
   Status status;
+  // Not for the last piece, which ends the file.
+  if (!full_.empty() && full_.back().used == piece_bytes_) {
+    co_await Reserve(full_.back().offset + piece_bytes_);
+  }
   for (const Piece& piece : full_) {
     Write& write = under_way_.emplace_back();
     write.data = piece.data;
@@ -129,6 +149,13 @@ Task<Status> FileWriter::Finish(Slice tail) {
   Status settled = co_await Settle();
   LSMLAB_CO_TRY(std::move(written));
   LSMLAB_CO_TRY(std::move(settled));
+  if (reserved_ > offset_) {
+    IoOp cut(IoKind::kTruncate, site_);
+    cut.file = file_.get();
+    cut.length = static_cast<size_t>(offset_);
+    co_await IoWait(io_, cut);
+    LSMLAB_CO_TRY(std::move(cut.status));
+  }
   IoOp sync(IoKind::kDataSync, site_);
   sync.file = file_.get();
   co_await IoWait(io_, sync);

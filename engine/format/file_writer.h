@@ -23,6 +23,10 @@ enum class WritePace : uint8_t {
 // the job fills the next piece meanwhile. On a direct file Finish pads to the alignment with zeros
 // *before* the last `tail` bytes, so that a footer stands at the very end. One user at a time. The
 // file is owned by the writer.
+//
+// A direct write that makes a file longer locks the file: io_uring hands it to a kernel thread, and
+// one waits for the other. So where writes are under way together the file is made longer before
+// them, in steps, and cut at the end.
 class FileWriter {
  public:
   FileWriter(Io& io, IoSite site, std::unique_ptr<IoFile> file, WritePace pace = WritePace::kFast);
@@ -60,6 +64,7 @@ class FileWriter {
     char* data = nullptr;
   };
   Piece NewPiece();
+  Task<void> Reserve(uint64_t end);
   Task<Status> WaitForOldest();
 
   Io& io_;
@@ -72,6 +77,8 @@ class FileWriter {
   std::vector<char*> spare_;
   Piece open_;
   uint64_t offset_ = 0;
+  bool reserves_;
+  uint64_t reserved_ = 0;  // bytes that the file has, written or not
 };
 
 }  // namespace lsmlab

@@ -18,12 +18,12 @@
 //   segment_header := fragment with payload version:u32 zero:u32 previous_log:u64
 //                     previous_end:u64 previous_synced:u64
 //   sync_mark, end_mark := fragment without payload; pad := fragment whose payload says nothing
-// checksum covers everything of the fragment behind it, under a seed of store id, shard and log
-// number. `index` counts the fragments of a record from 0; all of them carry the record's dense
-// number and first sequence. `synced` is the offset in this segment below which everything was
-// durable when the fragment was encoded; above 0 it also says that all that the segment goes on
-// from (previous_end) was durable. `transform` is 0; other values are reserved for encryption.
-// Type 0 is never written: zeros are the end.
+// checksum covers everything of the fragment behind it, under a seed of store id, shard, log
+// number and, in slots that are used again, incarnation. `index` counts the fragments of a record
+// from 0; all of them carry the record's dense number and first sequence. `synced` is the offset in
+// this segment below which everything was durable when the fragment was encoded; above 0 it also
+// says that all that the segment goes on from (previous_end) was durable. `transform` is 0; other
+// values are reserved for encryption. Type 0 is never written: zeros are the end.
 namespace lsmlab {
 namespace {
 
@@ -43,7 +43,8 @@ constexpr uint32_t kVersion = 1;
 constexpr size_t kSegmentHeaderPayload = kWalSegmentHeaderBytes - kHead;
 
 uint64_t IdentitySeed(const WalIdentity& identity) noexcept {
-  return MixSeed(MixSeed(identity.store_id, identity.log_number), identity.shard);
+  const uint64_t seed = MixSeed(MixSeed(identity.store_id, identity.log_number), identity.shard);
+  return identity.incarnation == 0 ? seed : MixSeed(seed, identity.incarnation);
 }
 
 bool AllZero(Slice bytes) noexcept {

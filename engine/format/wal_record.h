@@ -9,14 +9,15 @@
 
 // Log records; grammar at the encoder (wal_record.cc). A record is cut into fragments of at most
 // 1 MiB; each fragment carries a checksum over its header and bytes, seeded with (store id, log
-// number, shard), the segment's synced offset when it was written, and the dense record number, so
-// that stale, foreign, reordered and torn bytes are told from the end of the log.
+// number, shard, incarnation), the segment's synced offset when it was written, and the dense
+// record number, so that stale, foreign, reordered and torn bytes are told from the end of the log.
 namespace lsmlab {
 
 struct WalIdentity {
   uint64_t store_id = 0;
   uint32_t shard = 0;
   uint64_t log_number = 0;
+  uint64_t incarnation = 0;  // see WalPosition
 };
 
 inline constexpr size_t kWalFragmentBytes = 1u << 20;  // of payload

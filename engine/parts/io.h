@@ -101,7 +101,9 @@ struct IoOp {
   OpenMode mode = OpenMode::kRead;
   bool data_sync_after = false;  // kWrite: durable when complete (RWF_DSYNC)
   IoFile* file = nullptr;        // kRead ... kTruncate
-  uint64_t offset = 0;           // kAllocate: from 0 to `length`, size unchanged
+  uint64_t offset = 0;           // kAllocate: `length` bytes from there on belong to the file
+                                 // then, as zeros where nothing was written; where a file
+                                 // system cannot do that: nothing
   void* data = nullptr;          // kRead: target; kWrite: source (not changed)
   size_t length = 0;
   std::string path;                // kOpen, kSyncDir ... kLock

@@ -54,6 +54,7 @@ struct TreeShape {
   std::vector<RunningJobShape> jobs;
   std::vector<ValueFileShape> value_files;  // by rising number
   uint64_t waiting_memtable_bytes = 0;
+  bool has_snapshots = false;  // one lives: what it sees cannot be dropped
 };
 
 }  // namespace lsmlab

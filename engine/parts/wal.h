@@ -33,6 +33,9 @@ struct WalPosition {
   uint64_t log_number = 0;
   uint64_t offset = 0;         // where the next record will start in the segment
   uint64_t synced_offset = 0;  // bytes of this segment known to be durable
+  // Of the process that writes the segment, where a number may come again after a crash although
+  // bytes under it are left; seeds the checksums. 0: it cannot.
+  uint64_t incarnation = 0;
 };
 
 // What recovery feeds, in order. `records` of a segment arrive oldest first.

@@ -142,6 +142,7 @@ Task<Status> Tree::CommitFlush(MemtableHandle* handle, uint64_t job, TableOutput
   const uint64_t log_number = *edit.log_number;
   LSMLAB_CO_TRY(co_await CommitEdit(job, std::move(edit), output, handle, values->TakeFiles()));
   // Logs that could not be deleted are tried again at the next flush, or swept at the next open.
+  if (!ErrorUntilReopen().ok()) co_return Status();
   Status released = co_await wal_->Release(log_number);
   (void)released;
   co_return Status();

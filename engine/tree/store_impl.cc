@@ -159,7 +159,7 @@ std::vector<Status> StoreImpl::MultiGet(std::span<const Slice> keys,
 Task<Status> StoreImpl::MultiGetAsync(std::span<const Slice> keys, std::vector<std::string>* values,
                                       std::vector<Status>* statuses, const ReadOptions& options) {
   statuses->assign(keys.size(), Status());
-  values->resize(keys.size());
+  values->assign(keys.size(), std::string());
   Sequence sequence = SequenceOf(options);
   if (trees_.size() == 1) {
     co_return co_await trees_[0]->MultiGet(keys, *values, *statuses, sequence);

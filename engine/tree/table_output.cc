@@ -93,7 +93,7 @@ Task<Status> TableOutput::End(uint32_t run) {
   } else if (open()) {
     LSMLAB_CO_TRY(co_await FinishTable(run));
   }
-  co_return co_await SyncDirectory(*tree_.env_.io, site_, tree_.env_.directory);
+  co_return co_await tree_.SyncNames(site_);
 }
 
 Task<void> TableOutput::Settle() {

@@ -226,6 +226,7 @@ class Tree {
                           std::vector<ValueFileHandle*> values = std::vector<ValueFileHandle*>());
   Version* NextVersion(const VersionEdit& edit, const std::vector<TableHandle*>& added,
                        std::vector<LiveValueFile> values) const;
+  Task<Status> SyncNames(IoSite site);
   Task<void> UnlinkDoomed();
 
   // tree_values.cc
@@ -348,6 +349,7 @@ class Tree {
   Random ids_;
 
   AsyncMutex commit_lock_;
+  AsyncMutex names_lock_;        // held while the directory is synced
   AsyncEvent background_event_;  // after every job and commit
 };
 

@@ -25,6 +25,7 @@ void Tree::InstallViewLocked() {
 TreeShape Tree::ShapeLocked() const {
   TreeShape shape = version_->Shape();
   shape.jobs = jobs_;
+  shape.has_snapshots = env_.snapshots->any();
   for (const MemtableHandle* handle : sealed_) {
     shape.waiting_memtable_bytes += handle->arena().used_bytes();
   }
@@ -88,7 +89,7 @@ bool Tree::MaybeSchedule(bool signal) {
     }
     // Asked in one piece with the choice: what comes to be owed between the two would be missed.
     const auto idle_now = [this] {
-      return compactions_running_ == 0 && !flush_running_ && sealed_.empty();
+      return compactions_running_ == 0 && manual_ == 0 && !flush_running_ && sealed_.empty();
     };
     if (!background_error_.ok()) return false;
     if (closing_ || env_.read_only) return idle_now();
@@ -252,7 +253,8 @@ Task<Status> Tree::CommitEdit(uint64_t job, VersionEdit edit, TableOutput* outpu
   edit.last_sequence = published();
   std::vector<LiveValueFile> live = NextValueFiles(&edit, values);
   LastOutput* const last = output == nullptr ? nullptr : output->last();
-  Status status = co_await catalog_->Commit(job, edit, last);
+  Status status = ErrorUntilReopen();
+  if (status.ok()) status = co_await catalog_->Commit(job, edit, last);
   if (status.ok() && last != nullptr) status = co_await output->OpenLast();
   std::vector<TableHandle*> added;
   if (output != nullptr) added = output->TakeTables();
@@ -290,7 +292,22 @@ void Tree::EndJob() {
   background_event_.Notify();
 }
 
+// Makes the names of a job's files durable. After a failed sync the kernel has forgotten the names
+// of all jobs, and the next sync finds nothing to do: so one at a time, and after a failure none.
+Task<Status> Tree::SyncNames(IoSite site) {
+  co_await names_lock_.Lock();
+  Status status = ErrorUntilReopen();
+  if (status.ok()) {
+    status = co_await SyncDirectory(*env_.io, site, env_.directory);
+    if (!status.ok()) SetBackgroundError(status, Severity::kUntilReopen);
+  }
+  names_lock_.Unlock();
+  co_return status;
+}
+
 Task<void> Tree::UnlinkDoomed() {
+  // What the catalog on the disk names then, nobody knows: the next open sweeps.
+  if (!ErrorUntilReopen().ok()) co_return;
   std::vector<std::string> paths = doomed_->Take();
   for (std::string& path : paths) {
     // A file that cannot be removed now is an orphan at the next open.
@@ -333,6 +350,9 @@ Task<Status> Tree::Drain() {
     if (MaybeSchedule(/*signal=*/true)) break;
     co_await background_event_.Wait(ticket);
   }
+  // What a reader held until now goes with the next job, and there is none to come.
+  EpochCollect();
+  co_await UnlinkDoomed();
   co_return Status();
 }
 
@@ -391,6 +411,7 @@ Task<Status> Tree::CompactRange(Slice begin, Slice end) {
     --manual_;
   }
   MaybeSchedule();
+  background_event_.Notify();
   co_return status;
 }
 

@@ -123,7 +123,7 @@ bool Tree::NoteUnsynced() {
 
 void Tree::BeginRecord(Sequence first) {
   const WalPosition position = wal_->position();
-  const WalIdentity identity{env_.store_id, env_.shard, position.log_number};
+  const WalIdentity identity{env_.store_id, env_.shard, position.log_number, position.incarnation};
   encoder_.Begin(identity, position.synced_offset);
   encoder_.BeginRecord(first, ++dense_number_);
 }

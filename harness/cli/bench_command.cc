@@ -142,6 +142,10 @@ Result<Bench> ReadBench(const ParsedOptions& options) {
   for (const PartInfo& part : AllParts()) spec.compared_parts.emplace_back(part.name);
   spec.directory = options.Get("db");
   bench.out = options.Get("out");
+  if (!bench.out.empty()) {
+    // Records of one file are told apart by name.
+    for (const std::string& text : options.All("property")) id.workload += " " + text;
+  }
   bench.remove = !options.Has("keep") && !options.Has("db");
   return bench;
 }

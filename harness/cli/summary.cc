@@ -4,6 +4,7 @@
 #include <cstdarg>
 #include <cstdio>
 
+#include "engine/base/shown.h"
 #include "harness/run/progress.h"
 
 namespace lsmlab::harness {
@@ -133,6 +134,9 @@ std::string SummaryText(const RunRecord& record) {
   if (!record.counters.empty()) AppendAmplification(record, text);
   AppendProcess(record, text);
   Append(text, "  stream digest %s\n", record.workload_digest.c_str());
+  for (const std::string& property : record.workload_ignored) {
+    Append(text, "  ignored, it has no meaning here: %s\n", Shown(property).c_str());
+  }
   return text;
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/async/sync.h"
 #include "engine/async/task.h"
 #include "harness/driver/op_executor.h"
 #include "workloads/ycsb/record.h"
@@ -60,12 +61,18 @@ class AsyncClient final : public ClientCounts {
   Task<void> Ask() {
     Place place;
     Operation next;
-    while (!halted() && clock().Now() < deadline_ && stream().Next(&next)) {
+    while (!ended_ && !halted() && clock().Now() < deadline_) {
+      const uint64_t ticket = inserted_.Ticket();
+      if (stream().overtakes_insert()) {
+        co_await inserted_.Wait(ticket);
+        continue;
+      }
+      if (pace() != 0 && intended_ >= deadline_) break;
+      if (!stream().Next(&next)) break;
       place.owned.Take(next);
       uint64_t begin = clock().Now();
       if (pace() != 0) {
         const uint64_t intended = NextIntended(begin);
-        if (intended >= deadline_) break;
         if (intended > begin) {
           co_await session_->Pause(static_cast<int64_t>(clock().ToNanos(intended - begin)));
           if (halted()) break;
@@ -75,17 +82,21 @@ class AsyncClient final : public ClientCounts {
       const Outcome outcome = co_await Execute(place);
       const uint64_t end = clock().Now();
       Count(place.owned.op, outcome, end > begin ? clock().ToNanos(end - begin) : 0);
+      if (place.owned.op.kind == OpKind::kInsert) inserted_.Notify();
       if (outcome == Outcome::kFailed) {
         Fail(record_error_.ok() ? session_->error() : record_error_);
         break;
       }
     }
+    // What ends one ends all, those too that wait for an insert which nobody does any more.
+    ended_ = true;
+    inserted_.Notify();
   }
 
   // When the thread's next operation is to begin: all its coroutines draw from one clock, so that
   // those that answer late hold up none that is due.
   uint64_t NextIntended(uint64_t now) noexcept {
-    if (intended_ == 0) intended_ = now;
+    if (intended_ == 0) intended_ = now + first_delay();
     return std::exchange(intended_, intended_ + pace());
   }
 
@@ -151,6 +162,8 @@ class AsyncClient final : public ClientCounts {
   const bool blind_;
   const bool raw_;
   const size_t scan_prefix_bytes_;
+  AsyncEvent inserted_;  // an insert is over
+  bool ended_ = false;
   uint64_t deadline_ = 0;
   uint64_t intended_ = 0;  // ticks; 0: none yet
   uint64_t user_bytes_ = 0;

@@ -27,6 +27,7 @@ class ClientCounts {
     const double threads = static_cast<double>(plan.streams.size());
     if (plan.target_ops_per_s > 0) {
       pace_ = clock_.FromNanos(static_cast<uint64_t>(1e9 * threads / plan.target_ops_per_s));
+      first_delay_ = pace_ / plan.streams.size() * index;
     }
   }
   virtual ~ClientCounts() = default;
@@ -44,6 +45,7 @@ class ClientCounts {
     result.user_bytes_written += user_bytes();
     for (size_t kind = 0; kind < kLatencyKinds; ++kind) result.latency[kind].Merge(latency_[kind]);
     result.digests.push_back(stream_.digest());
+    result.early_choices += stream_.early_choices();
     if (result.error.ok()) result.error = error_;
     asm volatile("" : : "r"(touched()));
   }
@@ -53,7 +55,12 @@ class ClientCounts {
   workloads::OpStream& stream() noexcept { return stream_; }
   // Ticks between the intended starts of two operations of this thread; 0: none is intended.
   uint64_t pace() const noexcept { return pace_; }
-  bool halted() const noexcept { return halt_.load(std::memory_order_relaxed); }
+  // Ticks before the first of them, so that the threads do not all ask at the same moments.
+  uint64_t first_delay() const noexcept { return first_delay_; }
+  bool halted() const noexcept {
+    return halt_.load(std::memory_order_relaxed) ||
+           (plan_.ends != nullptr && plan_.ends->load(std::memory_order_relaxed));
+  }
 
   void Count(const workloads::Operation& op, Outcome outcome, uint64_t nanos) {
     using workloads::OpKind;
@@ -108,7 +115,7 @@ class ClientCounts {
   workloads::OpStream& stream_;
   std::atomic<bool>& halt_;
   LiveCount& live_;
-  uint64_t pace_ = 0;
+  uint64_t pace_ = 0, first_delay_ = 0;
   uint64_t ops_ = 0, failed_ = 0, not_found_ = 0, inserts_ = 0, deletes_ = 0, insert_bytes_ = 0;
   std::array<Histogram, kLatencyKinds> latency_;
   Status error_;

@@ -27,10 +27,12 @@ class Client final : public ClientCounts {
         executor_(*session_, workload) {}
 
   void Run(uint64_t deadline) override {
-    uint64_t intended = clock().Now();
-    uint64_t end = intended;
+    uint64_t end = clock().Now();
+    uint64_t intended = end + first_delay();
     Operation op;
-    while (end < deadline && !halted() && stream().Next(&op)) {
+    while (end < deadline && !halted()) {
+      if (pace() != 0 && intended >= deadline) return;
+      if (!stream().Next(&op)) return;
       uint64_t begin = clock().Now();
       if (pace() != 0) {
         WaitUntil(intended, begin);
@@ -161,6 +163,10 @@ PhaseResult DrivePhase(StoreAdapter& store, const workloads::WorkloadInfo& workl
   for (int64_t end : ends) end_ns = std::max(end_ns, end);
   result.elapsed_s = static_cast<double>(end_ns - result.start_ns) * 1e-9;
   for (const std::unique_ptr<ClientCounts>& client : clients) client->AddTo(result);
+  if (result.error.ok() && result.early_choices > 0) {
+    result.error = Status::Aborted("asked for " + std::to_string(result.early_choices) +
+                                   " keys before their inserts were done");
+  }
   result.series = sampler.TakeSeries();
   result.interrupted = plan.stop != nullptr && plan.stop->load();
   return result;

@@ -35,6 +35,7 @@ struct PhasePlan {
   double target_ops_per_s = 0;              // all threads together; 0: as fast as possible
   uint32_t depth = 1;                       // operations that each thread has under way
   bool not_found_is_failure = true;         // false when the workload deletes keys
+  const std::atomic<bool>* ends = nullptr;  // set: the phase ends, as at its limit
   const std::atomic<bool>* stop = nullptr;  // set from outside: end early
   std::function<void(const PhaseProgress&)>
       on_progress;  // from one thread, at most 5 times a second
@@ -50,6 +51,7 @@ struct PhaseResult {
   double elapsed_s = 0;  // to the last acknowledgement
   uint64_t ops = 0, ops_failed = 0, not_found = 0;
   uint64_t inserts = 0, deletes = 0;
+  uint64_t early_choices = 0;  // OpStream's, of all streams
   uint64_t user_bytes_written = 0, insert_bytes = 0;
   std::array<Histogram, kLatencyKinds> latency;
   std::vector<SeriesPoint> series;

@@ -86,20 +86,33 @@ std::map<std::string, std::string> ConditionsOf(const EngineSetup& setup, uint32
       {"background_threads", std::to_string(shared.background_threads)},
       {"direct_io", shared.direct},
   };
-  if (setup.engine != "lsmlab") return conditions;
-  // Ours alone, and only where they are not what every engine has.
+  const auto amend = FindEngine(setup.engine)->amend_conditions;
+  if (amend != nullptr) amend(setup, threads, conditions);
+  return conditions;
+}
+
+// Stated only where it is not what every engine has.
+void AmendOurConditions(const EngineSetup& setup, uint32_t,
+                        std::map<std::string, std::string>& conditions) {
   const Composition& c = setup.composed.composition;
   for (const char* pool : {"read_workers", "write_workers"}) {
     const int workers = IntegerOr(c.executor.settings, pool, 0);
     if (workers > 0) conditions[pool] = std::to_string(workers);
   }
-  if (shared.shards > 1) conditions["shards"] = std::to_string(shared.shards);
+  if (c.executor.settings.Has("loops")) {
+    conditions["background_threads"] =
+        "loops: " + std::to_string(c.executor.settings.Integer("loops"));
+  }
+  const int shards = ShareConditions(c).shards;
+  if (shards > 1) conditions["shards"] = std::to_string(shards);
   if (c.compaction.variant->name != "leveled") {
     conditions["compaction"] = c.compaction.variant->name;
   } else if (c.compaction.settings.Bool("dynamic_levels")) {
     conditions["compaction"] = "leveled, dynamic level sizes";
   }
-  return conditions;
+  if (c.cache.settings.Has("fill_by") && c.cache.settings.Choice("fill_by") != "reads") {
+    conditions["cache_filled_by"] = "reads, " + c.cache.settings.Choice("fill_by");
+  }
 }
 
 }  // namespace lsmlab::harness

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,5 +34,9 @@ struct SharedConditions {
 };
 
 SharedConditions ShareConditions(const Composition& composition);
+
+// EngineInfo::amend_conditions of our own engine: what others do not have.
+void AmendOurConditions(const EngineSetup& setup, uint32_t threads,
+                        std::map<std::string, std::string>& conditions);
 
 }  // namespace lsmlab::harness

@@ -50,6 +50,10 @@ struct EngineInfo {
   Result<std::unique_ptr<StoreAdapter>> (*open)(const OpenRequest& request);
   bool keeps_data;         // false: a run phase needs no load phase before it
   bool has_async = false;  // its sessions have asynchronous forms
+  // Corrects in the table of conditions what the engine does otherwise than the shared settings
+  // say; null: nothing.
+  void (*amend_conditions)(const EngineSetup& setup, uint32_t threads,
+                           std::map<std::string, std::string>& conditions) = nullptr;
 };
 
 // "driver.<name>": unit, default and range of each.

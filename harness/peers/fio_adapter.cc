@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <map>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -213,11 +215,22 @@ Result<std::unique_ptr<StoreAdapter>> OpenFio(const OpenRequest& request) {
   return std::unique_ptr<StoreAdapter>(std::make_unique<FioAdapter>(request));
 }
 
+// It has no cache, log, filter or memtable to compare.
+void AmendConditions(const EngineSetup& setup, uint32_t,
+                     std::map<std::string, std::string>& conditions) {
+  conditions = {{"threads", conditions["threads"]},
+                {"depth", conditions["depth"]},
+                {"request_bytes", std::to_string(setup.peer.Bytes("block"))},
+                {"direct_io", setup.peer.Bool("direct") ? "all" : "none"},
+                {"durability", setup.peer.Bool("durable") ? "power loss" : "none"}};
+}
+
 }  // namespace
 
 const EngineInfo kFioEngine = {
-    "fio",        "no store: what the device gives to fio, with the same clients and depth",
-    kFioSettings, OpenFio,
-    true,         true};
+    "fio",          "no store: what the device gives to fio, with the same clients and depth",
+    kFioSettings,   OpenFio,
+    true,           true,
+    AmendConditions};
 
 }  // namespace lsmlab::harness

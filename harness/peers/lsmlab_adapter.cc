@@ -4,6 +4,7 @@
 #include <future>
 
 #include "engine/store.h"
+#include "harness/peers/config_view.h"
 #include "harness/peers/engines.h"
 
 namespace lsmlab::harness {
@@ -220,6 +221,7 @@ Result<std::unique_ptr<StoreAdapter>> OpenLsmlab(const OpenRequest& request) {
 }  // namespace
 
 const EngineInfo kLsmlabEngine = {
-    "lsmlab", "ours, in any composition of engine.* settings", {}, OpenLsmlab, true, true};
+    "lsmlab",          "ours, in any composition of engine.* settings", {}, OpenLsmlab, true, true,
+    AmendOurConditions};
 
 }  // namespace lsmlab::harness

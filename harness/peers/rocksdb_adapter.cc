@@ -45,6 +45,10 @@ constexpr SettingSpec kSettings[] = {
     {"fallocate", SettingType::kBool, "true", 0, 0, "", "allow_fallocate"},
     {"bytes_per_sync", SettingType::kBytes, "0B", 0, 64 << 20, "",
      "of table files; 0: never early"},
+    {"cache_filled_by", SettingType::kChoice, "reads", 0, 0, "reads|flushes",
+     "prepopulate_block_cache"},
+    {"recycle_logs", SettingType::kInteger, "0", 0, 64, "",
+     "recycle_log_file_num: log files kept to be written again"},
     {"verify_checksums", SettingType::kBool, "true", 0, 0, "", "on block reads from the device"},
 };
 
@@ -192,6 +196,10 @@ rocksdb::BlockBasedTableOptions TableOptions(const SharedConditions& shared, con
   if (own.Choice("data_block_index") == "binary-and-hash") {
     table.data_block_index_type = rocksdb::BlockBasedTableOptions::kDataBlockBinaryAndHash;
   }
+  if (own.Choice("cache_filled_by") == "flushes") {
+    table.prepopulate_block_cache =
+        rocksdb::BlockBasedTableOptions::PrepopulateBlockCache::kFlushOnly;
+  }
   return table;
 }
 
@@ -219,6 +227,7 @@ void SetOwn(const SharedConditions& shared, const SettingBag& own, rocksdb::Opti
   if (options->compaction_readahead_size == 0 && shared.direct != "none") {
     options->compaction_readahead_size = kDirectReadahead;
   }
+  options->recycle_log_file_num = static_cast<size_t>(own.Integer("recycle_logs"));
   options->allow_fallocate = own.Bool("fallocate");
   options->bytes_per_sync = own.Bytes("bytes_per_sync");
   if (own.Bool("statistics")) {
@@ -441,10 +450,36 @@ Result<std::unique_ptr<StoreAdapter>> Open(const OpenRequest& request) {
       std::unique_ptr<rocksdb::DB>(db), watcher, cache, options.statistics, write, read));
 }
 
+// Its settings may say otherwise than what both share, and it never has less than a thread for
+// flushes and another for compactions, nor writers that do not share a sync.
+void AmendConditions(const EngineSetup& setup, uint32_t threads,
+                     std::map<std::string, std::string>& conditions) {
+  const SettingBag& own = setup.peer;
+  if (own.Bytes("block_size") != 0)
+    conditions["block_bytes"] = std::to_string(own.Bytes("block_size"));
+  const SharedConditions shared = ShareConditions(setup.composed.composition);
+  const auto jobs = static_cast<int>(own.Integer("background_jobs"));
+  std::string workers = std::to_string(std::max(2, jobs != 0 ? jobs : shared.background_threads));
+  if (own.Integer("subcompactions") > 1) {
+    workers += ", compactions in " + std::to_string(own.Integer("subcompactions"));
+  }
+  conditions["background_threads"] = workers;
+  if (own.Choice("level_sizes") == "dynamic") {
+    conditions["compaction"] = "leveled, dynamic level sizes";
+  }
+  if (own.Choice("cache_filled_by") != "reads") {
+    conditions["cache_filled_by"] = "reads, " + own.Choice("cache_filled_by");
+  }
+  if (!own.Bool("verify_checksums")) conditions["checksums"] = "not verified";
+  if (shared.log && shared.sync == "every" && threads > 1) conditions["wal_sync"] = "group";
+}
+
 }  // namespace
 
 const EngineInfo kRocksdbEngine = {
-    "rocksdb", "Debian's librocksdb, configured alike from the same engine.* settings", kSettings,
-    Open, true};
+    "rocksdb",      "Debian's librocksdb, configured alike from the same engine.* settings",
+    kSettings,      Open,
+    true,           false,
+    AmendConditions};
 
 }  // namespace lsmlab::harness

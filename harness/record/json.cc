@@ -99,7 +99,7 @@ void PutEvents(const RunRecord& record, Json& out) {
   Json events = Json::array();
   for (const EngineEvent& e : record.events) {
     if (e.end_ns < start) continue;
-    events.push_back({{"t_s", static_cast<double>(std::max(e.start_ns, start) - start) * 1e-9},
+    events.push_back({{"t_s", static_cast<double>(e.start_ns - start) * 1e-9},
                       {"duration_s", static_cast<double>(e.end_ns - e.start_ns) * 1e-9},
                       {"kind", e.kind},
                       {"bytes_in", e.bytes_in},
@@ -247,6 +247,7 @@ std::string RecordLine(const RunRecord& record, const Provenance& p) {
   out["memory_capped"] = false;
   out["workload_standard"] = record.workload_deviations.empty();
   out["workload_deviations"] = record.workload_deviations;
+  out["workload_ignored"] = record.workload_ignored;
   Json settings = Json::object();
   for (const auto& [name, value] : record.workload_settings) settings[name] = value;
   out["workload_settings"] = std::move(settings);

@@ -60,6 +60,7 @@ struct RunRecord {
 
   std::string workload_digest;
   std::vector<std::string> workload_deviations;
+  std::vector<std::string> workload_ignored;  // properties without meaning here
   std::string value_source;
   std::vector<std::pair<std::string, std::string>> workload_settings;
   TextMap config;

@@ -90,6 +90,7 @@ class Run {
     if (workload_ != nullptr) {
       const workloads::WorkloadInfo& info = workload_->info();
       record.workload_deviations = info.deviations;
+      record.workload_ignored = info.ignored;
       record.workload_settings = info.settings;
       record.value_source = ValueSourceText(info);
     }
@@ -132,16 +133,23 @@ class Run {
 
   // With what is to go on beside it, whose error counts as the phase's. `after`: what the process
   // had used when the phase ended, which what goes on beside it may outlive.
-  PhaseResult Drive(const std::string& phase, const PhasePlan& plan, ProcessUsage* after) {
+  PhaseResult Drive(const std::string& phase, PhasePlan& plan, ProcessUsage* after) {
     Status compacted;
+    std::atomic<bool> is_compacted{false};
     std::thread beside;
     if (phase == "run" && setup_.driver.compact) {
-      beside = std::thread([&] { compacted = store_->CompactAll(); });
+      // What is measured is the time beside it, none after it.
+      plan.ends = &is_compacted;
+      beside = std::thread([&] {
+        compacted = store_->CompactAll();
+        is_compacted.store(true);
+      });
     }
     PhaseResult result = store_->drives_itself() ? store_->Drive(phase == "load", plan)
                                                  : DrivePhase(*store_, workload_->info(), plan);
     *after = ReadProcessUsage();
     if (beside.joinable()) beside.join();
+    plan.ends = nullptr;
     if (result.error.ok()) result.error = compacted;
     return result;
   }
@@ -160,6 +168,12 @@ class Run {
     const PhaseResult& measured = *record.measured;
     Status status = measured.error;
     if (status.ok() && measured.interrupted) status = Status::Aborted("interrupted");
+    if (status.ok() && phase == "load" && measured.ops < plan.total_ops && plan.max_seconds > 0) {
+      // A run would ask for records that are not there, and find that cheap.
+      status =
+          Status::Aborted("the load ended at its limit, after " + std::to_string(measured.ops) +
+                          " of " + std::to_string(plan.total_ops) + " records");
+    }
     // The phase of the load owns the work it has left behind; the run only where it is asked for
     // bytes: its window must be comparable to the one before the drain.
     if (status.ok() && (phase == "load" ? spec_.drain : spec_.drain_run)) {

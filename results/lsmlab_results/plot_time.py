@@ -95,7 +95,7 @@ def _spans(events: list[dict], kind: str) -> list[tuple[float, float]]:
     """(start, length) of the events of a kind, overlapping ones joined."""
     joined: list[list[float]] = []
     for event in sorted((e for e in events if e["kind"] == kind), key=lambda e: e["t_s"]):
-        start, end = event["t_s"], event["t_s"] + event.get("duration_s", 0)
+        start, end = max(event["t_s"], 0), event["t_s"] + event.get("duration_s", 0)
         if joined and start <= joined[-1][1]:
             joined[-1][1] = max(joined[-1][1], end)
         else:

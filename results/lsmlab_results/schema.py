@@ -31,6 +31,7 @@ _TYPES = {
     "cpu_system_s": _NUMBER, "context_switches": _INT, "rss_peak_bytes": _INT,
     "device_read_bytes": _INT, "device_write_bytes": _INT, "memory_capped": _BOOL,
     "workload_digest": _STRING, "workload_standard": _BOOL, "workload_deviations": _ARRAY,
+    "workload_ignored": _ARRAY,
     "value_source": _STRING, "config": _OBJECT, "config_hash": _STRING, "conditions": _OBJECT,
     "revision": _STRING, "dirty": _BOOL, "build": _OBJECT, "machine": _OBJECT,
     "started_at": _STRING, "aa_of": _STRING, "expect": _ARRAY,
@@ -82,7 +83,7 @@ def check(record: dict) -> None:
     _check_latency(record.get("latency_ns", {}))
     for name, value in record.get("counters", {}).items():
         _check_type(f"counters.{name}", value, _NUMBER)
-    for name in ("idle_parts", "workload_deviations"):
+    for name in ("idle_parts", "workload_deviations", "workload_ignored"):
         for value in record.get(name, []):
             _check_type(f"{name}[]", value, _STRING)
     for name, (must, may) in _ROWS.items():

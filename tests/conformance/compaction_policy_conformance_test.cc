@@ -472,8 +472,12 @@ TEST(PolicyShapes, FifoDropsTheOldestAndNothingElse) {
   EXPECT_EQ(plan->kind, CompactionPlan::Kind::kDrop);
   EXPECT_EQ(plan->inputs, (std::vector<uint64_t>{1}));
   EXPECT_EQ(plan->cause, "size");
-  // While that runs, nothing more is asked for.
+  // While that runs, nothing more is asked for, also when more is due: what is newer would be gone
+  // first.
   shape.levels[0].runs.back().tables[0].being_compacted = true;
+  add(0, 5, 5, 100);
+  EXPECT_FALSE(policy->Pick(shape, "", 120).has_value());
+  shape.levels[0].runs.erase(shape.levels[0].runs.begin());
   EXPECT_FALSE(policy->Pick(shape, "", 120).has_value());
   // Data of another policy in a deeper level is older.
   add(2, 1, 9, 100);
@@ -755,7 +759,34 @@ TEST_F(LeveledShapes, AgedDeletesGoDown) {
   EXPECT_EQ(plan->output_run, 1u);
   last.created_ns = 107'000;
   EXPECT_FALSE(at(7'000).has_value());
-  EXPECT_FALSE(at(1'000'000).has_value());
+  // Whatever has kept them then, a snapshot or a move, keeps them no longer.
+  EXPECT_TRUE(at(10'000'000).has_value());
+  shape_.has_snapshots = true;
+  EXPECT_FALSE(at(10'000'000).has_value());
+}
+
+// Levels without tables take no share of the time.
+TEST_F(LeveledShapes, AgedDeletesShareTheirTimeAmongLevelsInUse) {
+  SettingBag bag = SmallSettings();
+  bag.Set("delete_ttl", int64_t{8'000});
+  policy_ = kLeveledCompaction.make(bag);
+  Add(0, 1, 1, "a", "m").oldest_tombstone_ns = 100'000;
+  Add(3, 1, 20, "a", "z");
+  EXPECT_FALSE(policy_->Pick(shape_, "", 106'900).has_value());
+  EXPECT_TRUE(policy_->Pick(shape_, "", 107'000).has_value());
+}
+
+// Level 0 cannot go down beside a job below; no other job may start there meanwhile, and another.
+TEST_F(LeveledShapes, Level0ComesBeforeOtherJobsOfItsTarget) {
+  for (uint32_t run = 1; run <= 12; ++run) Add(0, run, run, "a", "z", 100);
+  Add(1, 1, 30, "a", "f", 100).being_compacted = true;
+  Add(1, 1, 31, "g", "z", 2500);
+  Add(2, 1, 40, "a", "z", 4000);
+  EXPECT_FALSE(Pick().has_value());
+  shape_.levels[1].runs[0].tables[0].being_compacted = false;
+  const std::optional<CompactionPlan> plan = Pick();
+  ASSERT_TRUE(plan.has_value());
+  EXPECT_EQ(plan->output_level, 1u);
 }
 
 TEST_F(LeveledShapes, MovesWhatOverlapsNothing) {

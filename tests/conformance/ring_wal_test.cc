@@ -26,6 +26,11 @@ class RingWalTest : public ::testing::TestWithParam<WalCase> {
   std::unique_ptr<Wal> NewWal(Io& io) const { return MakeWal(io, GetParam()); }
   size_t Slots() const { return io_->Names().size(); }
   bool Durable() const { return GetParam().sync == "group"; }
+  // As if the last head of this slot had not reached the disk.
+  static void LoseHead(FaultIo& disk, uint64_t slot) {
+    const RingSlotOwner owner{.store_id = kStore, .shard = 1, .slot = slot};
+    EncodeRingSlotHead(owner, {.slot_bytes = kSlotBytes}, disk.Bytes(SlotPath(slot)).data());
+  }
 
   std::unique_ptr<FaultIo> io_ = MakeFaultDisk();
   std::unique_ptr<Wal> wal_ = NewWal(*io_);
@@ -45,7 +50,11 @@ TEST_P(RingWalTest, CostsWhatItSays) {
     if (Durable()) {
       EXPECT_EQ(wal_->position().synced_offset, wal_->position().offset);
     }
+    const uint64_t syncs = wal_->syncs();
     Start(segment);
+    if (segment > 2) {
+      EXPECT_EQ(wal_->syncs(), syncs + (Durable() ? 1 : 0));
+    }
     ASSERT_TRUE(Finish(wal_->Release(segment)).ok());
   }
   EXPECT_EQ(Slots(), GetParam().prewritten() ? 3u : 2u) << "what was needed";
@@ -128,7 +137,7 @@ TEST_P(RingWalTest, OldRecordsBehindTheEndAreNotReplayed) {
   for (uint64_t at = kRingHeadBytes + wal_->position().offset; at < bytes.size(); ++at) {
     for (uint64_t old = 1; old < number; ++old) {
       // A reader wants a segment header first, so a record is recognised by how that is refused.
-      WalRecordReader reader(IdentityOf(old), Slice(bytes).substr(at), true);
+      WalRecordReader reader(IdentityOf(old, 1), Slice(bytes).substr(at), true);
       if (reader.Next() != WalRecordReader::Outcome::kDamaged) continue;
       const bool intact = reader.detail().starts_with("expected a segment header") ||
                           reader.detail().starts_with("expected a fragment of this format");
@@ -139,6 +148,58 @@ TEST_P(RingWalTest, OldRecordsBehindTheEndAreNotReplayed) {
   Recovered recovered;
   ASSERT_TRUE(recovered.Run(*NewWal(*io_), number).ok());
   EXPECT_EQ(recovered.count, 1u);
+}
+
+// A power loss takes a segment's head and leaves its records; the next process uses the number, and
+// the slot, again. What it writes is followed by what the first one wrote there, byte for byte.
+TEST_P(RingWalTest, ALogNumberThatComesAgainBringsNothingBack) {
+  Start(1);
+  ASSERT_TRUE(Append(3, false).ok());
+  Start(2);
+  // Each in a block of its own, so that the second one stands where the log ends after the first.
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(Append(1, true).ok());
+  LoseHead(*io_, 2);
+  wal_ = NewWal(*io_);
+  Recovered before;
+  ASSERT_TRUE(before.Run(*wal_, 0).ok());
+  EXPECT_EQ(before.last, 3u);
+  EXPECT_EQ(before.largest, 1u);
+  dense_ = before.last;
+  Start(2);
+  ASSERT_TRUE(Append(1, true).ok());
+  Recovered after;
+  ASSERT_TRUE(after.Run(*NewWal(*io_), 2).ok());
+  EXPECT_EQ(after.count, 1u);
+  EXPECT_EQ(after.last, 4u);
+}
+
+// A segment of which a power loss has left some slots' heads only: it ends where one is missing,
+// which is damage when something behind was durable.
+TEST_P(RingWalTest, ASegmentEndsWhereAHeadIsMissing) {
+  Start(1);
+  Start(2);
+  const uint64_t first = GetParam().prewritten() ? 2 : Slots();
+  ASSERT_TRUE(Append(60, Durable()).ok());
+  ASSERT_TRUE(Append(60, Durable()).ok());
+  Recovered all;
+  ASSERT_TRUE(all.Run(*NewWal(*io_), 2).ok());
+  EXPECT_EQ(all.count, 120u);
+  uint64_t kept = 0;
+  for (uint64_t slot = first; slot <= Slots(); ++slot) {
+    auto disk = io_->Copy();
+    LoseHead(*disk, slot);
+    Recovered some;
+    const Status status = some.Run(*NewWal(*disk), 2);
+    if (Durable() && slot < Slots()) {
+      EXPECT_TRUE(status.IsCorruption()) << slot;
+    } else {
+      ASSERT_TRUE(status.ok()) << status.ToString();
+      EXPECT_GE(some.last, kept);
+      EXPECT_EQ(some.last > 0, slot > first);
+      EXPECT_LT(some.last, 120u);
+      kept = some.last;
+    }
+  }
 }
 
 // No write touches a block that holds records acknowledged as durable.

@@ -57,8 +57,8 @@ struct ByWalCase {
   }
 };
 
-inline WalIdentity IdentityOf(uint64_t log_number) {
-  return {.store_id = kStore, .shard = 1, .log_number = log_number};
+inline WalIdentity IdentityOf(uint64_t log_number, uint64_t incarnation) {
+  return {.store_id = kStore, .shard = 1, .log_number = log_number, .incarnation = incarnation};
 }
 
 inline std::unique_ptr<Wal> MakeWal(Io& io, const WalCase& c) {
@@ -130,7 +130,7 @@ struct History {
 // `count` records, the first one numbered `dense` + 1, as the tree encodes them.
 inline std::string EncodeRecords(const WalPosition& position, uint64_t dense, uint64_t count) {
   WalRecordEncoder encoder;
-  encoder.Begin(IdentityOf(position.log_number), position.synced_offset);
+  encoder.Begin(IdentityOf(position.log_number, position.incarnation), position.synced_offset);
   for (uint64_t n = dense + 1; n <= dense + count; ++n) {
     encoder.BeginRecord(n * 3, n);
     encoder.buffer().append(PayloadOf(n));

@@ -45,7 +45,10 @@ class CrashCaller {
     while (writes_.size() <= kCallerWrites && world_.failure.ok()) {
       Draw();
       const Status status = co_await world_.store->WriteAsync(batch_);
-      if (!status.ok()) world_.failure = status;
+      if (!status.ok()) {
+        world_.failure = status;
+        co_return;
+      }
       writes_.back().returned = ++world_.now;
     }
   }
@@ -253,6 +256,61 @@ TEST_P(CallersCrashTest, LeavesAPrefixOfEveryCallersWrites) {
   if (TestScale() >= 1) {
     EXPECT_GT(torn, 0u) << "no crash came between writes that were under way";
   }
+}
+
+// All callers until the sync of the directory fails that `fault` means, and the state of the disk
+// when everything that was under way then is over.
+bool RunUntilNamesAreForgotten(const CallersRun& run, const SimFault& fault,
+                               std::vector<std::unique_ptr<CrashCaller>>* callers,
+                               CallersMoment* moment) {
+  CrashWorld world;
+  for (int i = 0; i < kCrashCallers; ++i) {
+    callers->push_back(std::make_unique<CrashCaller>(world, i, run.seed * 100 + i));
+  }
+  const std::shared_ptr<SimDisk> disk = SimDisk::Make();
+  const StoreOptions options = run.Options(disk, /*defer=*/true);
+  auto opened = Store::Open(options);
+  EXPECT_TRUE(opened.ok()) << opened.status().ToString();
+  if (!opened.ok()) return false;
+  world.store = opened.value().get();
+  disk->Arm(fault);
+  for (auto& caller : *callers) {
+    world.store->executor().Spawn(Priority::kForeground, caller->Run(), *options.io);
+  }
+  world.store->executor().Drain(*options.io);
+  *moment = {disk->Snapshot(), world.now};
+  const bool reached = disk->faults().Failed(*fault.kind, *fault.site) > 0;
+  Status ignored = opened.value()->Close();
+  (void)ignored;
+  return reached;
+}
+
+// A failed sync of the directory forgets the names of all files made since the last one, also of
+// jobs whose own sync then finds nothing to do: none of them may give up what it has replaced.
+TEST(ForgottenNamesTest, NoJobGoesOnAfterAFailedSyncOfAnother) {
+  uint64_t reached = 0;
+  for (const IoSite site : {IoSite::kFlush, IoSite::kCompactionWrite}) {
+    for (uint64_t at = 1; at <= 6; ++at) {
+      for (uint64_t seed = 1; seed <= Scaled(12); ++seed) {
+        const CallersRun run{{"plain", "", {}}, "group", TestSeed(10 * seed + at)};
+        SimFault fault;
+        fault.kind = IoKind::kSyncDir;
+        fault.site = site;
+        fault.at = at;
+        std::vector<std::unique_ptr<CrashCaller>> callers;
+        CallersMoment moment;
+        reached += RunUntilNamesAreForgotten(run, fault, &callers, &moment);
+        if (testing::Test::HasFailure()) return;
+        uint64_t torn = 0;
+        const Status status =
+            CheckCallersCrash(run, callers, moment, CrashMode::kDurable, at, &torn);
+        ASSERT_TRUE(status.ok()) << status.ToString() << ", sync " << at << " failed at site "
+                                 << static_cast<int>(site)
+                                 << ", repeat with LSMLAB_TEST_SEED=" << run.seed;
+      }
+    }
+  }
+  EXPECT_GT(reached, 0u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Sync, CallersCrashTest, testing::Values("none", "group", "every"),

@@ -132,6 +132,43 @@ TEST(Engines, BothSidesOfAComparisonStateTheSameConditions) {
   EXPECT_EQ(ConditionsOf(ours.value(), 1).at("durability"), "power loss");
 }
 
+// A peer's own settings, and what it cannot do otherwise, show in the table.
+TEST(Engines, ConditionsSayWhatAnEngineReallyDoes) {
+  const auto conditions = [](const char* engine, const std::vector<Assignment>& more,
+                             uint32_t threads) {
+    const Result<EngineSetup> setup = SetUpEngine(engine, more);
+    EXPECT_TRUE(setup.ok()) << setup.status().message();
+    return ConditionsOf(setup.value(), threads);
+  };
+  const std::vector<Assignment> every = {{"engine.wal.sync", "every", "a", 0}};
+  EXPECT_EQ(conditions("rocksdb", every, 1).at("wal_sync"), "every");
+  EXPECT_EQ(conditions("rocksdb", every, 2).at("wal_sync"), "group");
+  EXPECT_EQ(conditions("lsmlab", every, 2).at("wal_sync"), "every");
+  const std::vector<Assignment> one = {{"engine.executor.background", "1", "a", 0}};
+  EXPECT_NE(conditions("rocksdb", one, 1), conditions("lsmlab", one, 1));
+  const auto tuned = conditions("rocksdb",
+                                {{"peers.rocksdb.block_size", "16KiB", "a", 0},
+                                 {"peers.rocksdb.subcompactions", "2", "a", 0},
+                                 {"peers.rocksdb.level_sizes", "dynamic", "a", 0},
+                                 {"peers.rocksdb.cache_filled_by", "flushes", "a", 0},
+                                 {"peers.rocksdb.verify_checksums", "false", "a", 0}},
+                                1);
+  EXPECT_EQ(tuned.at("block_bytes"), "16384");
+  EXPECT_EQ(tuned.at("background_threads"), "2, compactions in 2");
+  EXPECT_EQ(tuned.at("compaction"), "leveled, dynamic level sizes");
+  EXPECT_EQ(tuned.at("cache_filled_by"), "reads, flushes");
+  EXPECT_EQ(tuned.at("checksums"), "not verified");
+  const auto loops = conditions("lsmlab",
+                                {{"engine.executor.variant", "reactor", "a", 0},
+                                 {"engine.executor.loops", "2", "a", 0},
+                                 {"engine.cache.fill_by", "writes", "a", 0}},
+                                1);
+  EXPECT_EQ(loops.at("background_threads"), "loops: 2");
+  EXPECT_EQ(loops.at("cache_filled_by"), "reads, writes");
+  EXPECT_EQ(conditions("fio", {{"peers.fio.direct", "false", "a", 0}}, 1).at("direct_io"), "none");
+  EXPECT_EQ(conditions("fio", {}, 1).count("cache_bytes"), 0u);
+}
+
 // What a peer does not have stands beside what both have, so that the table marks the row.
 TEST(Engines, WhatOnlyOursHasIsStated) {
   const std::vector<Assignment> shared = {{"engine.partitioner.variant", "hash", "a", 0},

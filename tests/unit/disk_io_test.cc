@@ -137,7 +137,14 @@ TEST_P(DiskIoTest, AllocateAndTruncate) {
   allocate.file = file.get();
   allocate.length = 1 << 20;
   EXPECT_TRUE(Do(allocate).ok());
-  EXPECT_EQ(std::filesystem::file_size(Path("a")), 0u);
+  EXPECT_EQ(std::filesystem::file_size(Path("a")), 1u << 20);
+  EXPECT_EQ(file->size(), 1u << 20);
+  IoOp more(IoKind::kAllocate, IoSite::kFlush);
+  more.file = file.get();
+  more.offset = 1 << 19;
+  more.length = 1 << 20;
+  EXPECT_TRUE(Do(more).ok());
+  EXPECT_EQ(file->size(), 3u << 19);
   ASSERT_TRUE(Finish(WriteAt(*io_, IoSite::kFlush, *file, 0, "abcdef", 6)).ok());
   IoOp cut(IoKind::kTruncate, IoSite::kFlush);
   cut.file = file.get();

@@ -93,7 +93,8 @@ class MapStore final : public StoreAdapter {
     }
     void Run(std::vector<Task<void>>& tasks) override {
       for (Task<void>& task : tasks) task.Start();
-      while (!waiting_.empty()) {
+      while (RunLoop::Current().RunReady() || !waiting_.empty()) {
+        if (waiting_.empty()) continue;
         deepest_ = std::max(deepest_, waiting_.size());
         std::swap(waiting_[random_.Below(waiting_.size())], waiting_.back());
         const std::coroutine_handle<> next = waiting_.back();
@@ -150,8 +151,8 @@ std::unique_ptr<workloads::Workload> Open(const workloads::Overrides& more) {
 PhaseResult Drive(StoreAdapter& store, const workloads::Workload& workload, bool load,
                   uint32_t threads, PhasePlan plan = {}) {
   for (uint32_t i = 0; i < threads; ++i) {
-    auto stream = load ? workload.NewLoadStream({i, threads, 7, 1})
-                       : workload.NewRunStream({i, threads, 7, 1});
+    const workloads::StreamOptions options{i, threads, 7, std::max(plan.depth, 1u)};
+    auto stream = load ? workload.NewLoadStream(options) : workload.NewRunStream(options);
     EXPECT_TRUE(stream.ok());
     plan.streams.push_back(std::move(stream).value());
   }
@@ -294,6 +295,28 @@ TEST(Phase, DepthKeepsTheStreamAndWhatItDoes) {
     return result.latency[static_cast<size_t>(kind)].count();
   };
   EXPECT_EQ(count(deep_run, OpKind::kUpdate), count(run, OpKind::kUpdate));
+}
+
+// Operations end in any order, so an insert may be open long after later ones are done.
+TEST(Phase, DepthAsksForNoInsertThatIsUnderWay) {
+  const auto workload = Open({{"requestdistribution", "latest"},
+                              {"readproportion", "0.7"},
+                              {"updateproportion", "0"},
+                              {"insertproportion", "0.3"},
+                              {"operationcount", "20000"}});
+  for (const double target : {0.0, 1e6}) {
+    MapStore store;
+    PhasePlan plan;
+    (void)Drive(store, *workload, true, 1);
+    plan.depth = 8;
+    plan.target_ops_per_s = target;
+    const PhaseResult run = Drive(store, *workload, false, 2, std::move(plan));
+    EXPECT_TRUE(run.error.ok());
+    EXPECT_EQ(run.ops, 20000u);
+    EXPECT_EQ(run.not_found, 0u);
+    EXPECT_EQ(run.early_choices, 0u);
+    EXPECT_EQ(store.map.size(), 500 + run.inserts);
+  }
 }
 
 // The pauses of this store end at once: latencies count from the intended moments, which lie ahead.

@@ -27,6 +27,24 @@ TEST(Epoch, FreesAtOnceWhatNobodyCanReach) {
   EXPECT_EQ(alive, 0);
 }
 
+// However few they are, large objects are not kept for company.
+TEST(Epoch, LittleMemoryWaits) {
+  EpochDrain();
+  const int before = alive;
+  const auto retire = [](size_t bytes) {
+    EpochRetire(
+        new Counted, [](void* p) { delete static_cast<Counted*>(p); }, bytes);
+  };
+  retire(1 << 10);
+  EXPECT_EQ(alive, before + 1);
+  retire(1 << 20);
+  EXPECT_EQ(alive, before);
+  for (int i = 0; i < 64; ++i) retire(1 << 16);
+  EXPECT_LT(alive, before + 17);
+  EpochDrain();
+  EXPECT_EQ(alive, before);
+}
+
 TEST(Epoch, AGuardKeepsWhatWasReachableWhenItBegan) {
   auto* object = new Counted;
   {

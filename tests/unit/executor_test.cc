@@ -237,6 +237,26 @@ TEST(ThreadsExecutor, ALongCompactionStepsAsideForAFlush) {
   EXPECT_TRUE(flushed);
 }
 
+Task<void> SetFlag(std::atomic<bool>& flag) {
+  flag = true;
+  co_return;
+}
+
+// All threads are in a compaction, and nobody waits for the clock.
+TEST(ThreadsExecutor, ALongCompactionStepsAsideForWhatComesDue) {
+  auto io = Posix();
+  auto executor = Threads(1);
+  std::atomic<bool> begun{false}, done{false}, due{false};
+  std::atomic<int64_t> yields{0};
+  executor->Spawn(Priority::kCompaction, LongCompaction(*executor, begun, done, yields), *io);
+  while (!begun) std::this_thread::yield();
+  executor->SpawnAfter(5'000'000, Priority::kFlush, SetFlag(due), *io);
+  while (!due) std::this_thread::yield();
+  EXPECT_FALSE(done);
+  done = true;
+  executor->Drain(*io);
+}
+
 std::unique_ptr<Executor> Pooled(int64_t readers, int64_t writers, int64_t depth) {
   SettingBag bag = DefaultSettings(kThreadsExecutor.settings);
   bag.Set("read_workers", readers);

@@ -249,6 +249,17 @@ TEST_F(StoreTest, KeysAndValuesUpToTheLimits) {
   check();
 }
 
+// The caller's memory is used again; what it held is no answer.
+TEST_F(StoreTest, AMultiGetLeavesNothingOfTheOneBefore) {
+  auto store = MustOpen(Options());
+  ASSERT_TRUE(store->Put("a", "x").ok());
+  std::vector<std::string> values;
+  ASSERT_TRUE(store->MultiGet(std::vector<Slice>{"a"}, &values)[0].ok());
+  EXPECT_EQ(values[0], "x");
+  EXPECT_TRUE(store->MultiGet(std::vector<Slice>{"missing"}, &values)[0].IsNotFound());
+  EXPECT_EQ(values[0], "");
+}
+
 TEST_F(StoreTest, AnEmptyStoreAnswersEverything) {
   auto store = MustOpen(Options());
   std::string value;

@@ -119,6 +119,18 @@ TEST(Streams, FieldsAndValuesFollowTheFile) {
   }
 }
 
+TEST(Streams, WhatIsBlindWritesWholeRecords) {
+  const auto workload = Open("f", {{"lsmlab.update", "blind"}});
+  uint64_t written = 0;
+  Drain(*RunOf(*workload), [&](const Operation& op) {
+    if (op.kind != OpKind::kReadModifyWrite) return;
+    ++written;
+    EXPECT_EQ(op.write_field, kAllFields);
+    EXPECT_EQ(op.value.size(), 1010u);
+  });
+  EXPECT_GT(written, 0u);
+}
+
 TEST(Streams, ScanLengthsFollowTheFile) {
   for (const char* distribution : {"uniform", "zipfian"}) {
     const auto workload = Open("e", {{"operationcount", "50000"},
@@ -277,6 +289,13 @@ TEST(Digest, SeesEverySetting) {
     EXPECT_NE(DigestOf(*Open("a", {change}), 1, 1), standard) << change.first;
   }
   EXPECT_EQ(DigestOf(*Open("a", {{"measurementtype", "raw"}}), 1, 1), standard);
+  // What is done with them, where the operations are the same.
+  const Overrides raw = {{"fieldcount", "1"}, {"lsmlab.rawvalue", "true"}};
+  Overrides blind = raw;
+  blind.emplace_back("lsmlab.update", "blind");
+  EXPECT_NE(DigestOf(*Open("a", blind), 1, 1), DigestOf(*Open("a", raw), 1, 1));
+  EXPECT_NE(DigestOf(*Open("e", {{"lsmlab.scanprefix", "8"}}), 1, 1),
+            DigestOf(*Open("e", {}), 1, 1));
 }
 
 TEST(Digest, ValueSizeDoesNotChangeTheKeys) {

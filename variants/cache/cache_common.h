@@ -72,7 +72,10 @@ class Dropped {
   Dropped(const Dropped&) = delete;
   ~Dropped() {
     for (Block* block : blocks_) {
-      EpochRetire(block, [](void* b) { static_cast<Block*>(b)->Unref(); });
+      // Read before: with the last reference the block may go.
+      const size_t bytes = block->charge;
+      EpochRetire(
+          block, [](void* b) { static_cast<Block*>(b)->Unref(); }, bytes);
     }
   }
   void Add(Block* block) { blocks_.push_back(block); }

@@ -51,8 +51,9 @@ class FifoCompaction final : public CompactionPolicy {
         for (const TableShape& table : run->tables) {
           const bool old = max_age_ns_ > 0 && table.created_ns < now_ns - max_age_ns_;
           if (total <= max_size_ && !old) return Finish(std::move(plan));
+          // On its way; what is newer must not be gone before it.
+          if (table.being_compacted) return Finish(std::move(plan));
           total -= table.bytes;
-          if (table.being_compacted) continue;  // it is on its way
           plan.inputs.push_back(table.file);
           plan.output_level = static_cast<uint32_t>(level);
           plan.cause = old ? "age" : "size";

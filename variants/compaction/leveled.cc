@@ -44,8 +44,8 @@ constexpr SettingSpec kDeleteTtlSetting = {
     0,
     1e18,
     {},
-    "time after which a delete and what it deletes are gone from the tables, snapshots aside; 0: "
-    "none"};
+    "time after which a delete and what it deletes are gone from the tables, snapshots aside; "
+    "memtable.max_age bounds how long one waits in a memtable before; 0: none"};
 constexpr SettingSpec kLevel0TriggerSetting = {"l0_trigger",
                                                SettingType::kInteger,
                                                "4",
@@ -204,10 +204,14 @@ std::optional<CompactionPlan> LeveledCompaction::Pick(const TreeShape& shape,
   }
   const Sizes sizes = SizesOf(shape);
   if (std::optional<CompactionPlan> plan = PickExpired(shape, sizes, now_ns)) return plan;
+  bool level0_waits = false;
   for (const Candidate& candidate : FullLevels(shape, sizes)) {
+    // Job after job out of the level that it goes to would keep level 0 waiting.
+    if (level0_waits && candidate.level == sizes.base) continue;
     std::optional<CompactionPlan> plan;
     if (candidate.level == 0) {
       plan = PickLevel0(shape, sizes);
+      level0_waits = !plan;
     } else if (whole_levels_) {
       plan = PickLevel(shape, candidate.level);
     } else {

@@ -4,10 +4,10 @@
 #include "variants/compaction/policy_settings.h"
 
 // Deletes that must be gone after a time: FADE, of Sarkar et al., "Lethe: A Tunable Delete-Aware
-// LSM Engine", 2020. The time is shared out among the levels above the deepest one, each
-// `size_ratio` times as much as the level above; a table whose oldest delete has used up the shares
-// down to its level goes down, whatever the sizes are. What reaches the deepest level by a move
-// still has its deletes: it is written anew.
+// LSM Engine", 2020. The time is shared out among the levels above the deepest one that hold
+// tables, each `size_ratio` times as much as the one above; a table whose oldest delete has used up
+// the shares down to its level goes down, whatever the sizes are. What reaches the deepest level by
+// a move still has its deletes: it is written anew.
 namespace lsmlab::compaction_internal {
 namespace {
 
@@ -51,18 +51,28 @@ std::optional<CompactionPlan> LeveledCompaction::PickExpired(const TreeShape& sh
   for (uint32_t level = 1; level < shape.levels.size(); ++level) {
     if (!shape.levels[level].runs.empty()) deepest = level;
   }
-  double all = 0, passed = 0;
-  for (uint32_t level = 0; level < deepest; ++level) all += std::pow(size_ratio_, level);
+  double all = 0, passed = 0, weight = 1;
+  for (uint32_t level = 0; level < deepest; ++level) {
+    if (level > 0 && shape.levels[level].runs.empty()) continue;
+    all += weight;
+    weight *= size_ratio_;
+  }
+  weight = 1;
   for (uint32_t level = 0; level <= deepest && level < shape.levels.size(); ++level) {
-    passed += std::pow(size_ratio_, level);
+    if (level > 0 && shape.levels[level].runs.empty()) continue;
+    passed += weight;
+    weight *= size_ratio_;
     const double share = level < deepest ? passed / all : 1;
     const auto limit = static_cast<int64_t>(kInTime * share * static_cast<double>(delete_ttl_ns_));
     for (const TableShape* table : TablesOf(shape.levels[level])) {
       const int64_t oldest = table->oldest_tombstone_ns;
       if (oldest == 0 || table->being_compacted || now_ns - oldest < limit) continue;
       const bool bottom = level > 0 && level == deepest;
-      // Written since: a snapshot holds its deletes, and once more would not change that.
-      if (bottom && table->created_ns - oldest >= limit) continue;
+      // Written since: a snapshot held its deletes, or it was moved here. While one lives, once
+      // more would not change that; and what only just came of a job is not for the next.
+      const bool in_vain =
+          shape.has_snapshots || now_ns - table->created_ns < CheckIntervalOf(delete_ttl_ns_);
+      if (bottom && table->created_ns - oldest >= limit && in_vain) continue;
       std::optional<CompactionPlan> plan =
           bottom ? Rewrite(shape, *table) : TakeDown(shape, sizes, *table);
       if (plan) return plan;

@@ -67,6 +67,7 @@ class EventLoop {
     double background_share = 0.5;  // in (0, 1)
     int64_t spin_ns = 0;            // looked around for before it sleeps
     uint32_t visitors = 1024;       // from other loops, at most
+    int cpu = -1;                   // that its thread is kept on; -1: any
   };
   // `unfinished` outlives it.
   EventLoop(const Options& options, UnfinishedJobs* unfinished);

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include "engine/base/clock.h"
+#include "engine/base/cpus.h"
 #include "variants/executor/event_loop.h"
 #include "variants/executor/executors.h"
 #include "variants/executor/stepped_executor.h"
@@ -15,13 +17,18 @@
 namespace lsmlab {
 namespace {
 
+std::atomic<size_t> next_cpu{0};
+
 // Event loops take background tasks, the least busy one first, and the tasks that callers put on
 // them. A foreign thread runs its own call where it is: a hop to a loop and back would cost it more
 // than a read of the device.
 class ReactorExecutor final : public Executor, private Mailboxes {
  public:
-  ReactorExecutor(size_t loops, const EventLoop::Options& options) {
+  ReactorExecutor(size_t loops, EventLoop::Options options, bool pin) {
+    const std::vector<int>& cpus = AllowedCpus();
     for (size_t i = 0; i < loops; ++i) {
+      // Loops of several executors are spread, too.
+      if (pin && !cpus.empty()) options.cpu = cpus[next_cpu.fetch_add(1) % cpus.size()];
       loops_.push_back(std::make_unique<EventLoop>(options, &unfinished_));
     }
   }
@@ -100,6 +107,9 @@ constexpr SettingSpec kReactorSettings[] = {
     {"loops", SettingType::kInteger, "2", 1, 64, "", "event loops, each on a thread of its own"},
     {"background_share", SettingType::kReal, "0.5", 0.05, 0.95, "",
      "of a loop's time that flushes and compactions get while its foreground is busy, too"},
+    {"pin", SettingType::kBool, "true", 0, 0, "",
+     "each loop's thread is kept on one processor, in turns: the system else puts two busy loops "
+     "on one now and then, for milliseconds"},
     {"visitors", SettingType::kInteger, "1024", 1, 65536, "",
      "tasks of other loops that a loop takes at the same time; more wait at home"},
     {"spin", SettingType::kDuration, "0", 0, 1e9, "",
@@ -120,7 +130,7 @@ std::unique_ptr<Executor> MakeReactor(const SettingBag& settings) {
   options.background_share = settings.Real("background_share");
   options.spin_ns = settings.Nanos("spin");
   options.visitors = visitors;
-  return std::make_unique<ReactorExecutor>(loops, options);
+  return std::make_unique<ReactorExecutor>(loops, options, settings.Bool("pin"));
 }
 
 }  // namespace

@@ -223,7 +223,9 @@ void SteppedExecutor::WaitForReady(Io& io) {
   const int64_t pause_end = timers_.empty() ? kNever : timers_.begin()->first;
   FindDeferring(io);
   if (deferring_.size() == 1) {
-    if (deferring_[0]->Poll(pause_end) > 0 || pause_end != kNever) return;
+    // With nothing under way there it comes back at once.
+    if (deferring_[0]->Poll(pause_end) > 0) return;
+    if (pause_end != kNever && NowNanos() >= pause_end) return;
   } else if (deferring_.size() > 1) {
     // Nobody else can complete anything meanwhile, so none under way anywhere shows as no wait.
     const int64_t begun = NowNanos();

@@ -41,6 +41,7 @@ class JobQueue {
   void AddLater(int64_t due_ns, Priority priority, Job job) {
     std::lock_guard guard(mutex_);
     later_.emplace(due_ns, std::make_pair(priority, std::move(job)));
+    NoteNextDue();
     ++unfinished_;
     arrived_.notify_one();
   }
@@ -68,6 +69,7 @@ class JobQueue {
   // A job above compaction that uses `io`; does not wait.
   bool TakeUrgent(const Io& io, Job& job) {
     std::lock_guard guard(mutex_);
+    QueueDue(NowNanos());
     for (size_t i = 0; i < static_cast<size_t>(Priority::kCompaction); ++i) {
       if (queues_[i].empty() || queues_[i].front().io != &io) continue;
       TakeFront(queues_[i], job);
@@ -75,7 +77,12 @@ class JobQueue {
     }
     return false;
   }
-  bool HasUrgent() const noexcept { return urgent_.load(std::memory_order_relaxed) > 0; }
+  // Also one that has come due: all threads may be busy, and nobody looks at the clock.
+  bool HasUrgent() const noexcept {
+    if (urgent_.load(std::memory_order_relaxed) > 0) return true;
+    const int64_t due_ns = next_due_ns_.load(std::memory_order_relaxed);
+    return due_ns != INT64_MAX && due_ns <= NowNanos();
+  }
 
   void Finished(size_t jobs) {
     std::lock_guard guard(mutex_);
@@ -101,8 +108,14 @@ class JobQueue {
       auto& [priority, job] = later_.begin()->second;
       queues_[static_cast<size_t>(priority)].push_back(std::move(job));
       later_.erase(later_.begin());
+      arrived_.notify_one();  // whoever is here takes one at most
     }
+    NoteNextDue();
     CountUrgent();
+  }
+  void NoteNextDue() {
+    next_due_ns_.store(later_.empty() ? INT64_MAX : later_.begin()->first,
+                       std::memory_order_relaxed);
   }
   void TakeFront(std::deque<Job>& queue, Job& job) {
     job = std::move(queue.front());
@@ -118,6 +131,7 @@ class JobQueue {
   std::array<std::deque<Job>, 3> queues_;                   // by Priority
   std::multimap<int64_t, std::pair<Priority, Job>> later_;  // by the moment they are due
   std::atomic<size_t> urgent_{0};                           // jobs above compaction
+  std::atomic<int64_t> next_due_ns_{INT64_MAX};             // of later_
   size_t unfinished_ = 0;                                   // waiting or running
   bool draining_ = false;
   bool stopped_ = false;

@@ -29,7 +29,7 @@ Status Failed(const char* operation, const std::string& path) {
 
 Status Open(IoOp& op, Direct mode) {
   const bool direct = IsDirect(mode, op.site);
-  // O_NONBLOCK: a pipe in the place of a file must not hold up the open; files ignore it.
+  // O_NONBLOCK: a pipe in the place of a file must not hold up the open.
   int flags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | (direct ? O_DIRECT : 0);
   const char* name = "open";
   switch (op.mode) {
@@ -57,6 +57,8 @@ Status Open(IoOp& op, Direct mode) {
     close(fd);
     return Status::IoError(std::string(name) + " " + op.path + ": not a regular file");
   }
+  // Plain calls on files ignore it. io_uring does not: on some devices nothing would ever be done.
+  fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
   op.opened = std::make_unique<PosixFile>(op.path, fd, direct, static_cast<uint64_t>(info.st_size));
   return Status();
 }
@@ -112,7 +114,8 @@ Status Allocate(const IoOp& op) {
   if (op.length == 0) return Status();
   const auto length = static_cast<off_t>(op.length);
   const int result =
-      Uninterrupted([&] { return fallocate(file.fd(), FALLOC_FL_KEEP_SIZE, 0, length); });
+      Uninterrupted([&] { return fallocate(file.fd(), 0, static_cast<off_t>(op.offset), length); });
+  if (result == 0) file.set_size(std::max(file.size(), op.offset + op.length));
   // Reserving is an optimisation; a file system without it is as good.
   if (result == 0 || errno == EOPNOTSUPP || errno == ENOSYS) return Status();
   return Failed("allocate", file.path());

@@ -181,13 +181,25 @@ Status SimDisk::Truncate(const IoOp& op) {
   inode.current.Resize(op.length);
   inode.pending.push_back(PendingChange{nullptr, op.length, false});
   file.NoteSize();
+  const uint64_t left = InPages(op.length);
+  if (left < inode.charged) {
+    used_ -= inode.charged - left;
+    inode.charged = left;
+  }
   return Status();
 }
 
 Status SimDisk::Allocate(const IoOp& op) {
   SimFile& file = FileOf(op);
-  if (Charge(file.inode(), op.length)) return Status();
-  return StatusFromErrno("allocate", file.path(), ENOSPC);
+  if (!file.writable()) return StatusFromErrno("allocate", file.path(), EBADF);
+  SimInode& inode = file.inode();
+  const uint64_t end = op.offset + op.length;
+  if (!Charge(inode, end)) return StatusFromErrno("allocate", file.path(), ENOSPC);
+  if (end <= inode.current.size()) return Status();
+  inode.current.Resize(end);
+  inode.pending.push_back(PendingChange{nullptr, end, false});
+  file.NoteSize();
+  return Status();
 }
 
 bool SimDisk::Charge(SimInode& inode, uint64_t bytes) {

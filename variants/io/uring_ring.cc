@@ -10,6 +10,7 @@
 #include <string>
 
 #include "engine/base/clock.h"
+#include "engine/base/cpus.h"
 #include "variants/io/posix_errors.h"
 #include "variants/io/posix_file.h"
 
@@ -23,6 +24,7 @@ constexpr uint32_t kMaxInKernel = kRingEntries - 1;
 // Entries handed over together: with more, the device idles until the last is prepared; with fewer,
 // each pays for a system call.
 constexpr uint32_t kSubmitTogether = 4;
+constexpr size_t kLargeTransfer = 64u << 10;
 
 // Why the kernel gives no ring, in words.
 Status NoRing(const char* what, int error) {
@@ -82,6 +84,10 @@ Result<std::unique_ptr<UringRing>> UringRing::Make(const UringShared& shared) {
   if ((made->ring_.features & kNeeded) != kNeeded) {
     return Status::NotSupported("io_uring: this kernel's drops completions or waits without limit");
   }
+  // The kernel's workers for this ring would be bound to the processor of a loop that is pinned,
+  // and have to wait for it. Refused: they stay as they are.
+  const cpu_set_t cpus = AllowedCpuSet();
+  (void)io_uring_register_iowq_aff(&made->ring_, sizeof cpus, &cpus);
   made->wake_fd_ = eventfd(0, EFD_CLOEXEC);
   if (made->wake_fd_ < 0) return StatusFromErrno("make an event for", "io_uring", errno);
   const Status tables = made->MakeTables();
@@ -214,7 +220,7 @@ void UringRing::PrepareOn(io_uring_sqe* entry, const IoOp& op, int fd) noexcept 
     case IoKind::kDataSync:
       return io_uring_prep_fsync(entry, fd, IORING_FSYNC_DATASYNC);
     case IoKind::kAllocate:
-      return io_uring_prep_fallocate(entry, fd, FALLOC_FL_KEEP_SIZE, 0,
+      return io_uring_prep_fallocate(entry, fd, 0, static_cast<off_t>(op.offset),
                                      static_cast<off_t>(op.length));
     default:
       return io_uring_prep_fsync(entry, fd, 0);
@@ -234,7 +240,9 @@ void UringRing::Prepare(IoOp& op) noexcept {
   io_uring_sqe_set_data(entry, &op);
   if (op.kind == IoKind::kRead) ++reads_;
   ++in_kernel_;
-  if (++unsubmitted_ >= kSubmitTogether) Submit();
+  // A large one costs the device so much that it had better begin: a flush fills its next piece
+  // meanwhile, and may come to no Poll.
+  if (++unsubmitted_ >= kSubmitTogether || op.length >= kLargeTransfer) Submit();
 }
 
 void UringRing::Submit() noexcept {
@@ -315,6 +323,10 @@ bool UringRing::Complete(IoOp& op, int result) noexcept {
   }
   op.status = Status();
   if (op.kind == IoKind::kRead || op.kind == IoKind::kWrite) return CompleteTransfer(op, result);
+  if (op.kind == IoKind::kAllocate) {
+    PosixFile& file = PosixFileOf(op);
+    file.set_size(std::max(file.size(), op.offset + op.length));
+  }
   return true;
 }
 

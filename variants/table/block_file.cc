@@ -7,7 +7,6 @@
 namespace lsmlab::table_internal {
 namespace {
 
-constexpr uint64_t kMaxIndexBytes = 1u << 30;
 constexpr uint64_t kMaxDictionaryBytes = 4u << 20;
 
 IndexSearch SearchOf(const SettingBag& settings) {
@@ -53,7 +52,8 @@ Task<Status> BlockFile::ReadRawBlock(BlockHandle handle, uint64_t limit, const c
   *out = AlignedBytes(stored);
   LSMLAB_CO_TRY(
       co_await ReadInto(io(), IoSite::kTableOpen, *file_, handle.offset, stored, out->data()));
-  const Result<BlockTrailer> trailer = CheckTrailer(handle.offset, Slice(out->data(), stored));
+  const Result<BlockTrailer> trailer =
+      CheckTrailer(handle.offset, Slice(out->data(), stored), limit);
   if (!trailer.ok()) co_return trailer.status();
   if (trailer->codec != 0) {
     co_return DamageAt(file_->path(), handle.offset, std::string(what) + " stored raw",
@@ -107,8 +107,8 @@ Task<Status> BlockFile::Read(AlignedRange range, char* to, IoSite site) const {
   return ReadAtLeast(io(), site, *file_, range.offset, to, range.length, range.needed);
 }
 
-Result<BlockTrailer> BlockFile::CheckTrailer(uint64_t offset, Slice stored) const {
-  return CheckBlockTrailer(stored, table_seed_, offset, file_->path());
+Result<BlockTrailer> BlockFile::CheckTrailer(uint64_t offset, Slice stored, uint64_t most) const {
+  return CheckBlockTrailer(stored, table_seed_, offset, file_->path(), most);
 }
 
 Status BlockFile::Decode(uint64_t offset, Slice payload, BlockTrailer trailer, char* raw) const {

@@ -102,7 +102,8 @@ class BlockFile {
   // Reads `range` into `to`; counts the read.
   Task<Status> Read(AlignedRange range, char* to, IoSite site) const;
   // Checks the trailer of the bytes stored at `offset`.
-  Result<BlockTrailer> CheckTrailer(uint64_t offset, Slice stored) const;
+  Result<BlockTrailer> CheckTrailer(uint64_t offset, Slice stored,
+                                    uint64_t most = kMaxRawBlockBytes) const;
   // Decodes a compressed payload into exactly trailer.raw_size bytes.
   Status Decode(uint64_t offset, Slice payload, BlockTrailer trailer, char* raw) const;
   // Structure and separator of a decoded block.

@@ -34,6 +34,10 @@
 // Searches may read up to 64 bytes past the block's end.
 namespace lsmlab::table_internal {
 
+// Of blocks that are held whole: more a builder refuses to write, and a reader to read.
+inline constexpr uint64_t kMaxIndexBytes = 1u << 30;
+inline constexpr uint64_t kMaxFilterBytes = UINT32_MAX;
+
 struct LayoutOptions {
   size_t block_bytes = 4096;
   size_t restart_interval = 16;

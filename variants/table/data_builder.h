@@ -137,6 +137,12 @@ class DataBuilder final : public TableBuilder, private SectionWriter {
     footer.id = properties_.id;
     footer.format = Sections::kFormat;
     sections_.Finish(*this, &properties_, &footer);
+    if (footer.index.size > kMaxIndexBytes || properties_.filter_bytes > kMaxFilterBytes) {
+      return Status::InvalidArgument(
+          "a table of " + std::to_string(properties_.data_bytes) +
+          " bytes has an index or a filter too large for one (1 GiB and 4 GiB); make memtables or "
+          "table files smaller");
+    }
     if (!dictionary_.empty()) footer.dictionary = WriteRaw(dictionary_);
     std::string encoded;
     EncodeTableProperties(properties_, encoded);

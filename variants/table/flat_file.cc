@@ -5,11 +5,7 @@
 #include <utility>
 
 namespace lsmlab::table_internal {
-namespace {
-
-constexpr uint64_t kMaxFilterBytes = uint64_t{1} << 32;
-
-}  // namespace
+namespace {}  // namespace
 
 FlatFile::~FlatFile() {
   if (cache_ != nullptr && slots_ != nullptr) {

@@ -39,7 +39,9 @@ Task<Status> Examine(const WalEnvironment& env, LogFile* file) {
   file->finished = state == RingSlotState::kReady;
   if (!file->finished) co_return Status();
   file->log_number = head.log_number;
+  file->incarnation = head.incarnation;
   file->piece = head.piece;
+  file->heads_durable = head.durable;
   if (head.slot_bytes == file->bytes) co_return Status();
   if (head.slot_bytes > file->bytes && head.log_number != 0) {
     co_return Status::Corruption(file->path + " offset " + std::to_string(file->bytes) +
@@ -68,6 +70,7 @@ Task<Status> FindFiles(const WalEnvironment& env, FoundLogs* found) {
       continue;
     }
     found->largest_log_number = std::max(found->largest_log_number, file.log_number);
+    found->largest_incarnation = std::max(found->largest_incarnation, file.incarnation);
     found->files.push_back(std::move(file));
   }
   std::sort(found->files.begin(), found->files.end(), [](const LogFile& a, const LogFile& b) {
@@ -76,23 +79,42 @@ Task<Status> FindFiles(const WalEnvironment& env, FoundLogs* found) {
   co_return Status();
 }
 
-// The files [begin, end) of one segment: one growing file, or slots of one size in a chain.
+// The files [begin, end) of one segment: one growing file, or slots of one size and incarnation,
+// each with a piece of its own. A power loss may have taken the heads of some, unless these were
+// durable.
 Status CheckPieces(const std::vector<LogFile>& files, size_t begin, size_t end) {
   const LogFile& first = files[begin];
   if (first.slot == 0 && end == begin + 1) return Status();
   for (size_t i = begin; i < end; ++i) {
-    if (files[i].slot != 0 && files[i].piece == i - begin && files[i].bytes == first.bytes) {
+    const LogFile& file = files[i];
+    const uint32_t next = i == begin ? 0 : files[i - 1].piece + 1;
+    const bool in_place = file.heads_durable ? file.piece == next : file.piece >= next;
+    if (file.slot != 0 && in_place && file.bytes == first.bytes && file.bytes > kRingHeadBytes &&
+        file.incarnation == first.incarnation &&
+        file.piece < kLogSegmentBytesMax / (file.bytes - kRingHeadBytes)) {
       continue;
     }
-    return Status::Corruption(files[i].path + ": expected piece " + std::to_string(i - begin) +
-                              " of log segment " + std::to_string(first.log_number) + ", found " +
-                              (files[i].slot == 0 ? std::string("a whole segment")
-                                                  : "piece " + std::to_string(files[i].piece)));
+    return Status::Corruption(file.path + ": expected piece " + std::to_string(next) +
+                              " of log segment " + std::to_string(first.log_number) +
+                              " of incarnation " + std::to_string(first.incarnation) + ", found " +
+                              (file.slot == 0
+                                   ? std::string("a whole segment")
+                                   : "piece " + std::to_string(file.piece) + " of incarnation " +
+                                         std::to_string(file.incarnation)));
   }
   return Status();
 }
 
 uint64_t ChecksumOf(Slice head, Slice rest) { return Checksum(rest, Checksum(head, 0)); }
+
+// Where pieces are missing, zeros for them: whether something durable stood there, the records
+// behind them say.
+void AddMissingPieces(const LogFile& next, WalSegmentBytes& segment, std::string& bytes) {
+  const uint64_t begins = next.piece * (next.bytes - kRingHeadBytes);
+  if (begins == bytes.size()) return;
+  segment.pieces.push_back({"(slots that are gone before " + next.path + ")", bytes.size()});
+  bytes.resize(begins);
+}
 
 Task<Status> ReadSegment(const WalEnvironment& env, FoundLogs& found, size_t begin, size_t end,
                          WalChain& chain) {
@@ -101,15 +123,21 @@ Task<Status> ReadSegment(const WalEnvironment& env, FoundLogs& found, size_t beg
   const bool growing = files[begin].slot == 0;
   WalSegmentBytes segment;
   segment.log_number = files[begin].log_number;
+  segment.incarnation = files[begin].incarnation;
   segment.reused = !growing;
   segment.skipped = growing ? 0 : kRingHeadBytes;
   std::string bytes;
   std::vector<std::string> heads;
   for (size_t i = begin; i < end; ++i) {
-    if (growing) LSMLAB_CO_TRY(co_await SyncFileFound(env, files[i].path));
+    if (growing) {
+      LSMLAB_CO_TRY(co_await SyncFileFound(env, files[i].path));
+    } else {
+      AddMissingPieces(files[i], segment, bytes);
+    }
     Result<std::string> read = co_await ReadFile(*env.io, IoSite::kRecovery, files[i].path,
                                                  kLogSegmentBytesMax - bytes.size());
     if (!read.ok()) co_return read.status();
+    heads.resize(segment.pieces.size());
     segment.pieces.push_back({files[i].path, bytes.size()});
     heads.push_back(read->substr(0, segment.skipped));
     if (growing) {

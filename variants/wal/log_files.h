@@ -21,9 +21,11 @@ inline constexpr uint64_t kFullSegmentBytes = uint64_t{1} << 30;
 // of a segment or nothing.
 struct LogFile {
   std::string path;
-  uint64_t log_number = 0;  // 0: a slot that holds nothing
-  uint64_t slot = 0;        // number of a slot; 0: a growing file
-  uint32_t piece = 0;       // of a slot: which piece of the segment
+  uint64_t log_number = 0;     // 0: a slot that holds nothing
+  uint64_t incarnation = 0;    // of a slot
+  uint64_t slot = 0;           // number of a slot; 0: a growing file
+  uint32_t piece = 0;          // of a slot: which piece of the segment
+  bool heads_durable = false;  // of a slot: those of the pieces before are, too
   uint64_t bytes = 0;
   bool finished = true;  // false: a slot that was never made ready for use
 };
@@ -39,6 +41,7 @@ struct AcceptedLog {
 struct FoundLogs {
   std::vector<LogFile> files;  // ordered by log number, then piece
   uint64_t largest_log_number = 0;
+  uint64_t largest_incarnation = 0;
   std::vector<AcceptedLog> accepted;  // in order
   WalSegmentHeader continuation;      // what the next segment goes on from
 };

@@ -9,17 +9,17 @@
 
 // Grammar (integers little-endian):
 //   slot := copy copy piece
-//   copy := checksum:u64 magic:u32 version:u32 slot_bytes:u64 log_number:u64 chain_place:u32
-//           zero:u32 zero:u8[4096 - 40]
-// checksum covers the 32 bytes behind it, under a seed of store id, shard and slot number. The
+//   copy := checksum:u64 magic:u32 version:u32 slot_bytes:u64 log_number:u64 incarnation:u64
+//           chain_place:u32 durable:u32 zero:u8[4096 - 48]
+// checksum covers the 40 bytes behind it, under a seed of store id, shard and slot number. The
 // segment is what stands in the pieces of its slots, one after another
 // (engine/format/wal_record.cc); behind its end the last slot holds whatever it held before.
 namespace lsmlab {
 namespace {
 
 constexpr uint32_t kRingMagic = 0x676e6972;  // "ring"
-constexpr uint32_t kRingVersion = 1;
-constexpr size_t kRingCopyBytes = 40;
+constexpr uint32_t kRingVersion = 2;
+constexpr size_t kRingCopyBytes = 48;
 
 uint64_t RingSeed(const RingSlotOwner& owner) {
   return MixSeed(MixSeed(owner.store_id, owner.slot), owner.shard);
@@ -32,7 +32,9 @@ bool DecodeCopy(uint64_t seed, const char* copy, RingSlotHead* head) {
   }
   head->slot_bytes = LoadLe<uint64_t>(copy + 16);
   head->log_number = LoadLe<uint64_t>(copy + 24);
-  head->piece = LoadLe<uint32_t>(copy + 32);
+  head->incarnation = LoadLe<uint64_t>(copy + 32);
+  head->piece = LoadLe<uint32_t>(copy + 40);
+  head->durable = LoadLe<uint32_t>(copy + 44) != 0;
   return true;
 }
 
@@ -46,7 +48,9 @@ void EncodeRingSlotHead(const RingSlotOwner& owner, const RingSlotHead& head, ch
   StoreLe<uint32_t>(to + 12, kRingVersion);
   StoreLe<uint64_t>(to + 16, head.slot_bytes);
   StoreLe<uint64_t>(to + 24, head.log_number);
-  StoreLe<uint32_t>(to + 32, head.piece);
+  StoreLe<uint64_t>(to + 32, head.incarnation);
+  StoreLe<uint32_t>(to + 40, head.piece);
+  StoreLe<uint32_t>(to + 44, head.durable ? 1 : 0);
   StoreLe<uint64_t>(to, Checksum(to + 8, kRingCopyBytes - 8, RingSeed(owner)));
   std::memcpy(to + kRingBlock, to, kRingCopyBytes);
 }

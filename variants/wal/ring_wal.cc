@@ -33,9 +33,11 @@ constexpr uint64_t RoundUpToBlock(uint64_t n) { return (n + kRingBlock - 1) & ~(
 // are made durable, a slot is written with zeros once: inside it a durable write then changes
 // neither size nor extents, so it is one write flagged durable and no commit of the file system's
 // journal.
-//  - A slot's head says which segment it holds. It is durable before anything else is written under
-//    that log number, and log numbers are never used twice; every checksum of the segment is seeded
-//    with the number. So nothing a slot held before can be taken for a record of the segment.
+//  - A slot's head says which segment it holds, and which incarnation of the store wrote it: one
+//    more than any head said when the store was opened. The first head of an incarnation is durable
+//    before anything else is written by it, so none is ever used twice, and none uses a log number
+//    twice; every checksum of the segment is seeded with both. So nothing a slot held before can be
+//    taken for a record of the segment, whatever a power loss leaves of heads and records.
 //  - A group that is made durable is filled up to the block of 4 KiB, and the next one begins in a
 //    new block: no later write changes a block that holds acknowledged bytes, whatever a device
 //    tears. A write that comes to a new block goes on to its end, with zeros: the kernel need not
@@ -85,7 +87,10 @@ class RingWal final : public Wal {
   Status Poisoned();
   Status Poison(Status cause);
   WalIdentity Identity() const {
-    return {.store_id = env_.store_id, .shard = env_.shard, .log_number = position_.log_number};
+    return {.store_id = env_.store_id,
+            .shard = env_.shard,
+            .log_number = position_.log_number,
+            .incarnation = incarnation_};
   }
   RingSlotOwner OwnerOf(const Slot& slot) const {
     return {.store_id = env_.store_id, .shard = env_.shard, .slot = slot.number};
@@ -117,6 +122,7 @@ class RingWal final : public Wal {
   // The writer's side.
   std::vector<Slot*> chain_;  // of the current segment
   WalPosition position_;
+  uint64_t incarnation_ = 1;
   bool started_ = false;               // a segment was
   bool all_synced_ = true;             // everything appended is durable
   WalSegmentHeader continuation_;      // after Recover, for the first segment
@@ -262,6 +268,7 @@ Task<Status> RingWal::WriteFreeHead(Slot& slot) {
 Task<Status> RingWal::StartSegment(uint64_t log_number) {
   LSMLAB_CO_TRY(Poisoned());
   LSMLAB_ASSERT(log_number > position_.log_number);
+  const bool durable = !started_ || site_ == IoSite::kDurableWal;
   WalSegmentHeader header = continuation_;
   if (started_) {
     header.previous_log = position_.log_number;
@@ -275,9 +282,10 @@ Task<Status> RingWal::StartSegment(uint64_t log_number) {
   chain_.clear();
   position_ = WalPosition();
   position_.log_number = log_number;
+  position_.incarnation = incarnation_;
   encoder_.Begin(Identity(), 0);
   encoder_.AppendSegmentHeader(header);
-  co_return co_await Put(encoder_.bytes(), true, Tail::kPadded);
+  co_return co_await Put(encoder_.bytes(), durable, Tail::kPadded);
 }
 
 Task<Status> RingWal::Append(Slice records, bool durable) {
@@ -343,7 +351,7 @@ Task<Status> RingWal::Put(Slice bytes, bool durable, Tail tail) {
 }
 
 // One write per slot that the bytes lie in. Where a slot begins, its head goes before the bytes in
-// the same write, which is then durable in any case; the room for it is what was written before.
+// the same write; the room for it is what was written before.
 Task<Status> RingWal::PutLaidOut(uint64_t total, bool durable) {
   const uint64_t zeros = ZerosBehind(total);
   for (uint64_t done = 0; done < total;) {
@@ -362,10 +370,14 @@ Task<Status> RingWal::PutLaidOut(uint64_t total, bool durable) {
       RingSlotHead head;
       head.slot_bytes = slot_bytes_;
       head.log_number = position_.log_number;
+      head.incarnation = incarnation_;
+      head.durable = site_ == IoSite::kDurableWal;
       head.piece = static_cast<uint32_t>(chain_.size() - 1);
       EncodeRingSlotHead(OwnerOf(slot), head, from);
     }
-    LSMLAB_CO_TRY(co_await WriteSlot(slot, offset, from, length, durable || begins));
+    // Where groups are durable, so is every head: a missing one is damage.
+    const bool durable_head = begins && site_ == IoSite::kDurableWal;
+    LSMLAB_CO_TRY(co_await WriteSlot(slot, offset, from, length, durable || durable_head));
     if (slot.unsynced) all_synced_ = false;
     position_.offset += bytes;
     done += bytes;
@@ -480,6 +492,7 @@ Task<Status> RingWal::Recover(WalExpectation expected, WalReplayer& replayer, Wa
   LSMLAB_CO_TRY(std::move(recovered));
   continuation_ = found.continuation;
   accepted_ = std::move(found.accepted);
+  incarnation_ = found.largest_incarnation + 1;
   position_.log_number = found.largest_log_number;
   std::lock_guard lock(mutex_);
   for (LogFile& file : found.files) {

@@ -33,6 +33,7 @@ WalChain::Link WalChain::Judge(const WalSegmentHeader& header, uint64_t log_numb
 Status WalChain::Add(const WalSegmentBytes& segment) {
   ++stats_->segments;
   identity_.log_number = segment.log_number;
+  identity_.incarnation = segment.incarnation;
   WalRecordReader reader(identity_, segment.bytes, segment.reused);
   const Outcome first = reader.Next();
   if (first != Outcome::kSegmentHeader) {

@@ -18,6 +18,7 @@ struct WalSegmentBytes {
     uint64_t begins;  // offset in `bytes`; the first one's is 0
   };
   uint64_t log_number = 0;
+  uint64_t incarnation = 0;  // see WalPosition
   std::vector<Piece> pieces;
   uint64_t skipped = 0;  // bytes of each file before its piece
   Slice bytes;

@@ -6,12 +6,15 @@
 #include <sstream>
 #include <string_view>
 
+#include "engine/base/shown.h"
+
 namespace lsmlab::workloads {
 namespace {
 
 constexpr uint64_t kMaxCount = uint64_t{1} << 40;  // Keeps every sum far from overflow.
 constexpr uint64_t kMaxBuckets = 1 << 20;
 constexpr uint64_t kMaxBlockBytes = 64 << 20;
+constexpr size_t kMaxFileBytes = 16 << 20;  // room for so many buckets
 
 bool ParseCount(std::string_view text, uint64_t max, uint64_t* value) {
   const char* end = text.data() + text.size();
@@ -20,8 +23,8 @@ bool ParseCount(std::string_view text, uint64_t max, uint64_t* value) {
 }
 
 Status Bad(const std::string& name, uint64_t line, std::string_view found, std::string allowed) {
-  return Status::InvalidArgument(name + ":" + std::to_string(line) + ": found \"" +
-                                 std::string(found) + "\"; allowed: " + allowed);
+  return Status::InvalidArgument(name + ":" + std::to_string(line) + ": found \"" + Shown(found) +
+                                 "\"; allowed: " + allowed);
 }
 
 }  // namespace
@@ -29,9 +32,14 @@ Status Bad(const std::string& name, uint64_t line, std::string_view found, std::
 Result<HistogramGenerator> HistogramGenerator::Open(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   if (!in) return Status::IoError("cannot open " + path);
-  std::stringstream text;
-  text << in.rdbuf();
-  return Parse(text.str(), path);
+  std::string text(kMaxFileBytes + 1, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (in.bad() || (in.gcount() == 0 && !in.eof())) return Status::IoError("cannot read " + path);
+  text.resize(static_cast<size_t>(in.gcount()));
+  if (text.size() > kMaxFileBytes) {
+    return Status::InvalidArgument(path + ": more than 16 MiB; allowed: a histogram up to that");
+  }
+  return Parse(text, path);
 }
 
 Result<HistogramGenerator> HistogramGenerator::Parse(const std::string& text,

@@ -16,17 +16,16 @@ namespace lsmlab::workloads {
 // load phase and its own inserts only:
 //  1. Of n streams, stream t inserts the numbers first + t, first + t + n, first + t + 2n, ...
 //  2. An own insert may be chosen once `in_flight` further operations of the stream have begun
-//  (with
-//     in_flight 1: from the next operation on): by then a driver that keeps at most so many open
-//     has finished it.
+//     (with in_flight 1: from the next operation on): by then a driver that keeps at most so many
+//     open, and begins none while Overtakes(), has finished it.
 //  3. For the weights of the distributions the stream supposes that all streams are as far as
 //     itself: with k own visible inserts the last number is first + k * n - 1. A choice that falls
 //     on another stream's number is moved to the own number of the same round (Own), of which
 //     there is exactly one per round. So all streams together ask for the new keys as often as
 //     YCSB does, and each stream asks for those it has made.
-// With one stream this is YCSB exactly. Acknowledgements change nothing in the stream; they are
-// used to count choices that came before their acknowledgement, which means that the driver had
-// more operations open than it said.
+// With one stream this is YCSB exactly. Acknowledgements change nothing in the stream; they say
+// when the next operation may begin, and count choices that came before their acknowledgement,
+// which means that the driver did not do as it said.
 class InsertView {
  public:
   InsertView(uint64_t first, uint64_t thread, uint64_t threads, uint32_t in_flight)
@@ -50,6 +49,13 @@ class InsertView {
            operation - starts_[visible_ & (starts_.size() - 1)] >= in_flight_) {
       ++visible_;
     }
+  }
+
+  // Whether an operation begun now would be in_flight or more behind an open insert.
+  bool Overtakes(uint64_t operation) const noexcept {
+    const uint64_t oldest = acks_.acknowledged();
+    return oldest < acks_.issued() &&
+           (oldest < visible_ || operation - starts_[oldest & (starts_.size() - 1)] >= in_flight_);
   }
 
   // The last number that may be chosen, before Own().

@@ -19,6 +19,7 @@ class LoadStream final : public OpStream {
   bool Next(Operation* op) override;
   void Acknowledge(uint64_t) override {}  // The load phase chooses no existing keys.
   uint64_t digest() const override { return digest_.value(); }
+  bool overtakes_insert() const override { return false; }
   uint64_t early_choices() const override { return 0; }
 
  private:

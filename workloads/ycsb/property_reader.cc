@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "engine/base/real_text.h"
+#include "engine/base/shown.h"
 #include "workloads/ycsb/known_properties.h"
 
 namespace lsmlab::workloads {
@@ -43,8 +44,8 @@ PropertyReader::PropertyReader(const std::vector<Property>& properties,
   for (const auto& [name, value] : overrides) all.push_back({name, value, "-p"});
   for (Property& property : all) {
     if (UseOfProperty(property.name) == PropertyUse::kUnknown && status_.ok()) {
-      status_ = Status::InvalidArgument(property.where + ": unknown property \"" + property.name +
-                                        "\"; did you mean \"" +
+      status_ = Status::InvalidArgument(property.where + ": unknown property \"" +
+                                        Shown(property.name) + "\"; did you mean \"" +
                                         std::string(NearestProperty(property.name)) + "\"?");
     }
     properties_[property.name] = property;
@@ -59,7 +60,7 @@ const Property* PropertyReader::Find(std::string_view name) const {
 void PropertyReader::Bad(const Property& property, const std::string& allowed) {
   if (!status_.ok()) return;
   status_ = Status::InvalidArgument(property.where + ": " + property.name + " = \"" +
-                                    property.value + "\"; allowed: " + allowed);
+                                    Shown(property.value) + "\"; allowed: " + allowed);
 }
 
 void PropertyReader::Note(std::string_view name, std::string value) {
@@ -152,7 +153,7 @@ void PropertyReader::NotSupported(std::string_view name, const std::string& allo
   const Property* property = Find(name);
   status_ = Status::NotSupported(
       (property ? property->where + ": " : std::string()) + std::string(name) + " = \"" +
-      (property ? property->value : std::string()) + "\"; allowed: " + allowed);
+      (property ? Shown(property->value) : std::string()) + "\"; allowed: " + allowed);
 }
 
 std::vector<std::string> PropertyReader::IgnoredOnes() const {

@@ -3,6 +3,17 @@
 #include "workloads/ycsb/stream_seed.h"
 
 namespace lsmlab::workloads {
+namespace {
+
+// With what changes the meaning of operations that are alike.
+uint64_t StartOfDigest(const Settings& settings, const KeyFormat& keys, const ValuePool& pool) {
+  uint64_t start = MixSeed(keys.Fingerprint(), pool.Fingerprint());
+  if (settings.scan_prefix_bytes != 0) start = MixSeed(start, settings.scan_prefix_bytes);
+  if (settings.update != UpdateMode::kRead) start = MixSeed(start, ~uint64_t{0});
+  return start;
+}
+
+}  // namespace
 
 RunStream::RunStream(const Settings& settings, const ValuePool& pool, const StreamOptions& options)
     : settings_(settings),
@@ -12,7 +23,7 @@ RunStream::RunStream(const Settings& settings, const ValuePool& pool, const Stre
       scan_lengths_(LengthChooser::ForScans(settings)),
       values_(settings, pool, SeedOf(options, Phase::kRun, Draws::kValues)),
       view_(settings.record_count, options.thread, options.threads, options.in_flight),
-      digest_(MixSeed(keys_.Fingerprint(), pool.Fingerprint())),
+      digest_(StartOfDigest(settings, keys_, pool)),
       kind_draws_(SeedOf(options, Phase::kRun, Draws::kKinds)),
       key_draws_(SeedOf(options, Phase::kRun, Draws::kKeys)),
       shape_draws_(SeedOf(options, Phase::kRun, Draws::kShapes)),
@@ -62,9 +73,9 @@ void RunStream::ChooseKey(Operation* op) {
   op->key = op->missing ? keys_.MissingKey(op->key_number) : keys_.Key(op->key_number);
 }
 
-// A blind update writes a whole record: a single field could not be written without reading.
+// What is blind writes a whole record: a single field could not be written without reading.
 void RunStream::ChooseValue(Operation* op, uint64_t* token) {
-  const bool blind = op->kind == OpKind::kUpdate && settings_.update == UpdateMode::kBlind;
+  const bool blind = settings_.update == UpdateMode::kBlind;
   op->write_field = ChooseField(settings_.write_all_fields || blind || settings_.raw_value);
   op->value = op->write_field == kAllFields ? values_.Record(token) : values_.Field(token);
 }

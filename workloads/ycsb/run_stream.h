@@ -24,6 +24,7 @@ class RunStream final : public OpStream {
   bool Next(Operation* op) override;
   void Acknowledge(uint64_t key_number) override { view_.Acknowledge(key_number); }
   uint64_t digest() const override { return digest_.value(); }
+  bool overtakes_insert() const override { return view_.Overtakes(position_); }
   uint64_t early_choices() const override { return view_.early_choices(); }
 
  private:
