@@ -31,7 +31,7 @@ class FileWriter {
  public:
   FileWriter(Io& io, IoSite site, std::unique_ptr<IoFile> file, WritePace pace = WritePace::kFast);
   static constexpr size_t PieceBytes(WritePace pace) noexcept {
-    return pace == WritePace::kFast ? 512u << 10 : 256u << 10;
+    return pace == WritePace::kFast ? 512u << 10 : 128u << 10;
   }
   // REQUIRES: nothing is under way (Settle).
   ~FileWriter();
