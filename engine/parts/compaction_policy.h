@@ -31,8 +31,10 @@ struct CompactionPlan {
   Cut cut = Cut::kBySize;
   uint64_t output_file_bytes = 0;  // how large one output is to be; may differ from level to level
   std::vector<std::string> sub_range_bounds;  // empty: one range
-  std::string next_state;                     // at most 4 KiB; committed with the job's result
-  std::string_view cause;                     // "l0 count", "level 2 size", ...: for the event log
+  // At most 4 KiB: the state for the next Pick, taken over when the job begins, so that jobs side
+  // by side build on each other, and committed with its result. Empty: it stays.
+  std::string next_state;
+  std::string_view cause;  // "l0 count", "level 2 size", ...: for the event log
 };
 
 class CompactionPolicy {

@@ -149,6 +149,9 @@ class Table {
 
   // To be asked before a point read, which does not ask it again.
   virtual TableFilter filter() const noexcept { return {}; }
+  // Why the table, which was written with a filter, is read without one: that is damaged. A filter
+  // only spares reads, so every key may be there then.
+  virtual Status filter_damage() const { return Status(); }
   // False: certainly no key of [lower, upper) is in the table; counts the filter's negatives.
   virtual bool MayHoldRange(Slice lower, Slice upper, TableReadCounters& counters) const noexcept {
     return true;

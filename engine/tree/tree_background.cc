@@ -68,6 +68,7 @@ bool Tree::PickPlansLocked(std::vector<std::pair<CompactionPlan, Version*>>* pla
     }
     ++compactions_running_;
     MarkInputs(*plan, *version_, true);
+    if (!plan->next_state.empty()) policy_state_ = plan->next_state;
     version_->Ref();
     plans->emplace_back(std::move(*plan), version_);
   }
@@ -251,6 +252,11 @@ Task<Status> Tree::CommitEdit(uint64_t job, VersionEdit edit, TableOutput* outpu
   Version* replaced = nullptr;
   edit.next_file = next_file_.load(std::memory_order_relaxed);
   edit.last_sequence = published();
+  if (edit.policy_state.has_value()) {
+    // Jobs that began later may have gone on from this one's.
+    std::lock_guard guard(mutex_);
+    edit.policy_state = policy_state_;
+  }
   std::vector<LiveValueFile> live = NextValueFiles(&edit, values);
   LastOutput* const last = output == nullptr ? nullptr : output->last();
   Status status = ErrorUntilReopen();
@@ -262,7 +268,6 @@ Task<Status> Tree::CommitEdit(uint64_t job, VersionEdit edit, TableOutput* outpu
     Version* fresh = NextVersion(edit, added, std::move(live));
     std::lock_guard guard(mutex_);
     Version* old = std::exchange(version_, fresh);
-    if (edit.policy_state.has_value()) policy_state_ = *edit.policy_state;
     if (flushed != nullptr) {
       LSMLAB_ASSERT(sealed_.back() == flushed);
       sealed_.pop_back();

@@ -56,8 +56,10 @@ class LsmlabSession final : public StoreSession {
 
 class LsmlabAsyncSession final : public AsyncSession {
  public:
-  // `number` of the session: sessions take the executor's loops in turn.
-  LsmlabAsyncSession(Store& store, int number) : store_(store), number_(number) {}
+  // `alive`: sessions; they take the executor's loops in turn, in each phase from the first one on.
+  LsmlabAsyncSession(Store& store, std::atomic<int>& alive)
+      : store_(store), alive_(alive), number_(alive.fetch_add(1)) {}
+  ~LsmlabAsyncSession() override { alive_.fetch_sub(1); }
 
   Task<Outcome> Get(Slice key, std::string* value) override {
     if (IsToYield()) co_await Yield(store_.executor(), Priority::kForeground);
@@ -128,6 +130,7 @@ class LsmlabAsyncSession final : public AsyncSession {
   }
   Outcome Report(const Status& status) { return status.ok() ? Outcome::kDone : Fail(status); }
   Store& store_;
+  std::atomic<int>& alive_;
   const int number_;
   const bool on_loop_ = store_.executor().loops() > 0;
   uint32_t operations_ = 0;
@@ -141,7 +144,7 @@ class LsmlabAdapter final : public StoreAdapter {
     return std::make_unique<LsmlabSession>(*store_);
   }
   std::unique_ptr<AsyncSession> NewAsyncSession() override {
-    return std::make_unique<LsmlabAsyncSession>(*store_, async_sessions_.fetch_add(1));
+    return std::make_unique<LsmlabAsyncSession>(*store_, async_sessions_);
   }
   Status Drain() override { return store_->Drain(); }
   Status CompactAll() override { return store_->CompactRange(Slice(), Slice()); }

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "engine/base/random.h"
+#include "engine/format/table_footer.h"
 #include "engine/store.h"
 #include "tests/support/checked_value.h"
 #include "tests/support/compositions.h"
@@ -172,6 +173,40 @@ TEST_P(DamageTest, EveryKindIsReportedWithTheFileOrHarmless) {
   std::printf("%llu damages, %llu reported, the others harmless\n",
               static_cast<unsigned long long>(damages),
               static_cast<unsigned long long>(noticed_in_all));
+}
+
+// A filter only spares reads: without it every answer is still right, and the damage is reported.
+TEST_P(DamageTest, ATableIsReadWithoutItsDamagedFilter) {
+  Build(true);
+  if (HasFatalFailure()) return;
+  auto damaged = disk_->Snapshot();
+  std::string path;
+  for (const std::string& file : disk_->Files()) {
+    if (!file.ends_with(".sst")) continue;
+    const std::string bytes = disk_->Contents(file).value();
+    const auto footer = DecodeTableFooter(Slice(bytes).substr(bytes.size() - kTableFooterBytes),
+                                          bytes.size(), file);
+    ASSERT_TRUE(footer.ok());
+    if (footer->filter.size == 0) continue;  // partitions hold filter and index together
+    path = file;
+    ASSERT_TRUE(damaged->FlipBit(file, footer->filter.offset * 8 + 5).ok());
+  }
+  if (path.empty()) return;
+  auto opened = Store::Open(OptionsOn(damaged));
+  ASSERT_TRUE(opened.ok()) << opened.status().ToString();
+  uint64_t reported = 0;
+  for (const StoreEvent& event : opened.value()->TakeEvents()) {
+    reported += event.kind == StoreEvent::Kind::kError ? 1 : 0;
+  }
+  EXPECT_GT(reported, 0u);
+  for (int i = 0; i < kDamagedKeys; ++i) {
+    const std::string key = "key" + std::to_string(i);
+    std::string value;
+    const Status status = opened.value()->Get(key, &value);
+    const Status right = CheckRead(model_, ~uint64_t{0}, key, status, value);
+    ASSERT_TRUE(right.ok()) << right.ToString();
+  }
+  EXPECT_TRUE(opened.value()->Verify().IsCorruption());
 }
 
 TEST_P(DamageTest, AMissingFileIsReported) {

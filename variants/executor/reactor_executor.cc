@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -24,11 +25,15 @@ std::atomic<size_t> next_cpu{0};
 // than a read of the device.
 class ReactorExecutor final : public Executor, private Mailboxes {
  public:
-  ReactorExecutor(size_t loops, EventLoop::Options options, bool pin) {
+  // `first_cpu`: of the processors that the process may use, the one for the first loop; none: the
+  // loops are not pinned.
+  ReactorExecutor(size_t loops, EventLoop::Options options, std::optional<size_t> first_cpu) {
     const std::vector<int>& cpus = AllowedCpus();
     for (size_t i = 0; i < loops; ++i) {
       // Loops of several executors are spread, too.
-      if (pin && !cpus.empty()) options.cpu = cpus[next_cpu.fetch_add(1) % cpus.size()];
+      if (first_cpu.has_value() && !cpus.empty()) {
+        options.cpu = cpus[(*first_cpu + next_cpu.fetch_add(1)) % cpus.size()];
+      }
       loops_.push_back(std::make_unique<EventLoop>(options, &unfinished_));
     }
   }
@@ -107,9 +112,13 @@ constexpr SettingSpec kReactorSettings[] = {
     {"loops", SettingType::kInteger, "2", 1, 64, "", "event loops, each on a thread of its own"},
     {"background_share", SettingType::kReal, "0.5", 0.05, 0.95, "",
      "of a loop's time that flushes and compactions get while its foreground is busy, too"},
-    {"pin", SettingType::kBool, "true", 0, 0, "",
-     "each loop's thread is kept on one processor, in turns: the system else puts two busy loops "
-     "on one now and then, for milliseconds"},
+    {"pin", SettingType::kBool, "false", 0, 0, "",
+     "each loop's thread is kept on one processor, in turns: left to the system, two busy loops "
+     "share one now and then, for milliseconds; but a loop alone is moved to where the device "
+     "interrupts, and gains a fifth by it"},
+    {"first_cpu", SettingType::kInteger, "0", 0, 4095, "",
+     "with pin: where the first loop is kept, counted among the processors that the process may "
+     "use; a loop that waits for the device is best where that interrupts"},
     {"visitors", SettingType::kInteger, "1024", 1, 65536, "",
      "tasks of other loops that a loop takes at the same time; more wait at home"},
     {"spin", SettingType::kDuration, "0", 0, 1e9, "",
@@ -130,7 +139,9 @@ std::unique_ptr<Executor> MakeReactor(const SettingBag& settings) {
   options.background_share = settings.Real("background_share");
   options.spin_ns = settings.Nanos("spin");
   options.visitors = visitors;
-  return std::make_unique<ReactorExecutor>(loops, options, settings.Bool("pin"));
+  std::optional<size_t> first_cpu;
+  if (settings.Bool("pin")) first_cpu = static_cast<size_t>(settings.Integer("first_cpu"));
+  return std::make_unique<ReactorExecutor>(loops, options, first_cpu);
 }
 
 }  // namespace

@@ -52,6 +52,7 @@ class EntryIndexedTable final : public Table {
   TableFilter filter() const noexcept final {
     return {EntryIndex::Probe(), index_.data(), index_.size()};
   }
+  Status filter_damage() const final { return plain_->filter_damage(); }
   bool MayHoldRange(Slice lower, Slice upper, TableReadCounters& counters) const noexcept final {
     return plain_->MayHoldRange(lower, upper, counters);
   }

@@ -38,14 +38,22 @@ Task<Status> FlatFile::LoadIndexAndFilter() {
   if (!has_filter) co_return Status();
   const Result<const FilterVariant*> variant = FindFilter(footer_.filter.offset);
   if (!variant.ok()) co_return variant.status();
-  LSMLAB_CO_TRY(co_await ReadRawBlock(footer_.filter, kMaxFilterBytes, "a filter", &filter_bytes_));
-  const Slice filter(filter_bytes_.data(), static_cast<size_t>(footer_.filter.size));
-  Result<FilterProbe> probe = variant.value()->open(filter);
-  if (!probe.ok()) co_return AtOffset(footer_.filter.offset, probe.status());
-  filter_ = probe.value();
-  if (variant.value()->prefix_bytes != nullptr) {
-    filter_prefix_bytes_ = variant.value()->prefix_bytes(filter);
+  Status read = co_await ReadRawBlock(footer_.filter, kMaxFilterBytes, "a filter", &filter_bytes_);
+  if (read.ok()) {
+    const Slice filter(filter_bytes_.data(), static_cast<size_t>(footer_.filter.size));
+    Result<FilterProbe> probe = variant.value()->open(filter);
+    if (probe.ok()) {
+      filter_ = probe.value();
+      if (variant.value()->prefix_bytes != nullptr) {
+        filter_prefix_bytes_ = variant.value()->prefix_bytes(filter);
+      }
+      co_return Status();
+    }
+    read = AtOffset(footer_.filter.offset, probe.status());
   }
+  if (!read.IsCorruption()) co_return read;
+  filter_bytes_ = AlignedBytes();
+  filter_damage_ = std::move(read);
   co_return Status();
 }
 

@@ -33,6 +33,7 @@ class FlatFile : public BlockFile {
   size_t filter_size() const noexcept { return footer_.filter.size; }
   // Bytes of the key prefixes in the filter; 0: there are none.
   uint32_t filter_prefix_bytes() const noexcept { return filter_prefix_bytes_; }
+  const Status& filter_damage() const noexcept { return filter_damage_; }
 
   // The cached block, or null.
   Block* TryPin(uint32_t i, const ReadGuard& guard) const noexcept {
@@ -87,6 +88,7 @@ class FlatFile : public BlockFile {
   AlignedBytes filter_bytes_;
   FilterProbe filter_;
   uint32_t filter_prefix_bytes_ = 0;
+  Status filter_damage_;
   AlignedBytes slot_bytes_;
   BlockSlot* slots_ = nullptr;
 };

@@ -27,6 +27,8 @@ class FlatTable final : public Table {
     return {file_->filter(), file_->filter_data(), file_->filter_size()};
   }
 
+  Status filter_damage() const final { return file_->filter_damage(); }
+
   bool MayHoldRange(Slice lower, Slice upper, TableReadCounters& counters) const noexcept final {
     const size_t bytes = file_->filter_prefix_bytes();
     if (bytes == 0 || !ShareKeyPrefix(lower, upper, bytes)) return true;

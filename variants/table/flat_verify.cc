@@ -41,6 +41,7 @@ class ContinuationAudit {
 }  // namespace
 
 Task<Status> VerifyFlatFile(const FlatFile& file, std::unique_ptr<InternalIterator> entries) {
+  LSMLAB_CO_TRY(Status(file.filter_damage()));
   LSMLAB_CO_TRY(co_await CheckGaps(file));
   EntryAudit audit(file);
   TableFilter filter;
