@@ -50,8 +50,9 @@ Status Run(const char* directory) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const Status status =
-      argc == 2 ? Run(argv[1]) : Status::InvalidArgument("usage: embed DIRECTORY");
+  const Status status = argc == 2 && argv[1][0] != '-'
+                            ? Run(argv[1])
+                            : Status::InvalidArgument("usage: embed DIRECTORY");
   if (!status.ok()) std::fprintf(stderr, "embed: %s\n", status.ToString().c_str());
   return status.ok() ? 0 : 1;
 }

@@ -81,8 +81,9 @@ Status Run(const char* directory) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const Status status =
-      argc == 2 ? Run(argv[1]) : Status::InvalidArgument("usage: event_loop DIRECTORY");
+  const Status status = argc == 2 && argv[1][0] != '-'
+                            ? Run(argv[1])
+                            : Status::InvalidArgument("usage: event_loop DIRECTORY");
   if (!status.ok()) std::fprintf(stderr, "event_loop: %s\n", status.ToString().c_str());
   return status.ok() ? 0 : 1;
 }

@@ -66,8 +66,10 @@ class Wal {
   virtual ~Wal() = default;
 
   // Opens a new, empty segment with this number (larger than all before) and makes it the current
-  // one. Its name is durable on return where the setting `sync` makes groups durable, else after
-  // the next Sync or durable Append, as is what the segment before holds.
+  // one. Of the first after Recover it is durably known elsewhere that it is given out: no later
+  // process gets it, whatever a power loss takes from the log. Its name is durable on return where
+  // the setting `sync` makes groups durable, else after the next Sync or durable Append, as is what
+  // the segment before holds.
   virtual Task<Status> StartSegment(uint64_t log_number) = 0;
   virtual WalPosition position() const noexcept = 0;
   // False for `off`: the tree then skips encoding.
@@ -113,9 +115,18 @@ class Wal {
   virtual uint64_t syncs() const noexcept = 0;
 };
 
+// Whoever makes names in the shard's directory: a failed sync of it forgets the names of all, so
+// the shard has its syncs done one at a time, and none after a failure.
+class DirectorySyncs {
+ public:
+  virtual ~DirectorySyncs() = default;
+  virtual Task<Status> SyncNames(IoSite site) = 0;
+};
+
 struct WalEnvironment {
   Io* io = nullptr;
-  std::string directory;  // of the shard
+  DirectorySyncs* names = nullptr;  // null: nobody else makes names there
+  std::string directory;            // of the shard
   uint32_t shard = 0;
   uint64_t store_id = 0;  // mixed into every checksum: a log of another store cannot be replayed
   uint64_t memtable_bytes = 0;  // of memory, at which a memtable is sealed; 0: not known

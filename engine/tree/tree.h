@@ -270,8 +270,8 @@ class Tree {
   std::vector<std::shared_ptr<const Codec>> codecs_;    // for writing, per level
   std::vector<std::unique_ptr<const Codec>> decoders_;  // for reading, by id
   std::unique_ptr<CompactionPolicy> policy_;
+  std::unique_ptr<TreeFiles> files_;
   std::unique_ptr<Wal> wal_;
-  std::unique_ptr<ShardFiles> files_;
   std::unique_ptr<Catalog> catalog_;
   std::unique_ptr<ValueStore> values_;
   std::unique_ptr<const Codec> value_codec_;  // for writing values; null: none
@@ -350,6 +350,7 @@ class Tree {
 
   AsyncMutex commit_lock_;
   AsyncMutex names_lock_;        // held while the directory is synced
+  Status names_lost_;            // why its names may be lost; guarded by names_lock_
   AsyncEvent background_event_;  // after every job and commit
 };
 

@@ -301,11 +301,11 @@ void Tree::EndJob() {
 // of all jobs, and the next sync finds nothing to do: so one at a time, and after a failure none.
 Task<Status> Tree::SyncNames(IoSite site) {
   co_await names_lock_.Lock();
-  Status status = ErrorUntilReopen();
-  if (status.ok()) {
-    status = co_await SyncDirectory(*env_.io, site, env_.directory);
-    if (!status.ok()) SetBackgroundError(status, Severity::kUntilReopen);
+  if (names_lost_.ok()) {
+    names_lost_ = co_await SyncDirectory(*env_.io, site, env_.directory);
+    if (!names_lost_.ok()) SetBackgroundError(names_lost_, Severity::kUntilReopen);
   }
+  Status status = names_lost_;
   names_lock_.Unlock();
   co_return status;
 }

@@ -82,4 +82,6 @@ Task<Result<uint64_t>> TreeFiles::WriteEmptyTable(uint64_t file, std::string mar
   co_return writer.offset();
 }
 
+Task<Status> TreeFiles::SyncNames(IoSite site) { return tree_.SyncNames(site); }
+
 }  // namespace lsmlab

@@ -2,6 +2,7 @@
 
 #include "engine/parts/catalog.h"
 #include "engine/parts/table.h"
+#include "engine/parts/wal.h"
 
 namespace lsmlab {
 
@@ -10,8 +11,8 @@ class Tree;
 // What a table's properties say of its place and contents; run and value files are not among them.
 TableEntry EntryOf(const TableProperties& properties, uint64_t file, uint64_t bytes);
 
-// A tree's files, for its catalog.
-class TreeFiles final : public ShardFiles {
+// A tree's files, for its catalog and its log.
+class TreeFiles final : public ShardFiles, public DirectorySyncs {
  public:
   explicit TreeFiles(Tree& tree) : tree_(tree) {}
 
@@ -19,6 +20,7 @@ class TreeFiles final : public ShardFiles {
   Task<Result<ValueFileEntry>> ReadValueFile(uint64_t file) override;
   uint64_t NewFileNumber() override;
   Task<Result<uint64_t>> WriteEmptyTable(uint64_t file, std::string mark) override;
+  Task<Status> SyncNames(IoSite site) override;
 
  private:
   Tree& tree_;

@@ -119,8 +119,10 @@ Task<Result<TableHandle*>> Tree::OpenTable(TableEntry entry) {
 
 Task<Status> Tree::Recover(bool create, std::optional<LogCut> cut) {
   const Composition& c = *env_.composition;
+  files_ = std::make_unique<TreeFiles>(*this);
   WalEnvironment wal;
   wal.io = env_.io;
+  wal.names = files_.get();
   wal.directory = env_.directory;
   wal.shard = env_.shard;
   wal.store_id = env_.store_id;
@@ -132,7 +134,6 @@ Task<Status> Tree::Recover(bool create, std::optional<LogCut> cut) {
     gathers_ = waits ? Gathers::kCompany : Gathers::kTurn;
   }
   CatalogEnvironment catalog;
-  files_ = std::make_unique<TreeFiles>(*this);
   catalog.io = env_.io;
   catalog.files = files_.get();
   catalog.directory = env_.directory;

@@ -42,6 +42,7 @@ class AsyncClient final : public ClientCounts {
 
   void Run(uint64_t deadline) override {
     deadline_ = deadline;
+    intended_ = clock().Now() + first_delay();
     // One after the other: what never waits is done by the first, as by a thread without depth.
     std::vector<Task<void>> askers;
     for (uint32_t i = 0; i < depth_; ++i) askers.push_back(Ask());
@@ -72,7 +73,7 @@ class AsyncClient final : public ClientCounts {
       place.owned.Take(next);
       uint64_t begin = clock().Now();
       if (pace() != 0) {
-        const uint64_t intended = NextIntended(begin);
+        const uint64_t intended = NextIntended();
         if (intended > begin) {
           co_await session_->Pause(static_cast<int64_t>(clock().ToNanos(intended - begin)));
           if (halted()) break;
@@ -95,10 +96,7 @@ class AsyncClient final : public ClientCounts {
 
   // When the thread's next operation is to begin: all its coroutines draw from one clock, so that
   // those that answer late hold up none that is due.
-  uint64_t NextIntended(uint64_t now) noexcept {
-    if (intended_ == 0) intended_ = now + first_delay();
-    return std::exchange(intended_, intended_ + pace());
-  }
+  uint64_t NextIntended() noexcept { return std::exchange(intended_, intended_ + pace()); }
 
   // The meaning of each operation: as in OpExecutor.
   Task<Outcome> Execute(Place& place) {
@@ -165,7 +163,7 @@ class AsyncClient final : public ClientCounts {
   AsyncEvent inserted_;  // an insert is over
   bool ended_ = false;
   uint64_t deadline_ = 0;
-  uint64_t intended_ = 0;  // ticks; 0: none yet
+  uint64_t intended_ = 0;  // ticks: of the next operation
   uint64_t user_bytes_ = 0;
   uint64_t touched_ = 0;
   Status record_error_;

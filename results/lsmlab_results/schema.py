@@ -116,6 +116,10 @@ def _check_rows(field: str, rows: list, must: tuple[str, ...], may: tuple[str, .
             _check_type("events[].kind", row.get("kind"), _STRING)
 
 
+# An event may have begun before its phase.
+_MAY_BE_NEGATIVE = ("events[].t_s",)
+
+
 def _check_type(name: str, value: object, kind: str) -> None:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     fits = {
@@ -125,7 +129,7 @@ def _check_type(name: str, value: object, kind: str) -> None:
     }[kind]  # fmt: skip
     if not fits:
         raise ValueError(f"'{name}' must be of type {kind}")
-    if kind in (_INT, _NUMBER) and value < 0:
+    if kind in (_INT, _NUMBER) and value < 0 and name not in _MAY_BE_NEGATIVE:
         raise ValueError(f"'{name}' is negative: {value}")
 
 

@@ -124,6 +124,7 @@ struct History {
   uint64_t acked = 0;     // last record known to be durable
   uint64_t flushed = 0;   // last record that tables hold
   uint64_t min_log = 0;
+  uint64_t opened = 0;  // first segment of the last process: no number is given out twice for that
   uint64_t closed_log = 0, closed_bytes = 0;  // what a catalog would know of the last close
 };
 
@@ -157,8 +158,9 @@ class Process {
     }
     Settle(recovered);
     // The catalog knows numbers whose segments' names a crash has taken.
-    current_ = std::max(recovered.largest, history_.min_log);
+    current_ = std::max({recovered.largest, history_.min_log, history_.opened});
     if (random_.OneIn(2)) Flush();
+    history_.opened = current_ + 1;
     if (!NewSegment()) return;
     for (int step = 0; step < 14; ++step) {
       if (!Step()) return;

@@ -289,7 +289,7 @@ bool RunUntilNamesAreForgotten(const CallersRun& run, const SimFault& fault,
 // jobs whose own sync then finds nothing to do: none of them may give up what it has replaced.
 TEST(ForgottenNamesTest, NoJobGoesOnAfterAFailedSyncOfAnother) {
   uint64_t reached = 0;
-  for (const IoSite site : {IoSite::kFlush, IoSite::kCompactionWrite}) {
+  for (const IoSite site : {IoSite::kFlush, IoSite::kCompactionWrite, IoSite::kWal}) {
     for (uint64_t at = 1; at <= 6; ++at) {
       for (uint64_t seed = 1; seed <= Scaled(12); ++seed) {
         const CallersRun run{{"plain", "", {}}, "group", TestSeed(10 * seed + at)};

@@ -91,6 +91,7 @@ REPLACED = [
     ({"latency_ns": {"read": {"count": -4}}}, "is negative"),
     ({"counters": {"gets": "many"}}, "'counters.gets' must be of type number"),
     ({"series": [{"ops": 1}]}, r"'series\[\].t_s' must be of type number"),
+    ({"events": [{"t_s": -1, "kind": "flush", "duration_s": -2}]}, r"duration_s' is negative"),
     ({"events": [{"t_s": 1}]}, r"'events\[\].kind' must be of type string"),
     ({"levels": [3]}, r"'levels\[\]' must be of type object"),
     ({"idle_parts": [1]}, r"'idle_parts\[\]' must be of type string"),

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -18,8 +17,6 @@
 namespace lsmlab {
 namespace {
 
-std::atomic<size_t> next_cpu{0};
-
 // Event loops take background tasks, the least busy one first, and the tasks that callers put on
 // them. A foreign thread runs its own call where it is: a hop to a loop and back would cost it more
 // than a read of the device.
@@ -30,9 +27,8 @@ class ReactorExecutor final : public Executor, private Mailboxes {
   ReactorExecutor(size_t loops, EventLoop::Options options, std::optional<size_t> first_cpu) {
     const std::vector<int>& cpus = AllowedCpus();
     for (size_t i = 0; i < loops; ++i) {
-      // Loops of several executors are spread, too.
       if (first_cpu.has_value() && !cpus.empty()) {
-        options.cpu = cpus[(*first_cpu + next_cpu.fetch_add(1)) % cpus.size()];
+        options.cpu = cpus[(*first_cpu + i) % cpus.size()];
       }
       loops_.push_back(std::make_unique<EventLoop>(options, &unfinished_));
     }

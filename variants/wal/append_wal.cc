@@ -128,7 +128,7 @@ Task<Status> AppendWal::StartSegment(uint64_t log_number) {
 
 Task<Status> AppendWal::SyncNames() {
   if (!names_unsynced_) co_return Status();
-  Status synced = co_await SyncDirectory(*env_.io, IoSite::kWal, env_.directory);
+  Status synced = co_await SyncLogNames(env_, IoSite::kWal);
   if (!synced.ok()) co_return Poison(std::move(synced));
   names_unsynced_ = false;
   co_return Status();

@@ -70,7 +70,6 @@ Task<Status> FindFiles(const WalEnvironment& env, FoundLogs* found) {
       continue;
     }
     found->largest_log_number = std::max(found->largest_log_number, file.log_number);
-    found->largest_incarnation = std::max(found->largest_incarnation, file.incarnation);
     found->files.push_back(std::move(file));
   }
   std::sort(found->files.begin(), found->files.end(), [](const LogFile& a, const LogFile& b) {
@@ -150,6 +149,7 @@ Task<Status> ReadSegment(const WalEnvironment& env, FoundLogs& found, size_t beg
   LSMLAB_CO_TRY(chain.Add(segment));
   const Slice accepted = segment.bytes.substr(0, chain.AcceptedOf(segment.log_number));
   for (size_t i = 0; i < heads.size() && segment.pieces[i].begins < accepted.size(); ++i) {
+    if (!growing && heads[i].empty()) continue;  // a missing piece, of which zeros were accepted
     const uint64_t piece_end = i + 1 < heads.size() ? segment.pieces[i + 1].begins : bytes.size();
     const Slice rest =
         accepted.substr(segment.pieces[i].begins).substr(0, piece_end - segment.pieces[i].begins);
@@ -239,6 +239,11 @@ Task<Status> RecoverLogs(const WalEnvironment& environment, WalExpectation expec
   if (!complete.ok()) co_return WithSuspects(std::move(complete), files);
   found->continuation = chain.Continuation();
   co_return Status();
+}
+
+Task<Status> SyncLogNames(const WalEnvironment& environment, IoSite site) {
+  if (environment.names != nullptr) return environment.names->SyncNames(site);
+  return SyncDirectory(*environment.io, site, environment.directory);
 }
 
 Task<Status> WriteLogsAgain(Io& io, std::vector<AcceptedLog> logs) {

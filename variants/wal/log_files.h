@@ -41,7 +41,6 @@ struct AcceptedLog {
 struct FoundLogs {
   std::vector<LogFile> files;  // ordered by log number, then piece
   uint64_t largest_log_number = 0;
-  uint64_t largest_incarnation = 0;
   std::vector<AcceptedLog> accepted;  // in order
   WalSegmentHeader continuation;      // what the next segment goes on from
 };
@@ -49,6 +48,9 @@ struct FoundLogs {
 // Wal::Recover for logs of any variant, see there.
 Task<Status> RecoverLogs(const WalEnvironment& environment, WalExpectation expected,
                          WalReplayer& replayer, WalReplayStats* stats, FoundLogs* found);
+
+// Makes the names of new log files durable.
+Task<Status> SyncLogNames(const WalEnvironment& environment, IoSite site);
 
 // Wal::WriteAgain for these.
 Task<Status> WriteLogsAgain(Io& io, std::vector<AcceptedLog> logs);

@@ -24,7 +24,7 @@ struct RingSlotOwner {
 struct RingSlotHead {
   uint64_t slot_bytes = 0;   // of the file
   uint64_t log_number = 0;   // 0: prewritten, holds nothing yet
-  uint64_t incarnation = 0;  // of the process that wrote the segment, from 1
+  uint64_t incarnation = 0;  // number of the first segment of the process that wrote this one
   uint32_t piece = 0;        // place in the chain of slots that the segment fills
   bool durable = false;      // the heads of its pieces are, each before the next piece is begun
 };

@@ -33,11 +33,11 @@ constexpr uint64_t RoundUpToBlock(uint64_t n) { return (n + kRingBlock - 1) & ~(
 // are made durable, a slot is written with zeros once: inside it a durable write then changes
 // neither size nor extents, so it is one write flagged durable and no commit of the file system's
 // journal.
-//  - A slot's head says which segment it holds, and which incarnation of the store wrote it: one
-//    more than any head said when the store was opened. The first head of an incarnation is durable
-//    before anything else is written by it, so none is ever used twice, and none uses a log number
-//    twice; every checksum of the segment is seeded with both. So nothing a slot held before can be
-//    taken for a record of the segment, whatever a power loss leaves of heads and records.
+//  - A slot's head says which segment it holds, and which incarnation of the store wrote it: the
+//    number of the first segment after the open, which the catalog gives out once. No incarnation
+//    uses a log number twice, and every checksum of the segment is seeded with both. So nothing a
+//    slot held before can be taken for a record of the segment, whatever a power loss leaves of
+//    heads and records.
 //  - A group that is made durable is filled up to the block of 4 KiB, and the next one begins in a
 //    new block: no later write changes a block that holds acknowledged bytes, whatever a device
 //    tears. A write that comes to a new block goes on to its end, with zeros: the kernel need not
@@ -122,7 +122,7 @@ class RingWal final : public Wal {
   // The writer's side.
   std::vector<Slot*> chain_;  // of the current segment
   WalPosition position_;
-  uint64_t incarnation_ = 1;
+  uint64_t incarnation_ = 0;
   bool started_ = false;               // a segment was
   bool all_synced_ = true;             // everything appended is durable
   WalSegmentHeader continuation_;      // after Recover, for the first segment
@@ -220,7 +220,7 @@ Task<Status> RingWal::MakeSlots(size_t count) {
     made.back()->path = env_.directory + "/" + RingSlotName(made.back()->number);
     status = co_await MakeFile(*made.back());
   }
-  if (status.ok()) status = co_await SyncDirectory(*env_.io, site_, env_.directory);
+  if (status.ok()) status = co_await SyncLogNames(env_, site_);
   for (size_t i = 0; i < count && status.ok(); ++i) status = co_await WriteFreeHead(*made[i]);
   if (!status.ok()) {
     // Most likely the disk is full: what was taken is given back.
@@ -268,7 +268,6 @@ Task<Status> RingWal::WriteFreeHead(Slot& slot) {
 Task<Status> RingWal::StartSegment(uint64_t log_number) {
   LSMLAB_CO_TRY(Poisoned());
   LSMLAB_ASSERT(log_number > position_.log_number);
-  const bool durable = !started_ || site_ == IoSite::kDurableWal;
   WalSegmentHeader header = continuation_;
   if (started_) {
     header.previous_log = position_.log_number;
@@ -278,6 +277,7 @@ Task<Status> RingWal::StartSegment(uint64_t log_number) {
     Status filled = co_await FillRing();
     if (!filled.ok()) co_return Poison(std::move(filled));
   }
+  if (!started_) incarnation_ = log_number;
   started_ = true;
   chain_.clear();
   position_ = WalPosition();
@@ -285,7 +285,7 @@ Task<Status> RingWal::StartSegment(uint64_t log_number) {
   position_.incarnation = incarnation_;
   encoder_.Begin(Identity(), 0);
   encoder_.AppendSegmentHeader(header);
-  co_return co_await Put(encoder_.bytes(), durable, Tail::kPadded);
+  co_return co_await Put(encoder_.bytes(), site_ == IoSite::kDurableWal, Tail::kPadded);
 }
 
 Task<Status> RingWal::Append(Slice records, bool durable) {
@@ -492,7 +492,6 @@ Task<Status> RingWal::Recover(WalExpectation expected, WalReplayer& replayer, Wa
   LSMLAB_CO_TRY(std::move(recovered));
   continuation_ = found.continuation;
   accepted_ = std::move(found.accepted);
-  incarnation_ = found.largest_incarnation + 1;
   position_.log_number = found.largest_log_number;
   std::lock_guard lock(mutex_);
   for (LogFile& file : found.files) {
