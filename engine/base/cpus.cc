@@ -1,6 +1,11 @@
 #include "engine/base/cpus.h"
 
 namespace lsmlab {
+namespace {
+
+constinit thread_local bool is_pinned = false;
+
+}  // namespace
 
 const std::vector<int>& AllowedCpus() {
   static const std::vector<int> cpus = [] {
@@ -28,7 +33,9 @@ void PinThisThread(int cpu) noexcept {
   cpu_set_t set;
   CPU_ZERO(&set);
   CPU_SET(cpu, &set);
-  (void)sched_setaffinity(0, sizeof set, &set);
+  is_pinned = sched_setaffinity(0, sizeof set, &set) == 0;
 }
+
+bool ThisThreadIsPinned() noexcept { return is_pinned; }
 
 }  // namespace lsmlab

@@ -13,5 +13,6 @@ cpu_set_t AllowedCpuSet();
 
 // Keeps the calling thread on one processor from now on. A hint: what the system refuses is left.
 void PinThisThread(int cpu) noexcept;
+bool ThisThreadIsPinned() noexcept;  // by PinThisThread
 
 }  // namespace lsmlab

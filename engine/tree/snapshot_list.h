@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <mutex>
 #include <set>
 #include <vector>
@@ -20,15 +19,16 @@ class SnapshotList {
     std::lock_guard guard(mutex_);
     const Sequence sequence = now();
     alive_.insert(sequence);
-    any_.store(true, std::memory_order_relaxed);
     return sequence;
   }
   void Release(Sequence sequence) {
     std::lock_guard guard(mutex_);
     alive_.erase(alive_.find(sequence));
-    any_.store(!alive_.empty(), std::memory_order_relaxed);
   }
-  bool any() const noexcept { return any_.load(std::memory_order_relaxed); }
+  bool any() const {
+    std::lock_guard guard(mutex_);
+    return !alive_.empty();
+  }
   // Ascending, without repetition.
   std::vector<Sequence> All() const {
     std::lock_guard guard(mutex_);
@@ -42,7 +42,6 @@ class SnapshotList {
  private:
   mutable std::mutex mutex_;
   std::multiset<Sequence> alive_;
-  std::atomic<bool> any_{false};
 };
 
 }  // namespace lsmlab

@@ -216,6 +216,7 @@ class Tree {
   void EndJob();
   enum class Severity : uint8_t { kMayRetry, kUntilReopen };
   void SetBackgroundError(Status status, Severity severity);
+  void AddErrorEvent(std::string cause);
   void RetryAfterFullDisk();
   Status background_error() const;
   bool FailedForSpace() const;

@@ -168,13 +168,17 @@ void Tree::SetBackgroundError(Status status, Severity severity) {
     if (error_until_reopen_) env_.poisoned->store(true, std::memory_order_release);
     has_error_.store(true, std::memory_order_release);
   }
+  AddErrorEvent(status.ToString());
+  background_event_.Notify();
+}
+
+void Tree::AddErrorEvent(std::string cause) {
   StoreEvent event;
   event.kind = StoreEvent::Kind::kError;
   event.start_ns = event.end_ns = NowNanos();
   event.shard = env_.shard;
-  event.cause = status.ToString();
+  event.cause = std::move(cause);
   env_.events->Add(std::move(event));
-  background_event_.Notify();
 }
 
 Status Tree::ErrorUntilReopen() const {

@@ -2,7 +2,6 @@
 #include <map>
 #include <tuple>
 
-#include "engine/base/clock.h"
 #include "engine/format/file_name.h"
 #include "engine/tree/tree.h"
 #include "engine/tree/tree_files.h"
@@ -107,12 +106,7 @@ Task<Result<TableHandle*>> Tree::OpenTable(TableEntry entry) {
   if (!table.ok()) co_return table.status();
   table.value()->SetLevel(entry.level);
   if (const Status damage = table.value()->filter_damage(); !damage.ok()) {
-    StoreEvent event;
-    event.kind = StoreEvent::Kind::kError;
-    event.start_ns = event.end_ns = NowNanos();
-    event.shard = env_.shard;
-    event.cause = damage.ToString() + "; the table is read without its filter";
-    env_.events->Add(std::move(event));
+    AddErrorEvent(damage.ToString() + "; the table is read without its filter");
   }
   co_return new TableHandle(std::move(entry), std::move(table).value(), std::move(path), doomed_);
 }

@@ -436,6 +436,23 @@ TEST(Phase, StopFlagAndTimeLimitEndIt) {
   EXPECT_GE(run.series.size(), 3u);
 }
 
+// As at its limit: complete, with what was done until then.
+TEST(Phase, WhatGoesOnBesideItMayEndIt) {
+  const auto workload = Open({{"operationcount", "0"}});
+  for (const uint32_t depth : {1u, 4u}) {
+    MapStore store;
+    (void)Drive(store, *workload, true, 1);
+    const std::atomic<bool> ends{true};
+    PhasePlan plan;
+    plan.depth = depth;
+    plan.ends = &ends;
+    const PhaseResult run = Drive(store, *workload, false, 2, std::move(plan));
+    EXPECT_FALSE(run.interrupted);
+    EXPECT_TRUE(run.error.ok());
+    EXPECT_LT(run.ops, 100u);
+  }
+}
+
 TEST(Phase, PaceIsKeptAndLatencyCountsFromTheIntendedStart) {
   MapStore store;
   const auto workload = Open({{"operationcount", "100"}});

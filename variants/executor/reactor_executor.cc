@@ -25,7 +25,7 @@ class ReactorExecutor final : public Executor, private Mailboxes {
   // `first_cpu`: of the processors that the process may use, the one for the first loop; none: the
   // loops are not pinned.
   ReactorExecutor(size_t loops, EventLoop::Options options, std::optional<size_t> first_cpu) {
-    const std::vector<int>& cpus = AllowedCpus();
+    const std::vector<int>& cpus = AllowedCpus();  // before a thread is pinned
     for (size_t i = 0; i < loops; ++i) {
       if (first_cpu.has_value() && !cpus.empty()) {
         options.cpu = cpus[(*first_cpu + i) % cpus.size()];

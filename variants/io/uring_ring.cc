@@ -84,10 +84,12 @@ Result<std::unique_ptr<UringRing>> UringRing::Make(const UringShared& shared) {
   if ((made->ring_.features & kNeeded) != kNeeded) {
     return Status::NotSupported("io_uring: this kernel's drops completions or waits without limit");
   }
-  // The kernel's workers for this ring would be bound to the processor of a loop that is pinned,
-  // and have to wait for it. Refused: they stay as they are.
-  const cpu_set_t cpus = AllowedCpuSet();
-  (void)io_uring_register_iowq_aff(&made->ring_, sizeof cpus, &cpus);
+  if (ThisThreadIsPinned()) {
+    // The kernel's workers for this ring would be bound to the same processor, and have to wait for
+    // it. Refused: they stay so.
+    const cpu_set_t cpus = AllowedCpuSet();
+    (void)io_uring_register_iowq_aff(&made->ring_, sizeof cpus, &cpus);
+  }
   made->wake_fd_ = eventfd(0, EFD_CLOEXEC);
   if (made->wake_fd_ < 0) return StatusFromErrno("make an event for", "io_uring", errno);
   const Status tables = made->MakeTables();

@@ -5,8 +5,6 @@
 #include <utility>
 
 namespace lsmlab::table_internal {
-namespace {}  // namespace
-
 FlatFile::~FlatFile() {
   if (cache_ != nullptr && slots_ != nullptr) {
     cache_->Forget(std::span<BlockSlot>(slots_, index_.count()), file_number_);

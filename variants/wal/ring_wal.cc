@@ -90,7 +90,7 @@ class RingWal final : public Wal {
     return {.store_id = env_.store_id,
             .shard = env_.shard,
             .log_number = position_.log_number,
-            .incarnation = incarnation_};
+            .incarnation = position_.incarnation};
   }
   RingSlotOwner OwnerOf(const Slot& slot) const {
     return {.store_id = env_.store_id, .shard = env_.shard, .slot = slot.number};
@@ -122,7 +122,6 @@ class RingWal final : public Wal {
   // The writer's side.
   std::vector<Slot*> chain_;  // of the current segment
   WalPosition position_;
-  uint64_t incarnation_ = 0;
   bool started_ = false;               // a segment was
   bool all_synced_ = true;             // everything appended is durable
   WalSegmentHeader continuation_;      // after Recover, for the first segment
@@ -277,12 +276,12 @@ Task<Status> RingWal::StartSegment(uint64_t log_number) {
     Status filled = co_await FillRing();
     if (!filled.ok()) co_return Poison(std::move(filled));
   }
-  if (!started_) incarnation_ = log_number;
+  const uint64_t incarnation = started_ ? position_.incarnation : log_number;
   started_ = true;
   chain_.clear();
   position_ = WalPosition();
   position_.log_number = log_number;
-  position_.incarnation = incarnation_;
+  position_.incarnation = incarnation;
   encoder_.Begin(Identity(), 0);
   encoder_.AppendSegmentHeader(header);
   co_return co_await Put(encoder_.bytes(), site_ == IoSite::kDurableWal, Tail::kPadded);
@@ -370,7 +369,7 @@ Task<Status> RingWal::PutLaidOut(uint64_t total, bool durable) {
       RingSlotHead head;
       head.slot_bytes = slot_bytes_;
       head.log_number = position_.log_number;
-      head.incarnation = incarnation_;
+      head.incarnation = position_.incarnation;
       head.durable = site_ == IoSite::kDurableWal;
       head.piece = static_cast<uint32_t>(chain_.size() - 1);
       EncodeRingSlotHead(OwnerOf(slot), head, from);
