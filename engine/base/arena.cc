@@ -8,12 +8,13 @@
 namespace lsmlab {
 namespace {
 
-// Chunks kept for the next memtable: 64 MiB, the size of one large memtable.
+// Chunks kept in any case: 64 MiB.
 constexpr size_t kPoolChunks = 32;
 
 struct ChunkPool {
   std::mutex mutex;
-  std::vector<char*> idle;
+  size_t limit = kPoolChunks;
+  std::vector<char*> idle;  // the one used last is taken first
 };
 
 ChunkPool& Pool() {
@@ -40,11 +41,25 @@ char* MapAligned(size_t bytes) {
 
 }  // namespace
 
+Arena::Reserve::Reserve(size_t bytes) noexcept
+    : chunks_((bytes + kChunkBytes - 1) / kChunkBytes) {
+  std::lock_guard guard(Pool().mutex);
+  Pool().limit += chunks_;
+}
+
+Arena::Reserve::~Reserve() {
+  std::lock_guard guard(Pool().mutex);
+  Pool().limit -= chunks_;
+  for (; Pool().idle.size() > Pool().limit; Pool().idle.pop_back()) {
+    munmap(Pool().idle.back(), kChunkBytes);
+  }
+}
+
 Arena::~Arena() {
   for (const Mapping& mapping : mappings_) {
     if (mapping.bytes == kChunkBytes) {
       std::lock_guard guard(Pool().mutex);
-      if (Pool().idle.size() < kPoolChunks) {
+      if (Pool().idle.size() < Pool().limit) {
         Pool().idle.push_back(mapping.start);
         continue;
       }

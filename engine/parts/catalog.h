@@ -59,10 +59,14 @@ class Catalog {
  public:
   virtual ~Catalog() = default;
 
-  // Reads the state; for a new shard creates an empty one, durable on return. Syncs what it relies
-  // on first. A state that another variant has kept is taken over (unless `read_only`: only read).
-  // Damage before the last synced commit is Corruption naming file, offset, expected, found.
+  // Reads the state, of a new shard (`create`) an empty one, whichever variant has kept it. Changes
+  // nothing; unless `read_only`, syncs what it relies on first. Damage before the last synced commit
+  // is Corruption naming file, offset, expected, found.
   virtual Task<Result<CatalogState>> Open(bool create, bool read_only) = 0;
+  // Makes the shard this variant's, durably: takes over what another one has kept, creates what a
+  // new shard needs. Apart from Open so that a store which turns out not to open is left as it was.
+  // REQUIRES: opened to write; ShardFiles gives out numbers that no file has. Before any Commit.
+  virtual Task<Status> StartWriting() = 0;
 
   enum class JobKind : uint8_t { kFlush, kCompaction, kMove, kDrop, kOther };
   // Announces a job before its outputs are built; the number goes to TableMark and Commit.

@@ -281,6 +281,7 @@ class Tree {
 
   // Settings, read once.
   size_t memtable_bytes_ = 0;
+  const Arena::Reserve memtable_reserve_;  // one memtable's memory, from flush to next
   size_t sealed_max_ = 0;
   int64_t memtable_age_ns_ = 0;        // 0: no limit
   std::atomic<uint64_t> aged_log_{0};  // log number of the memtable that has reached it

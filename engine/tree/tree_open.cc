@@ -18,9 +18,10 @@ std::atomic<uint64_t> next_cache_file{1};
 Tree::Tree(TreeEnvironment environment)
     : env_(std::move(environment)),
       filter_allocation_(env_.composition->filter.settings),
+      memtable_bytes_(env_.composition->memtable.settings.Bytes("size")),
+      memtable_reserve_(memtable_bytes_),
       ids_(env_.seed) {
   const Composition& c = *env_.composition;
-  memtable_bytes_ = c.memtable.settings.Bytes("size");
   sealed_max_ = static_cast<size_t>(c.memtable.settings.Integer("max_waiting"));
   memtable_age_ns_ = c.memtable.settings.Nanos("max_age");
   memtable_smallest_ = c.memtable.settings.Bytes("smallest");
@@ -165,6 +166,7 @@ Task<Status> Tree::Recover(bool create, std::optional<LogCut> cut) {
 }
 
 Task<Status> Tree::Start() {
+  if (!env_.read_only) LSMLAB_CO_TRY(co_await catalog_->StartWriting());
   LSMLAB_CO_TRY(co_await TakeOverReplay());
   if (!env_.read_only) LSMLAB_CO_TRY(co_await Sweep());
   {

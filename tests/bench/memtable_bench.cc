@@ -1,10 +1,13 @@
 // Time per operation of every memtable of the registry, not sealed, at 1,000,000 entries of
 // 100-byte values unless --entries=N says otherwise. Reference figures: a native build, one pinned
-// core:
+// core. Memory is kept from one filling to the next, as a store does from memtable to memtable, so
+// that first touches of pages are not among what is measured:
 //   taskset -c 1 memtable_bench --benchmark_repetitions=5 --benchmark_report_aggregates_only=true
 
 #include <benchmark/benchmark.h>
+#include <malloc.h>
 
+#include <climits>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -188,6 +191,9 @@ int main(int argc, char** argv) {
       lsmlab::Register(variant, keys);
     }
   }
+  const lsmlab::Arena::Reserve arenas_keep(lsmlab::entries * 400);
+  mallopt(M_TRIM_THRESHOLD, INT_MAX);
+  mallopt(M_MMAP_MAX, 0);
   benchmark::RunSpecifiedBenchmarks();
   return 0;
 }

@@ -48,6 +48,10 @@ void Process(const CatalogVariant& variant, Io& io, uint64_t commits, bool close
   ASSERT_LE(done, *issued);
   ASSERT_EQ(Print(state), TheHistory().printed[done]);
   for (const TableEntry& table : state.tables) ASSERT_LT(table.file, state.next_file);
+  Status started = Finish(shard.LookAround());
+  if (started.ok()) started = Finish(catalog->StartWriting());
+  ASSERT_FALSE(started.IsCorruption()) << started.ToString();
+  if (!started.ok()) return;
   const Status swept = Finish(shard.Sweep(*catalog, state));
   ASSERT_FALSE(swept.IsCorruption()) << swept.ToString();
   if (!swept.ok()) return;
@@ -181,6 +185,30 @@ TEST_P(CatalogConformance, ReadOnlyOpenWritesNothing) {
   EXPECT_EQ(io_.Counters().syncs, before.syncs);
 }
 
+// Whoever opens to write may find out elsewhere that the store does not open.
+TEST_P(CatalogConformance, OpenChangesNothingUntilWritingStarts) {
+  uint64_t acked = 0, issued = 0;
+  Process(*GetParam(), io_, 9, false, &acked, &issued);
+  const std::vector<std::string> names = io_.Names();
+  const IoCounters before = io_.Counters();
+  for (const CatalogVariant* opener : CatalogVariants()) {
+    const auto catalog = MakeCatalog(*opener, io_, shard_);
+    Result<CatalogState> state = Finish(catalog->Open(true, false));
+    ASSERT_TRUE(state.ok()) << state.status().ToString();
+    EXPECT_EQ(Print(state.value()), TheHistory().printed[9]);
+    EXPECT_TRUE(Finish(catalog->Close()).ok());
+  }
+  EXPECT_EQ(io_.Names(), names);
+  EXPECT_EQ(io_.Counters().writes, before.writes);
+  FaultIo fresh;
+  FakeShard shard(fresh);
+  const auto catalog = MakeCatalog(*GetParam(), fresh, shard);
+  ASSERT_TRUE(Finish(catalog->Open(true, false)).ok());
+  EXPECT_TRUE(fresh.Names().empty());
+  ASSERT_TRUE(Finish(catalog->StartWriting()).ok());
+  EXPECT_FALSE(fresh.Names().empty());
+}
+
 TEST_P(CatalogConformance, OpensWhatIsThereAndCreatesOnlyWhenAsked) {
   const auto open = [&](bool create, bool read_only) {
     return Finish(MakeCatalog(*GetParam(), io_, shard_)->Open(create, read_only)).status();
@@ -202,6 +230,7 @@ TEST_P(CatalogConformance, OpensWhatIsThereAndCreatesOnlyWhenAsked) {
 TEST_P(CatalogConformance, RefusesAContradictingEditForGood) {
   const auto catalog = MakeCatalog(*GetParam(), io_, shard_);
   ASSERT_TRUE(Finish(catalog->Open(true, false)).ok());
+  ASSERT_TRUE(Finish(catalog->StartWriting()).ok());
   VersionEdit edit;
   edit.removed = {{99}};
   EXPECT_TRUE(Finish(catalog->Commit(1, edit, nullptr)).IsCorruption());

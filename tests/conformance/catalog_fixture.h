@@ -82,16 +82,18 @@ class FakeShard final : public ShardFiles {
     return Finish(WriteTable(facts->entry, std::move(mark)));
   }
 
-  // Keeps the numbers up to this one from a catalog that looks for a free one when it is opened:
-  // the next process may take up the history where this one was stopped.
-  Task<Status> Reserve(uint64_t file) {
-    auto opened =
-        co_await OpenFile(io_, IoSite::kFlush, OpenMode::kCreate, FilePath(file, kUnfinishedTable));
-    if (!opened.ok()) co_return opened.status();
-    co_return co_await SyncDirectory(io_, IoSite::kFlush, kShardDirectory);
+  // Numbers given out from now on are above all that are there, as the tree's are.
+  Task<Status> LookAround() {
+    auto listed = co_await ListDirectory(io_, IoSite::kRecovery, kShardDirectory);
+    if (!listed.ok()) co_return listed.status();
+    for (const DirEntry& entry : listed.value()) {
+      const auto table = ParseNumberedFileName("", ".sst", entry.name);
+      const auto unfinished = ParseNumberedFileName("", kUnfinishedTable, entry.name);
+      next_file_ = std::max(next_file_, std::max(table.value_or(0), unfinished.value_or(0)) + 1);
+    }
+    co_return Status();
   }
   // As the tree does after an open: what the state does not have and the catalog does not own.
-  // Numbers given out from now on are above all that are there.
   Task<Status> Sweep(const Catalog& catalog, const CatalogState& state) {
     auto listed = co_await ListDirectory(io_, IoSite::kSweep, kShardDirectory);
     if (!listed.ok()) co_return listed.status();
@@ -99,7 +101,6 @@ class FakeShard final : public ShardFiles {
       const auto table = ParseNumberedFileName("", ".sst", entry.name);
       const auto values = ParseNumberedFileName("", ".val", entry.name);
       const auto unfinished = ParseNumberedFileName("", kUnfinishedTable, entry.name);
-      next_file_ = std::max(next_file_, std::max(table.value_or(0), unfinished.value_or(0)) + 1);
       const bool live = table && Holds(state.tables, *table);
       const bool dead_values = values && !Holds(state.value_files, *values);
       if (unfinished || dead_values || (table && !live && !catalog.OwnsFile(entry.name))) {
@@ -292,7 +293,6 @@ inline Task<Status> CommitNext(Catalog& catalog, FakeShard& shard, Io& io, Catal
   *refused = false;
   const uint64_t job = catalog.BeginJob({}, Catalog::JobKind::kOther);
   const TableEntry* entry = nullptr;
-  LSMLAB_CO_TRY(co_await shard.Reserve(*edit.next_file - 1));
   LSMLAB_CO_TRY(co_await WriteOutputs(catalog, shard, io, job, state, edit, &entry));
   FakeLastOutput last(shard, entry == nullptr ? TableEntry() : *entry);
   Status committed = co_await catalog.Commit(job, edit, entry == nullptr ? nullptr : &last);

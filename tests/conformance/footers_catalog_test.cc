@@ -20,6 +20,7 @@ class FootersTest : public ::testing::Test {
     catalog_ = MakeCatalog(kFootersCatalog, io_, shard_);
     Result<CatalogState> opened = Finish(catalog_->Open(true, false));
     ASSERT_TRUE(opened.ok());
+    ASSERT_TRUE(Finish(catalog_->StartWriting()).ok());
     state_ = opened.value();
     for (uint64_t i = 1; i <= commits; ++i) {
       bool refused = false;

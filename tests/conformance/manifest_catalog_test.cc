@@ -24,6 +24,7 @@ class ManifestTest : public ::testing::Test {
     std::unique_ptr<Catalog> catalog = Make(io_, edit_log_size);
     Result<CatalogState> opened = Finish(catalog->Open(true, false));
     ASSERT_TRUE(opened.ok());
+    ASSERT_TRUE(Finish(catalog->StartWriting()).ok());
     CatalogState state = opened.value();
     for (uint64_t i = 1; i <= commits; ++i) {
       const VersionEdit edit = NextEdit(state, state.last_sequence + 1);
@@ -50,6 +51,7 @@ TEST_F(ManifestTest, OneManifestIsLeftAndOwned) {
   Fill(60, false, 1024);
   std::unique_ptr<Catalog> catalog = Make(io_);
   ASSERT_TRUE(Finish(catalog->Open(false, false)).ok());
+  ASSERT_TRUE(Finish(catalog->StartWriting()).ok());
   ASSERT_EQ(io_.Names().size(), 2u);
   for (const std::string& path : io_.Names()) {
     EXPECT_TRUE(catalog->OwnsFile(path.substr(kShardDirectory.size() + 1))) << path;
@@ -119,6 +121,7 @@ TEST_F(ManifestTest, SnapshotOfManyTablesIsCutIntoEdits) {
   {
     std::unique_ptr<Catalog> catalog = Make(io_, 64 << 20);
     ASSERT_TRUE(Finish(catalog->Open(true, false)).ok());
+    ASSERT_TRUE(Finish(catalog->StartWriting()).ok());
     VersionEdit edit;
     for (uint64_t file = 1; file <= 9000; ++file) {
       TableEntry table;
@@ -130,6 +133,7 @@ TEST_F(ManifestTest, SnapshotOfManyTablesIsCutIntoEdits) {
   }
   std::unique_ptr<Catalog> catalog = Make(io_);
   ASSERT_TRUE(Finish(catalog->Open(false, false)).ok());
+  ASSERT_TRUE(Finish(catalog->StartWriting()).ok());
   Result<CatalogState> state = Read(io_);
   ASSERT_TRUE(state.ok()) << state.status().ToString();
   EXPECT_EQ(state->tables.size(), 9000u);

@@ -1,7 +1,9 @@
 #include "engine/base/arena.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
+#include <algorithm>
 #include <cstring>
 #include <thread>
 #include <utility>
@@ -63,6 +65,41 @@ TEST(Arena, ChunksComeBackFromThePool) {
   }
   Arena again;
   EXPECT_EQ(again.Allocate(1), chunk);
+}
+
+// Chunks of the pool, taken out and given back at once.
+size_t IdleChunksOf(const std::vector<char*>& chunks) {
+  Arena arena;
+  size_t found = 0;
+  for (size_t i = 0; i < chunks.size(); ++i) {
+    const char* chunk = arena.Allocate(Arena::kChunkBytes);
+    found += std::count(chunks.begin(), chunks.end(), chunk);
+  }
+  return found;
+}
+
+TEST(Arena, AReserveKeepsMoreIdleChunks) {
+  constexpr size_t kAlways = (64u << 20) / Arena::kChunkBytes;
+  std::vector<char*> chunks;
+  const auto fill_and_free = [&] {
+    chunks.clear();
+    Arena arena;
+    for (size_t i = 0; i < 3 * kAlways; ++i) {
+      chunks.push_back(arena.Allocate(Arena::kChunkBytes));
+      *chunks.back() = 1;
+    }
+  };
+  {
+    Arena::Reserve reserve(2 * kAlways * Arena::kChunkBytes - 1);
+    fill_and_free();
+    EXPECT_EQ(IdleChunksOf(chunks), 3 * kAlways);
+  }
+  // What exceeds the limit went back to the system with the reserve.
+  const auto mapped = [](const char* chunk) {
+    unsigned char resident;
+    return mincore(const_cast<char*>(chunk), 4096, &resident) == 0;
+  };
+  EXPECT_EQ(static_cast<size_t>(std::count_if(chunks.begin(), chunks.end(), mapped)), kAlways);
 }
 
 TEST(Arena, ArenasOfDifferentThreadsShareThePool) {

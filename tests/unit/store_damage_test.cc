@@ -20,6 +20,9 @@ namespace {
 
 constexpr int kDamagedKeys = 400;
 
+// LOCK holds nothing that is read.
+bool Matters(const std::string& path) { return !path.ends_with("/LOCK"); }
+
 class DamageTest : public testing::TestWithParam<TestComposition> {
  protected:
   StoreOptions OptionsOn(std::shared_ptr<SimDisk> disk) const {
@@ -68,6 +71,15 @@ class DamageTest : public testing::TestWithParam<TestComposition> {
            status.message().find(path.substr(0, path.rfind('/'))) != std::string_view::npos;
   }
 
+  // All files but LOCK.
+  static std::map<std::string, std::string> ContentsOf(SimDisk& disk) {
+    std::map<std::string, std::string> contents;
+    for (const std::string& path : disk.Files()) {
+      if (Matters(path)) contents[path] = disk.Contents(path).value();
+    }
+    return contents;
+  }
+
   // Reads everything on a damaged disk. `noticed`: whether anything was reported.
   void Check(const std::shared_ptr<SimDisk>& disk, const std::string& path,
              const std::string& damage, bool* noticed) {
@@ -79,8 +91,12 @@ class DamageTest : public testing::TestWithParam<TestComposition> {
           << status.ToString();
       EXPECT_TRUE(Names(status, path)) << status.ToString();
     };
+    const std::map<std::string, std::string> before = ContentsOf(*disk);
     auto opened = Store::Open(OptionsOn(disk));
-    if (!opened.ok()) return expect_named(opened.status());
+    if (!opened.ok()) {
+      EXPECT_TRUE(ContentsOf(*disk) == before) << "a store that does not open was changed";
+      return expect_named(opened.status());
+    }
     Store& store = *opened.value();
     for (int i = 0; i < kDamagedKeys; ++i) {
       const std::string key = "key" + std::to_string(i);
@@ -120,8 +136,6 @@ class DamageTest : public testing::TestWithParam<TestComposition> {
   StoreModel model_;
 };
 
-// LOCK holds nothing that is read.
-bool Matters(const std::string& path) { return !path.ends_with("/LOCK"); }
 // A file that is used again: most of what stands in it is nobody's.
 bool IsSlot(const std::string& path) { return path.ends_with(".ring"); }
 

@@ -69,6 +69,7 @@ class FootersCatalog final : public Catalog {
         seed_(MixSeed(MixSeed(env_.store_id, kMarkDomain), env_.shard)) {}
 
   Task<Result<CatalogState>> Open(bool create, bool read_only) override;
+  Task<Status> StartWriting() override;
   uint64_t BeginJob(std::span<const uint64_t>, JobKind) override { return ++last_job_; }
   bool marks_tables() const noexcept override { return true; }
   std::string TableMark(uint64_t job, const TableEntry& entry) override;
@@ -95,10 +96,11 @@ class FootersCatalog final : public Catalog {
   Status ListLive();
   Status Place(const ListedTable& listed, const FoundTable& found, TableEntry* entry) const;
   Task<Status> ReadValueFiles();
-  Task<Status> TakeOver(bool read_only);
-  Task<Status> RemoveManifest();
+  Task<Status> LoadManifest();
 
   // Writing.
+  Task<Status> TakeOver();
+  Task<Status> RemoveManifest();
   Task<Status> TryCommit(const VersionEdit& edit, LastOutput* last);
   void Follow(const VersionEdit& edit);
   CommitMark BeginCommit(uint64_t base) const;
@@ -114,7 +116,7 @@ class FootersCatalog final : public Catalog {
   const uint64_t mark_size_;
   const uint64_t seed_;
 
-  FooterScan found_;  // empty when open
+  FooterScan found_;  // by Open; empty when writing has started
 
   CatalogState state_;
   std::map<uint64_t, ListedTable> live_;  // as a full list would have them
@@ -143,25 +145,33 @@ Task<Result<CatalogState>> FootersCatalog::Open(bool create, bool read_only) {
   }
   LSMLAB_CO_TRY(co_await found_.Survey(env_));
   if (found_.has_current) {
-    LSMLAB_CO_TRY(co_await TakeOver(read_only));
+    LSMLAB_CO_TRY(co_await LoadManifest());
   } else {
     LSMLAB_CO_TRY(co_await found_.ReadTables(env_, seed_));
     if (!found_.commits.empty()) {
       LSMLAB_CO_TRY(co_await Load());
-      if (!read_only) LSMLAB_CO_TRY(co_await RemoveManifest());
     } else if (found_.has_data) {
       co_return Status::Corruption(env_.directory +
                                    ": expected a table that carries a commit, found none");
     } else if (!create || read_only) {
       co_return Status::NotFound(env_.directory + ": holds no catalog");
-    } else {
-      Status made = co_await WriteRecord(found_.largest_file + 1);
-      if (!made.ok()) co_return Poison(std::move(made));
     }
   }
-  found_ = FooterScan();
-  open_ = !read_only;
   co_return CatalogState(state_);
+}
+
+Task<Status> FootersCatalog::StartWriting() {
+  Status started;
+  if (found_.has_current) {
+    started = co_await TakeOver();
+  } else if (found_.commits.empty()) {
+    started = co_await WriteRecord(env_.files->NewFileNumber());
+  }
+  if (started.ok()) started = co_await RemoveManifest();
+  if (!started.ok()) co_return Poison(std::move(started));
+  found_ = FooterScan();
+  open_ = true;
+  co_return Status();
 }
 
 // The state out of the newest commit, its base, and what the tables that they list say.
@@ -253,14 +263,18 @@ Task<Status> FootersCatalog::ReadValueFiles() {
   co_return Status();
 }
 
-// The state that `manifest` has kept here, and unless read_only the shard.
-Task<Status> FootersCatalog::TakeOver(bool read_only) {
+// The state that `manifest` has kept here.
+Task<Status> FootersCatalog::LoadManifest() {
   const std::unique_ptr<Catalog> manifest =
       kManifestCatalog.make(DefaultSettings(kManifestCatalog.settings), env_);
   Result<CatalogState> state = co_await manifest->Open(false, /*read_only=*/true);
   if (!state.ok()) co_return state.status();
   state_ = std::move(state).value();
-  if (read_only) co_return Status();
+  co_return Status();
+}
+
+// Makes the shard that `manifest` has kept this catalog's.
+Task<Status> FootersCatalog::TakeOver() {
   const std::vector<uint64_t> all = std::move(found_.files);
   found_.files.clear();
   for (const TableEntry& entry : state_.tables) {
@@ -285,10 +299,9 @@ Task<Status> FootersCatalog::TakeOver(bool read_only) {
     LSMLAB_CO_TRY(co_await UnlinkFile(*env_.io, IoSite::kCatalog, TablePath(file)));
   }
   LSMLAB_CO_TRY(co_await SyncDirectory(*env_.io, IoSite::kCatalog, env_.directory));
-  LSMLAB_CO_TRY(co_await WriteRecord(std::max(found_.largest_file + 1, state_.next_file)));
+  LSMLAB_CO_TRY(co_await WriteRecord(env_.files->NewFileNumber()));
   LSMLAB_CO_TRY(co_await UnlinkFile(*env_.io, IoSite::kCatalog, PathOf(kCurrentName)));
-  LSMLAB_CO_TRY(co_await SyncDirectory(*env_.io, IoSite::kCatalog, env_.directory));
-  co_return co_await RemoveManifest();
+  co_return co_await SyncDirectory(*env_.io, IoSite::kCatalog, env_.directory);
 }
 
 // What no CURRENT names.

@@ -37,6 +37,7 @@ class ManifestCatalog final : public Catalog {
       : env_(environment), edit_log_size_(edit_log_size) {}
 
   Task<Result<CatalogState>> Open(bool create, bool read_only) override;
+  Task<Status> StartWriting() override;
   uint64_t BeginJob(std::span<const uint64_t>, JobKind) override { return ++last_job_; }
   Task<Status> Commit(uint64_t job, const VersionEdit& edit, LastOutput* last) override;
   bool OwnsFile(std::string_view name) const override;
@@ -76,7 +77,6 @@ class ManifestCatalog final : public Catalog {
   std::vector<std::string> others_;  // manifests that do not count
   WalRecordEncoder encoder_;
   std::string edit_bytes_;
-  bool read_only_ = false;
   Status poison_;
 };
 
@@ -89,7 +89,6 @@ Status ManifestCatalog::Poison(Status cause) {
 }
 
 Task<Result<CatalogState>> ManifestCatalog::Open(bool create, bool read_only) {
-  read_only_ = read_only;
   if (!read_only) {
     LSMLAB_CO_TRY(co_await SyncDirectory(*env_.io, IoSite::kRecovery, env_.directory));
   }
@@ -102,11 +101,14 @@ Task<Result<CatalogState>> ManifestCatalog::Open(bool create, bool read_only) {
   } else if (!create || read_only) {
     co_return Status::NotFound(env_.directory + ": holds no catalog");
   }
-  if (read_only) co_return CatalogState(state_);
-  // A new manifest at every open: nothing is ever appended behind a torn record.
+  co_return CatalogState(state_);
+}
+
+// A new manifest every time: nothing is ever appended behind a torn record.
+Task<Status> ManifestCatalog::StartWriting() {
   Status rolled = co_await RollOver();
   if (!rolled.ok()) co_return Poison(std::move(rolled));
-  co_return CatalogState(state_);
+  co_return Status();
 }
 
 Task<Status> ManifestCatalog::Survey(bool* has_current, bool* has_data) {
