@@ -160,7 +160,9 @@ Result<PiecePlan> PlanPieces(const SimSetup& setup, const SimLimits& limits) {
   const double runs =
       settings.Has("l0_trigger") ? static_cast<double>(settings.Integer("l0_trigger")) : ratio;
   const auto memtable = static_cast<double>(setup.composition.memtable.settings.Bytes("size"));
-  const double level1 = std::max(BytesOr(settings, "level1_size", 0), runs * memtable);
+  double level1 = std::max(BytesOr(settings, "level1_size", 0), runs * memtable);
+  // A level is tiered only when there is a deeper one, and that comes when it is full.
+  if (setup.composition.compaction.variant->name == "lazy-leveled") level1 *= ratio;
   const double stored = setup.costs.At(1, false).put / setup.workload.put_bytes();
   const double deepest = level1 * plan.unit * std::pow(ratio, plan.taken - 1.0);
   const double fillings = by_table ? kFillingsByTable : kFillingsByLevel;

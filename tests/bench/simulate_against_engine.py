@@ -24,7 +24,7 @@ POLICIES = {
     "leveled": {**LEVELS, **LEVEL1},
     "one-leveling": {**LEVELS, **LEVEL1},
     "tiered": LEVELS,
-    "lazy-leveled": {**LEVELS, **LEVEL1},
+    "lazy-leveled": LEVELS,
     "fifo": {"compaction.max_size": "256MiB"},
 }
 VALUE_BYTES = 1000

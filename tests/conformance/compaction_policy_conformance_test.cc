@@ -408,6 +408,28 @@ TEST(PolicyShapes, LazyLevelingKeepsTheDeepestLevelOneRun) {
   EXPECT_GT(lazy.runs[0], 1u) << "the levels above collect runs";
 }
 
+// A level holds what size_ratio merges of the level above bring, as in the paper: not less, or
+// every merge would leave the deepest run one level lower, and the tree would be tiered.
+TEST(PolicyShapes, LazyLevelingMergesIntoTheDeepestLevelAsOftenAsTheRatio) {
+  SettingBag bag = SmallSettings(kLazyLeveledCompaction);
+  bag.Set("size_ratio", 4.0);
+  ModelTree tree(kLazyLeveledCompaction.make(bag), 5, 50);
+  Random random(5);
+  size_t last_deepest = 1;
+  std::vector<int> grown;  // flushes after which the tree had one level more
+  for (int flush = 1; flush <= 400; ++flush) {
+    tree.Flush(RandomKeys(random, 50, 99'999'999));  // hardly one twice
+    Drain(tree);
+    size_t deepest = 6;
+    while (deepest > 1 && tree.RunsAt(static_cast<uint32_t>(deepest)) == 0) --deepest;
+    ASSERT_LE(tree.RunsAt(static_cast<uint32_t>(deepest)), 1u);
+    if (deepest > last_deepest) grown.push_back(flush);
+    last_deepest = deepest;
+  }
+  // Level 1 takes 4 merges of 4 flushes and grows at the fifth; level 2 holds 4 * 16 more.
+  EXPECT_EQ(grown, (std::vector<int>{20, 80, 320}));
+}
+
 TEST(PolicyShapes, OneLevelingCollectsAsManyRunsAsTheRatio) {
   ModelTree tree(kOneLevelingCompaction.make(SmallSettings(kOneLevelingCompaction)), 5);
   Random random(5);

@@ -34,7 +34,7 @@ SimSetup SmallSetup(const std::string& policy, const SimSettings& more = {}) {
     settings.emplace_back("engine.compaction.size_ratio", "4");
     settings.emplace_back("engine.compaction.file_size", "100000");
   }
-  if (policy != "none" && policy != "fifo" && policy != "tiered") {
+  if (policy == "leveled" || policy == "one-leveling") {
     settings.emplace_back("engine.compaction.level1_size", "400000");
   }
   settings.insert(settings.end(), more.begin(), more.end());

@@ -12,7 +12,8 @@
 // run of the next level, so that an entry is written once per level (Jagadish et al., "Incremental
 // Organization for Data Recording and Warehousing", 1997). Lazy leveling: the same, but the deepest
 // level is kept as one run into which the level above is merged, which gives back most of the reads
-// and space of leveling (Dayan and Idreos, "Dostoevsky", 2018). Whole levels are merged.
+// and space of leveling (Dayan and Idreos, "Dostoevsky", 2018). It has grown out of its level when
+// it is size_ratio times as large as what the level above merges into it. Whole levels are merged.
 //
 // One job per source level at a time: its output is the newest run of the level below, and a second
 // one could end before it.
@@ -34,23 +35,6 @@ constexpr SettingSpec kTieredSettings[] = {
     kTieredRatio,     kLevel0SlowdownSetting, kLevel0StopSetting,
     kFileSizeSetting, kFileGrowthSetting,     kMaxLevelsSetting,
 };
-constexpr SettingSpec kLazySettings[] = {
-    kTieredRatio,
-    kLevel0SlowdownSetting,
-    kLevel0StopSetting,
-    {"level1_size",
-     SettingType::kBytes,
-     "256MiB",
-     1024,
-     kTiB,
-     {},
-     "size of level 1, times size_ratio per level below: beyond its size the deepest level's run "
-     "moves one level down"},
-    kFileSizeSetting,
-    kFileGrowthSetting,
-    kMaxLevelsSetting,
-};
-
 class TieredCompaction final : public CompactionPolicy {
  public:
   TieredCompaction(const SettingBag& bag, bool lazy)
@@ -59,7 +43,6 @@ class TieredCompaction final : public CompactionPolicy {
         runs_(static_cast<size_t>(std::ceil(size_ratio_))),
         l0_slowdown_(static_cast<double>(bag.Integer("l0_slowdown"))),
         l0_stop_(static_cast<double>(bag.Integer("l0_stop"))),
-        level1_size_(lazy ? static_cast<double>(bag.Bytes("level1_size")) : 0),
         file_sizes_(bag),
         levels_(static_cast<uint32_t>(bag.Integer("max_levels"))) {}
 
@@ -83,9 +66,6 @@ class TieredCompaction final : public CompactionPolicy {
   uint32_t Bottom(const TreeShape& shape) const {
     return std::max(levels_, static_cast<uint32_t>(shape.levels.size())) - 1;
   }
-  double Target(uint32_t level) const {
-    return std::min(level1_size_ * std::pow(size_ratio_, level - 1.0), 0x1p62);
-  }
   // How many runs the level may hold before it must be merged.
   size_t Trigger(const TreeShape& shape, uint32_t level) const {
     const bool one_run = lazy_ && level > 0 && level == Deepest(shape);
@@ -103,7 +83,6 @@ class TieredCompaction final : public CompactionPolicy {
   const double size_ratio_;
   const size_t runs_;
   const double l0_slowdown_, l0_stop_;
-  const double level1_size_;  // lazy only
   const FileSizes file_sizes_;
   const uint32_t levels_;
 };
@@ -153,14 +132,17 @@ std::optional<CompactionPlan> TieredCompaction::MergeLevel(const TreeShape& shap
   return PlanOf(all, level, here.runs.front().run, cause);
 }
 
-// The deepest level has outgrown its size: its run moves down as it is, and the level collects runs
-// from now on.
+// Instead of a merge into a run that has outgrown its level, that run moves down as it is, and its
+// level collects runs from now on.
 std::optional<CompactionPlan> TieredCompaction::GrowLastLevel(const TreeShape& shape) const {
   const uint32_t level = Deepest(shape);
   if (!lazy_ || level == 0 || level == Bottom(shape)) return std::nullopt;
+  const LevelShape& above = LevelAt(shape, level - 1);
+  if (above.runs.size() < runs_) return std::nullopt;
   const TableList all = TablesOf(LevelAt(shape, level));
+  const double merged = static_cast<double>(TotalBytes(TablesOf(above)));
   if (LevelAt(shape, level).runs.size() > 1 || AnyBeingCompacted(all) ||
-      static_cast<double>(TotalBytes(all)) <= Target(level)) {
+      static_cast<double>(TotalBytes(all)) < (size_ratio_ - 0.5) * merged) {  // rounded
     return std::nullopt;
   }
   CompactionPlan plan = PlanOf(all, level + 1, 1, kSizeCauses[std::min<size_t>(level, 11)]);
@@ -188,12 +170,9 @@ std::optional<CompactionPlan> TieredCompaction::Pick(const TreeShape& shape, std
   return std::nullopt;
 }
 
+// Levels are full by their number of runs, not by their size.
 void TieredCompaction::SetTargets(TreeShape& shape) const {
-  const uint32_t deepest = Deepest(shape);
-  for (uint32_t level = 0; level < shape.levels.size(); ++level) {
-    const bool sized = lazy_ && level > 0 && level == deepest;
-    shape.levels[level].target_bytes = sized ? static_cast<uint64_t>(Target(level)) : 0;
-  }
+  for (LevelShape& level : shape.levels) level.target_bytes = 0;
 }
 
 // Runs that wait cost the readers, in whatever level they lie.
@@ -243,7 +222,7 @@ const CompactionVariant kTieredCompaction = {
 const CompactionVariant kLazyLeveledCompaction = {
     .name = "lazy-leveled",
     .summary = "as tiered, but the deepest level is one run",
-    .settings = kLazySettings,
+    .settings = kTieredSettings,
     .make = [](const SettingBag& bag) -> std::unique_ptr<CompactionPolicy> {
       return std::make_unique<TieredCompaction>(bag, /*lazy=*/true);
     },
