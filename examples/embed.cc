@@ -1,16 +1,13 @@
-// Embedding the store: open, write a batch, read, iterate, hold a snapshot.
+// Embedding the store: open, write a batch, hold a snapshot, iterate.
 // Usage: embed DIRECTORY
-#include <cstdio>
+#include <iostream>
 
 #include "engine/store.h"
-#include "variants/compose.h"
 #include "variants/presets.h"
 
 using lsmlab::Status;
 
-namespace {
-
-Status Run(const char* directory) {
+static Status Run(const char* directory) {
   auto preset = lsmlab::LoadPreset("fast");
   if (!preset.ok()) return preset.status();
   auto engine = lsmlab::Compose(preset->assignments);
@@ -25,34 +22,29 @@ Status Run(const char* directory) {
   lsmlab::WriteBatch batch;
   batch.Put("apple", "red");
   batch.Put("banana", "yellow");
-  batch.Put("cherry", "dark red");
-  LSMLAB_TRY(store.Write(batch));  // all three, or none
+  LSMLAB_TRY(store.Write(batch));  // both, or none
   auto snapshot = store.NewSnapshot();
   LSMLAB_TRY(store.Delete("banana"));
 
-  lsmlab::ReadOptions then;
-  then.snapshot = snapshot.get();
-  for (auto& walk : {store.NewIterator(), store.NewIterator(then)}) {
-    Status status = walk->SeekToFirst();
-    for (; status.ok() && walk->valid(); status = walk->Next()) {
+  lsmlab::ReadOptions before;
+  before.snapshot = snapshot.get();
+  for (auto& walk : {store.NewIterator(before), store.NewIterator()}) {
+    LSMLAB_TRY(walk->SeekToFirst());
+    while (walk->valid()) {
       auto value = walk->Value();
       if (!value.ok()) return value.status();
-      std::printf("%.*s=%.*s ", static_cast<int>(walk->key().size()), walk->key().data(),
-                  static_cast<int>(value.value().size()), value.value().data());
+      std::cout << walk->key() << "=" << value.value() << " ";
+      LSMLAB_TRY(walk->Next());
     }
-    LSMLAB_TRY(status);
-    std::puts("");
+    std::cout << "\n";
   }
   snapshot.reset();
   return store.Close();
 }
 
-}  // namespace
-
 int main(int argc, char** argv) {
-  const Status status = argc == 2 && argv[1][0] != '-'
-                            ? Run(argv[1])
-                            : Status::InvalidArgument("usage: embed DIRECTORY");
-  if (!status.ok()) std::fprintf(stderr, "embed: %s\n", status.ToString().c_str());
+  const bool usable = argc == 2 && argv[1][0] != '-';
+  const Status status = usable ? Run(argv[1]) : Status::InvalidArgument("usage: embed DIRECTORY");
+  if (!status.ok()) std::cerr << "embed: " << status.ToString() << "\n";
   return status.ok() ? 0 : 1;
 }

@@ -20,6 +20,8 @@
 namespace lsmlab::harness {
 namespace {
 
+namespace fs = std::filesystem;
+
 constexpr OptionSpec kOptions[] = {
     {"preset", "NAME", "a preset, by name or path; default baseline"},
     {"set", "NAME=VALUE", "a setting above the preset's, as engine.memtable.size=4MiB; repeatable"},
@@ -42,8 +44,8 @@ constexpr OptionSpec kOptions[] = {
 struct Bench {
   RunSpec spec;
   std::string out;
-  bool own_directory = false;  // made by us
-  bool remove = false;         // when done
+  std::vector<fs::path> made;  // directories that were made for `out`, the deepest first
+  bool remove = false;         // the store, when done
 };
 
 Result<std::string> WorkloadPath(const std::string& given) {
@@ -52,7 +54,7 @@ Result<std::string> WorkloadPath(const std::string& given) {
   }
   const std::string path = FindShippedFile(given);
   std::error_code error;
-  if (std::filesystem::exists(path, error)) return path;
+  if (fs::exists(path, error)) return path;
   std::vector<std::string_view> known;
   for (const workloads::ShippedWorkload& workload : workloads::ShippedWorkloads()) {
     known.push_back(workload.name);
@@ -83,7 +85,7 @@ Status ReadWorkload(const ParsedOptions& options, RunSpec* spec, workloads::Work
   const Result<std::unique_ptr<workloads::Workload>> workload =
       workloads::OpenWorkload(spec->workload_file, spec->properties);
   if (!workload.ok()) return workload.status();
-  spec->identity.workload = std::filesystem::path(spec->workload_file).stem().string();
+  spec->identity.workload = fs::path(spec->workload_file).stem().string();
   *info = workload.value()->info();
   spec->threads = info->thread_count;
   return {};
@@ -156,14 +158,27 @@ std::string TemporaryParent() {
   return directory != nullptr && *directory != '\0' ? directory : "/var/tmp";
 }
 
-Status PrepareDirectory(Bench* bench) {
-  if (!bench->out.empty()) LSMLAB_TRY(MakeDirectories(bench->out));
+// Before anything is measured, for what cannot be made.
+Status MakeDirectoriesOf(Bench* bench) {
+  if (!bench->out.empty()) {
+    std::error_code error;
+    for (fs::path path = fs::absolute(bench->out, error); !fs::exists(path, error);
+         path = path.parent_path()) {
+      bench->made.push_back(path);
+    }
+    LSMLAB_TRY(MakeDirectories(bench->out));
+  }
   if (!bench->spec.directory.empty()) return {};
   Result<std::string> made = MakeFreshDirectory(TemporaryParent(), "lsmlab-bench-");
   if (!made.ok()) return made.status();
-  bench->own_directory = true;
   bench->spec.directory = made.value() + "/store";
   return {};
+}
+
+// One that holds something stays.
+void RemoveUnusedOut(const Bench& bench) {
+  std::error_code error;
+  for (const fs::path& path : bench.made) fs::remove(path, error);
 }
 
 void ShowProgress(const std::string& phase, const PhaseProgress& p) {
@@ -178,7 +193,9 @@ void ShowProgress(const std::string& phase, const PhaseProgress& p) {
   std::fflush(stderr);
 }
 
-Status Execute(const Bench& bench) {
+// `measured`: whether any phase began. Where none did there is no record: the store was refused,
+// and the message says why.
+Status Execute(const Bench& bench, bool* measured) {
   const Provenance provenance = FindProvenance(ParentDirectory(bench.spec.directory));
   Status writing;
   RunListener listener;
@@ -186,7 +203,8 @@ Status Execute(const Bench& bench) {
   listener.on_record = [&](RunRecord record) {
     if (isatty(STDERR_FILENO) != 0) std::fputs("\r\033[K", stderr);
     std::fputs(SummaryText(record).c_str(), stdout);
-    if (bench.out.empty() || !writing.ok()) return;
+    *measured |= record.measured.has_value();
+    if (bench.out.empty() || !*measured || !writing.ok()) return;
     writing = AppendLine(bench.out + "/records.ndjson", RecordLine(record, provenance));
   };
   WatchInterrupts();
@@ -197,9 +215,12 @@ Status Execute(const Bench& bench) {
 int Run(const ParsedOptions& options) {
   Result<Bench> bench = ReadBench(options);
   if (!bench.ok()) return FailUsage(bench.status());
-  const Status prepared = PrepareDirectory(&bench.value());
-  if (!prepared.ok()) return FailRun(prepared);
-  const Status status = Execute(bench.value());
+  bool measured = false;
+  Status status = MakeDirectoriesOf(&bench.value());
+  const bool begun = status.ok();
+  if (begun) status = Execute(bench.value(), &measured);
+  if (!measured) RemoveUnusedOut(bench.value());
+  if (!begun) return FailRun(status);
   const std::string& store = bench.value().spec.directory;
   if (bench.value().remove) {
     const Status removed = RemoveOwnDirectory(ParentDirectory(store));
@@ -207,7 +228,7 @@ int Run(const ParsedOptions& options) {
   } else {
     std::printf("store: %s\n", store.c_str());
   }
-  if (!bench.value().out.empty()) {
+  if (measured && !bench.value().out.empty()) {
     std::printf("records: %s/records.ndjson\n", bench.value().out.c_str());
   }
   return status.ok() ? kExitDone : FailRun(status);

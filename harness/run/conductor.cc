@@ -22,6 +22,14 @@ namespace fs = std::filesystem;
 
 using PhaseKey = std::tuple<std::string, std::string, std::string, uint32_t>;
 
+// The path, or what of it exists: the nearest directory above.
+std::string ExistingPart(const std::string& path) {
+  std::error_code error;
+  fs::path part = fs::absolute(path, error);
+  while (!fs::exists(part, error) && part.has_relative_path()) part = part.parent_path();
+  return part.string();
+}
+
 class Conductor {
  public:
   Conductor(const Plan& plan, const ConductOptions& options)
@@ -32,8 +40,10 @@ class Conductor {
         work_(options.directory + "/work") {}
 
   Result<ConductOutcome> Run() {
-    LSMLAB_TRY(PrepareDirectory());
+    const Result<bool> started = ReadEarlier();
+    if (!started.ok()) return started.status();
     LSMLAB_TRY(CheckRoom());
+    if (!started.value()) LSMLAB_TRY(Begin());
     for (const RunSpec& run : plan_.runs) {
       if (!run.copies.empty() && !IsDone(run)) to_copy_.insert(run.copies);
     }
@@ -58,7 +68,9 @@ class Conductor {
   }
 
  private:
-  Status PrepareDirectory() {
+  // Whether the directory holds results, which are then to be gone on with. Makes nothing: what is
+  // refused must leave no plan.json, which would be taken for results the next time.
+  Result<bool> ReadEarlier() {
     std::error_code error;
     const bool started = fs::exists(plan_path_, error) || fs::exists(records_path_, error);
     if (started && !options_.resume) {
@@ -71,8 +83,12 @@ class Conductor {
     }
     if (started) {
       LSMLAB_TRY(CheckSamePlan());
-      return ReadDone();
+      LSMLAB_TRY(ReadDone());
     }
+    return started;
+  }
+
+  Status Begin() {
     LSMLAB_TRY(MakeDirectories(options_.directory));
     return WriteWholeFile(plan_path_, PlanText(plan_.experiment, plan_.hash, plan_.runs));
   }
@@ -129,7 +145,7 @@ class Conductor {
   // A store may need three times its user bytes while it compacts. One that is kept holds each
   // record once; half as much again is for keys in indexes, filters and logs.
   Status CheckRoom() const {
-    const uint64_t free = FreeDiskBytes(options_.directory);
+    const uint64_t free = FreeDiskBytes(ExistingPart(options_.directory));
     const uint64_t kept = plan_.kept_store_bytes;
     uint64_t needed = 0;
     if (__builtin_mul_overflow(plan_.largest_store_bytes, 3, &needed) ||

@@ -1,6 +1,6 @@
 """The tables of the report: comparison, conditions, provenance, runs."""
 
-from lsmlab_results import markup, text
+from lsmlab_results import markup, state, text
 from lsmlab_results.markup import esc
 from lsmlab_results.reader import Results
 from lsmlab_results.summary import Row, condition_names, conditions_of, variants_of
@@ -63,12 +63,10 @@ def _comparison_row(row: Row) -> str:
 
 
 def conditions(results: Results) -> str:
-    """Condition x variant; a row whose sides differ says so."""
+    """Condition x variant; a row whose sides differ says so. Below, the state that was measured."""
     variants = variants_of(results)
     values = conditions_of(results)
     names = condition_names(results)
-    if not names:
-        return '<p class="soft">The records state no conditions.</p>'
     rows = []
     for name in names:
         shown = [values[v].get(name, text.MISSING) for v in variants]
@@ -77,7 +75,20 @@ def conditions(results: Results) -> str:
         cells = "".join(f"<td>{esc(s)}</td>" for s in shown)
         kind = ' class="differs"' if differs else ""
         rows.append(f'<tr{kind}><th scope="row">{esc(name)} {mark}</th>{cells}</tr>')
-    return markup.table(["condition", *variants], rows)
+    rows += _states(results, variants)
+    none = "" if names else '<p class="soft">The records state no conditions.</p>'
+    return none + (markup.table(["condition", *variants], rows) if rows else "")
+
+
+def _states(results: Results, variants: list[str]) -> list[str]:
+    """Rows of what the stores were like, per phase. They follow from the runs: differing is no mark."""
+    rows = []
+    for phase in sorted(set(results.usable["phase"])):
+        found = [state.facts(results, variant=v, phase=phase) for v in variants]
+        for name in dict.fromkeys(n for facts in found for n in facts):
+            cells = "".join(f"<td>{esc(f.get(name, text.MISSING))}</td>" for f in found)
+            rows.append(f'<tr><th scope="row">{esc(phase)}: {name}</th>{cells}</tr>')
+    return rows
 
 
 def provenance(results: Results) -> str:

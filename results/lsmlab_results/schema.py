@@ -31,7 +31,7 @@ _TYPES = {
     "cpu_system_s": _NUMBER, "context_switches": _INT, "rss_peak_bytes": _INT,
     "device_read_bytes": _INT, "device_write_bytes": _INT, "memory_capped": _BOOL,
     "workload_digest": _STRING, "workload_standard": _BOOL, "workload_deviations": _ARRAY,
-    "workload_ignored": _ARRAY,
+    "workload_ignored": _ARRAY, "warmup": _STRING,
     "value_source": _STRING, "config": _OBJECT, "config_hash": _STRING, "conditions": _OBJECT,
     "revision": _STRING, "dirty": _BOOL, "build": _OBJECT, "machine": _OBJECT,
     "started_at": _STRING, "aa_of": _STRING, "expect": _ARRAY,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from lsmlab_results import state
 from lsmlab_results.effects import Effect, compare
 from lsmlab_results.reader import Results
 from lsmlab_results.text import clean, natural_key, size
@@ -78,8 +79,12 @@ def summarize(results: Results) -> list[Row]:
                 row.marks = _marks(results, runs)
                 rows.append(row)
     stated = _conditions(results, lambda r: (r["variant"], r["workload"], r["phase"]))
+    compared = state.compared(results)
     for row in rows:
         row.marks += _condition_marks(stated, row)
+        cell = (row.variant, row.workload, row.phase)
+        if cell in compared:
+            row.marks += state.marks(results.usable_records(*cell))
     return rows
 
 

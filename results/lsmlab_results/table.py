@@ -1,6 +1,6 @@
 """The comparison as plain text for a terminal, 80 to 160 columns."""
 
-from lsmlab_results import text
+from lsmlab_results import state, text
 from lsmlab_results.reader import Results
 from lsmlab_results.summary import Row, summarize
 
@@ -18,6 +18,8 @@ def render(results: Results, width: int) -> str:
     cells = dict.fromkeys((r.workload, r.phase) for r in rows)
     for cell in cells:
         lines += ["", *_section([r for r in rows if (r.workload, r.phase) == cell], width)]
+        found = state.facts(results, workload=cell[0], phase=cell[1])
+        lines += _fold("; ".join(f"{name}: {value}" for name, value in found.items()), width)
     incomplete = int((~results.runs["usable"]).sum())
     lines.append("")
     lines += _fold(f"{len(results.runs)} runs, {incomplete} incomplete (in no figure)", width)

@@ -3,10 +3,24 @@
 import glob
 import os
 import shutil
+import signal
 import subprocess
 import time
 
 from program import PROGRAM, SMALL, ProgramTest, main
+
+
+def cut(path):
+    os.truncate(path, os.path.getsize(path) // 2)
+
+
+def flip(path):
+    """One bit in the middle."""
+    with open(path, "r+b") as file:
+        file.seek(os.path.getsize(path) // 2)
+        byte = file.read(1)[0]
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte ^ 4]))
 
 
 class UsageTest(ProgramTest):
@@ -83,19 +97,14 @@ class StoreTest(ProgramTest):
         self.db = self.path("db")
         self.good("bench", "--db", self.db, "--load-only", *SMALL)
 
-    def refuses(self, *says):
+    def refuses(self, *says, at_open=True):
+        """A scan of everything and verify fail with one line each that has `says` in it, and with
+        `at_open` every other look; none changes a byte."""
         before = self.listing(self.db)
-        for action in ("stats", "scan"):
-            code, _, err = self.call("store", action, self.db)
-            if code == 0:
-                continue
-            self.assertEqual(code, 1)
-            self.assertEqual(len(err.strip().splitlines()), 1, err)
-        code, _, err = self.call("store", "verify", self.db)
-        self.assertEqual(code, 1, err)
-        self.assertEqual(len(err.strip().splitlines()), 1, err)
-        for word in says:
-            self.assertIn(word, err)
+        looks = [["scan", "--count", "100000"], ["verify"]]
+        looks += [["stats"], ["dump"], ["get", "--key", "user1"]] if at_open else []
+        for action, *options in looks:
+            self.bad(1, "store", action, self.db, *options, says=says)
         self.assertEqual(self.listing(self.db), before)
 
     def table(self):
@@ -122,10 +131,20 @@ class StoreTest(ProgramTest):
 
     def test_load_into_a_store_that_is_there(self):
         before = self.listing(self.db)
-        code, _, err = self.call("bench", "--db", self.db, *SMALL)
-        self.assertEqual(code, 1)
-        self.assertIn("db", err)
+        os.mkdir(self.path("kept"))
+        for out in (self.path("new", "out"), self.path("kept")):
+            self.bad(1, "bench", "--db", self.db, "--out", out, *SMALL,
+                     says=[self.db, "exists already"])  # fmt: skip
         self.assertEqual(self.listing(self.db), before)
+        # Nothing was measured, so there are no records and no directory for them.
+        self.assertFalse(os.path.exists(self.path("new")))
+        self.assertEqual(os.listdir(self.path("kept")), [])
+
+    def test_records_that_cannot_be_written_cost_no_run(self):
+        self.write("file", "text")
+        self.bad(1, "bench", "--db", self.path("other"), "--out", self.path("file", "out"), *SMALL,
+                 says=[self.path("file", "out")])  # fmt: skip
+        self.assertFalse(os.path.exists(self.path("other")))
 
     def test_open_elsewhere(self):
         process = subprocess.Popen(
@@ -134,32 +153,62 @@ class StoreTest(ProgramTest):
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         try:
-            time.sleep(1.5)
-            code, _, err = self.call("bench", "--db", self.db, "--run-only", *SMALL)
-            self.assertEqual(code, 1, err)
-            self.assertEqual(len(err.strip().splitlines()), 1, err)
+            holder = str(process.pid)
+            deadline = time.monotonic() + 30
+            while self.read_lock() != holder and time.monotonic() < deadline:
+                self.assertIsNone(process.poll())
+                time.sleep(0.01)
+            # Stopped, it changes nothing itself.
+            process.send_signal(signal.SIGSTOP)
+            os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+            before = self.listing(self.db)
+            self.bad(1, "bench", "--db", self.db, "--run-only", *SMALL,
+                     says=[self.db, "held by process " + holder])  # fmt: skip
+            self.assertEqual(self.listing(self.db), before)
+            self.assertEqual(self.read_lock(), holder)
         finally:
+            process.send_signal(signal.SIGCONT)
             process.terminate()
             self.assertEqual(process.wait(30), 1)
 
+    def read_lock(self):
+        with open(os.path.join(self.db, "LOCK"), encoding="utf-8") as file:
+            return file.read().strip()
+
     def test_truncated_table(self):
         path = self.table()
-        os.truncate(path, os.path.getsize(path) // 2)
+        cut(path)
         self.refuses(os.path.basename(path))
 
     def test_flipped_bit(self):
         path = self.table()
-        with open(path, "r+b") as file:
-            file.seek(5000)
-            byte = file.read(1)[0]
-            file.seek(5000)
-            file.write(bytes([byte ^ 4]))
-        self.refuses(os.path.basename(path), "expected")
+        flip(path)
+        self.refuses(os.path.basename(path), "expected", at_open=False)
 
     def test_missing_table(self):
         path = self.table()
         os.remove(path)
         self.refuses(os.path.basename(path))
+
+    def test_damage_beside_the_tables(self):
+        shutil.rmtree(self.db)
+        # Not drained: the log holds records. Closed: all that was written is known to be whole.
+        self.good("bench", "--db", self.db, "--load-only", "--no-drain", *SMALL,
+                  "--set", "engine.values.variant=separated",
+                  "--set", "engine.values.threshold=512B")  # fmt: skip
+        sound = self.path("sound")
+        os.rename(self.db, sound)
+        for kind, says in [
+            ("IDENTITY", "IDENTITY"), ("CURRENT", "CURRENT"), ("*.log", "log"), ("*.val", ".val"),
+            ("MANIFEST-*", self.db),  # cut short it is an older one, whose files are gone
+        ]:  # fmt: skip
+            for harm in (flip, cut, os.remove):
+                with self.subTest(kind=kind, harm=harm.__name__):
+                    shutil.copytree(sound, self.db)
+                    harm(sorted(glob.glob(self.db + "/**/" + kind, recursive=True))[-1])
+                    # A value is read, and its checksum checked, only when it is asked for.
+                    self.refuses(says, at_open=(kind, harm) != ("*.val", flip))
+                shutil.rmtree(self.db)
 
     def test_full_disk(self):
         if os.geteuid() != 0 or not shutil.which("mount"):

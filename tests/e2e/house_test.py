@@ -1,8 +1,10 @@
 """The house rules that a machine can hold: include arrows, file sizes, banned calls."""
 
+import ast
 import os
 import re
 import subprocess
+import sys
 import unittest
 
 from program import main
@@ -16,7 +18,9 @@ ARROWS = {
     "tests": {"engine", "variants", "workloads", "harness", "tests"},
     "examples": {"engine", "variants"},
 }
-INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
+# What the Python package may import besides the standard library.
+PYTHON_PACKAGES = {"lsmlab_results", "matplotlib", "numpy", "pandas", "scipy"}
 LINES_MAX = 1000
 BANNED = {
     r"\brand\s*\(": "Random of engine/base/random.h",
@@ -44,6 +48,26 @@ def read(path):
         return file.read()
 
 
+def disallowed(path, text):
+    """What `text`, at `path`, includes against the arrows: of quotes anything but a generated file
+    (lsmlab_revision.h), of <> what lies in the house's own folders."""
+    allowed = ARROWS[path.split("/")[0]]
+    return [target for form, target in INCLUDE.findall(text)
+            if "/" in target and (form == '"' or target.split("/")[0] in ARROWS)
+            and not any(target.startswith(folder + "/") for folder in allowed)]  # fmt: skip
+
+
+def imported(text):
+    """The top-level packages that Python source `text` imports; its own by relative names aside."""
+    names = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names.add(node.module.split(".")[0])
+    return names
+
+
 def without_comments(text):
     return re.sub(r"//[^\n]*|/\*.*?\*/", "", text, flags=re.DOTALL)
 
@@ -55,21 +79,23 @@ class HouseTest(unittest.TestCase):
         return found
 
     def test_includes_follow_the_arrows(self):
-        wrong = []
-        for path in self.sources():
-            allowed = ARROWS[path.split("/")[0]]
-            for target in INCLUDE.findall(read(path)):
-                if "/" not in target:  # generated (lsmlab_revision.h)
-                    continue
-                if not any(target.startswith(folder + "/") for folder in allowed):
-                    wrong.append(f"{path} includes {target}")
+        wrong = [f"{path} includes {target}" for path in self.sources()
+                 for target in disallowed(path, read(path))]  # fmt: skip
         self.assertEqual(wrong, [])
 
-    def test_results_know_only_themselves(self):
-        for path in tracked(".py"):
-            if path.startswith("results/"):
-                for word in ("import harness", "import workloads", "import variants"):
-                    self.assertNotIn(word, read(path), path)
+    def test_both_forms_of_an_include_are_seen(self):
+        text = ('#include <harness/x.h>\n # include "workloads/y.h"\n'
+                '#include "../z.h"\n#include <sys/stat.h>\n')  # fmt: skip
+        self.assertEqual(disallowed("engine/a.h", text), ["harness/x.h", "workloads/y.h", "../z.h"])
+        self.assertEqual(disallowed("harness/a.h", text), ["../z.h"])
+
+    def test_results_need_what_is_installed_and_nothing_else(self):
+        paths = [p for p in tracked(".py") if p.startswith("results/")]
+        self.assertGreater(len(paths), 10)
+        known = PYTHON_PACKAGES | sys.stdlib_module_names
+        wrong = [f"{path} imports {name}" for path in paths
+                 for name in imported(read(path)) - known]  # fmt: skip
+        self.assertEqual(sorted(wrong), [])
 
     def test_files_are_short(self):
         long = [f"{p}: {n}" for p in tracked(".h", ".cc", ".py", ".cmake")

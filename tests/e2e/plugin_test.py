@@ -3,6 +3,7 @@
 import os
 import subprocess
 import unittest
+import unittest.mock
 
 from program import PROGRAM, ProgramTest, main
 
@@ -22,6 +23,100 @@ const lsmlab::Plugin kPlugin = {
 LSMLAB_EXPORT_PLUGIN(kPlugin)
 """
 
+# A factory of every part, which throws when its part is named in the environment.
+THROWING = """
+#include <cstdlib>
+#include <stdexcept>
+#include "engine/parts/plugin.h"
+namespace lsmlab {
+template <typename Made>
+Made Make(const char* part) {
+  const char* throws = std::getenv("THROWING_PART");
+  if (throws != nullptr && std::string_view(throws) == part) throw std::runtime_error("no luck");
+  return {};
+}
+template <typename T>
+std::unique_ptr<T> Unique(const char* part) { return Make<std::unique_ptr<T>>(part); }
+using Bag = const SettingBag&;
+const MemtableVariant kMemtable{.name = "m", .make = [](Bag, Arena&) { return Unique<Memtable>("memtable"); }};
+const WalVariant kWal{.name = "w", .make = [](Bag, const WalEnvironment&) { return Unique<Wal>("wal"); }};
+const TableVariant kTable{.name = "t", .make_builder = [](const TableEnvironment&, const TableBuildContext&,
+    FileWriter&) { return Unique<TableBuilder>("table"); }};
+const FilterVariant kFilter{.name = "f", .make_builder = [](Bag, double, uint64_t) {
+    return Unique<FilterBuilder>("filter"); }};
+const CodecVariant kCodec{.name = "c", .id = 200, .make = [](Bag) { return Unique<Codec>("codec"); }};
+const CacheVariant kCache{.name = "b", .make = [](Bag) { return Unique<BlockCache>("cache"); }};
+const ValuesVariant kValues{.name = "v", .make = [](Bag) { return Unique<ValueStore>("values"); }};
+const CompactionVariant kCompaction{.name = "p", .make = [](Bag) { return Unique<CompactionPolicy>("compaction"); }};
+const CatalogVariant kCatalog{.name = "g", .make = [](Bag, const CatalogEnvironment&) {
+    return Unique<Catalog>("catalog"); }};
+const IoVariant kIo{.name = "i", .make = [](Bag) -> Result<std::unique_ptr<Io>> { return Unique<Io>("io"); }};
+const ExecutorVariant kExecutor{.name = "e", .make = [](Bag) { return Unique<Executor>("executor"); }};
+const PartitionerVariant kPartitioner{.name = "s", .make = [](Bag) { return Unique<Partitioner>("partitioner"); }};
+template <auto& row>
+constexpr std::remove_reference_t<decltype(row)>* kRow[] = {&row};
+const Plugin kPlugin = {CompiledIdentity(HASH), "throwing", kRow<kMemtable>, kRow<kWal>, kRow<kTable>,
+    kRow<kFilter>, kRow<kCodec>, kRow<kCache>, kRow<kValues>, kRow<kCompaction>, kRow<kCatalog>, kRow<kIo>,
+    kRow<kExecutor>, kRow<kPartitioner>};
+}
+LSMLAB_EXPORT_PLUGIN(lsmlab::kPlugin)
+"""
+PARTS = ("memtable", "wal", "table", "filter", "codec", "cache", "values", "compaction", "catalog",
+         "io", "executor", "partitioner")  # fmt: skip
+# A codec that leaves out the eighth bit of bytes that lack it, and built-in variants of other parts
+# under names of their own.
+GOOD = """
+#include "engine/parts/plugin.h"
+#include "variants/executor/inline_executor.cc"
+#include "variants/executor/stepped_executor.cc"
+#include "variants/values/separated_values.cc"
+namespace lsmlab {
+class SevenBits final : public Codec {
+  static size_t Packed(size_t raw) { return (raw * 7 + 7) / 8; }
+  std::string_view name() const noexcept override { return "seven-bits"; }
+  bool Compress(Slice raw, std::string& out) const override {
+    if (Packed(raw.size()) > raw.size() - raw.size() / 8 || raw.size() < 8) return false;
+    for (const char c : raw) if (c < 0) return false;
+    const size_t start = out.size();
+    out.resize(start + Packed(raw.size()));
+    for (size_t bit = 0; bit < 7 * raw.size(); ++bit) {
+      out[start + bit / 8] |= static_cast<char>((raw[bit / 7] >> bit % 7 & 1) << bit % 8);
+    }
+    return true;
+  }
+  Status Decompress(Slice packed, char* raw, size_t raw_size) const override {
+    const Status damage = Status::Corruption("bytes of seven bits, found others");
+    if (packed.size() != Packed(raw_size)) return damage;
+    std::memset(raw, 0, raw_size);
+    for (size_t bit = 0; bit < 8 * packed.size(); ++bit) {
+      const int one = packed[bit / 8] >> bit % 8 & 1;
+      if (bit < 7 * raw_size) raw[bit / 7] |= static_cast<char>(one << bit % 7);
+      else if (one != 0) return damage;
+    }
+    return {};
+  }
+};
+template <typename V>
+V Renamed(V row, std::string_view name) { row.name = name; return row; }
+const CodecVariant kCodec{.name = "seven-bits", .id = 201, .summary = "s", .settings = {},
+    .make = [](const SettingBag&) -> std::unique_ptr<Codec> { return std::make_unique<SevenBits>(); }};
+const ValuesVariant kValues = Renamed(kSeparatedValues, "my-values");
+const ExecutorVariant kExecutor = Renamed(kInlineExecutor, "my-executor");
+class MyOnly final : public Partitioner {
+  uint32_t shards() const noexcept override { return 1; }
+  uint32_t ShardOf(Slice) const noexcept override { return 0; }
+  std::string identity() const override { return IDENTITY; }
+};
+const PartitionerVariant kPartitioner{.name = "my-only", .summary = "s", .settings = {},
+    .make = [](const SettingBag&) -> std::unique_ptr<Partitioner> { return std::make_unique<MyOnly>(); }};
+template <auto& row>
+constexpr std::remove_reference_t<decltype(row)>* kRow[] = {&row};
+const Plugin kPlugin = {.identity = CompiledIdentity(HASH), .name = "good", .codecs = kRow<kCodec>,
+    .values = kRow<kValues>, .executors = kRow<kExecutor>, .partitioners = kRow<kPartitioner>};
+}
+LSMLAB_EXPORT_PLUGIN(lsmlab::kPlugin)
+"""
+
 
 class PluginTest(ProgramTest):
     @classmethod
@@ -34,9 +129,9 @@ class PluginTest(ProgramTest):
             subprocess.run(command, check=True, capture_output=True, text=True)
         cls.plugin = os.path.join(cls.build, "one_bit_filter.so")
 
-    def compile(self, name, *defines):
-        """A plugin of the test's own; -O0, for it is never used."""
-        source, target = self.write(name + ".cc", BROKEN), self.path(name + ".so")
+    def compile(self, name, *defines, text=BROKEN):
+        """A plugin of the test's own; -O0, for it is hardly used."""
+        source, target = self.write(name + ".cc", text), self.path(name + ".so")
         subprocess.run(
             ["g++", "-std=c++20", "-shared", "-fPIC", "-I", ROOT, *defines, source, "-o", target],
             check=True, capture_output=True, text=True)  # fmt: skip
@@ -93,10 +188,47 @@ class PluginTest(ProgramTest):
         self.bad(2, "variants", "--plugin", other, says=("contracts 0123456789ab", "allowed is"))
         mine = '-DHASH="' + self.contract() + '"'
         throws = self.compile("throws", mine, '-DNAME="mine"', "-DEXTRA=")
-        self.bad(2, "variants", "--plugin", throws, says=("factory of 'mine' threw", "no room"))
+        self.bad(2, "variants", "--plugin", throws, says=("factory of filter 'mine' threw", "no room"))
         for extra, says in (("&kFilter", "'mine': the name is taken"), ("nullptr", "without a name")):
             twice = self.compile("twice", mine, '-DNAME="mine"', "-DEXTRA=" + extra)
             self.bad(2, "variants", "--plugin", twice, says=(says,))
+
+    def test_a_factory_that_throws_is_refused_whatever_its_part(self):
+        throwing = self.compile("throwing", '-DHASH="' + self.contract() + '"', text=THROWING)
+        self.good("variants", "--plugin", throwing)
+        for part in PARTS:
+            with unittest.mock.patch.dict(os.environ, {"THROWING_PART": part}):
+                self.bad(2, "variants", "--plugin", throwing,
+                         says=("the factory of " + part + " '", "threw: no luck"))  # fmt: skip
+
+    def test_other_parts_conform_and_a_codec_is_named_wherever_one_can_be(self):
+        mine = '-DHASH="' + self.contract() + '"'
+        # Whose stores would open under another partitioner.
+        bad = self.compile("bad", mine, '-DIDENTITY="single"', text=GOOD)
+        code, out, _ = self.call("check", "--plugin", bad, timeout=300)
+        self.assertEqual(code, 1, out)
+        self.assertIn("OtherShardsAreAnotherIdentity/my_only_1", out)
+        self.assertIn("does not conform", out)
+        good = self.compile("good", mine, '-DIDENTITY="my only"', text=GOOD)
+        out = self.good("check", "--plugin", good, timeout=300)
+        self.assertNotIn(" 0 tests", out)
+        for suite in ("codec_conformance_test", "table_conformance_test", "async_test"):
+            self.assertIn(suite, out)
+        for part, setting in (("codec", "per_level"), ("values", "codec")):
+            listed = self.good("variants", "--part", part, "--plugin", good)
+            self.assertIn("none|lz4|zstd|seven-bits", listed.replace(", ", "|"))
+        self.bad(2, "bench", "--plugin", good, "--set", "engine.codec.per_level=none,eight-bits",
+                 says=("--set", "engine.codec.per_level", "none|lz4|zstd|seven-bits"))  # fmt: skip
+        self.bad(2, "bench", "--set", "engine.codec.per_level=seven-bits",
+                 says=("engine.codec.per_level", "none|lz4|zstd"))  # fmt: skip
+        self.good(
+            "bench", "--plugin=" + good, "--set", "engine.codec.per_level=none,seven-bits",
+            "--set", "engine.values.variant=my-values", "--set", "engine.values.codec=seven-bits",
+            "--set", "engine.memtable.size=256KiB", "-p", "recordcount=5000",
+            "-p", "operationcount=1000", "--workload", "ycsb-c", "--out", self.path("out"),
+            timeout=300)  # fmt: skip
+        run = [r for r in self.records(self.path("out")) if r["phase"] == "run"][0]
+        self.assertTrue(run["complete"], run)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import results_fixtures as fixtures
-from lsmlab_results import cli, expect, reader, table, text
+from lsmlab_results import cli, expect, reader, report_tables, summary, table, text
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\"'&\x1b[31m\u2028\u202e\x00 $x^{$ _"
 BAR = {"workload": "workloada", "phase": "run", "base": "baseline", "metric": "ops_per_s"}
@@ -58,6 +58,52 @@ def test_table_figures_and_marks(tmp_path: Path) -> None:
     for mark in ("1 of 4 incomplete", "idle: cache", "differs:", "threads", "dirty source",
                  "other operations than base", "higher than base", "7 runs, 1 incomplete"):  # fmt: skip
         assert mark in shown, mark
+
+
+def stated(tmp_path: Path, phase: str = "run", warmup: str = "read-all") -> reader.Results:
+    """baseline and x, which a bar compares, and y, which none does; only baseline is as it should be."""
+    full = [{"level": n, "tables": 1, "bytes": 1 << 20, "runs": 1} for n in range(3)]
+    flat = [{**level, "bytes": (1 << 20) * (level["level"] < 2)} for level in full]
+    empty = [{**level, "bytes": 0} for level in full]
+    found = {
+        "baseline": [(full, 0), (full, 1 << 20), (full, 0)],
+        "x": [(flat, 0), (full, 3 << 20), (empty, 0)],
+        "y": [(flat, 3 << 20)] * 3,
+    }
+    bars = [{**BAR, "phase": phase, "variant": "x", "at_least": 1}]
+    return load(tmp_path, [
+        fixtures.record(name, "workloada", block, phase, warmup=warmup, expect=bars, levels=levels,
+                        device_read_bytes=read, drained_s=61 if block else None)
+        for name, states in found.items() for block, (levels, read) in enumerate(states)
+    ])  # fmt: skip
+
+
+def marks_of(results: reader.Results) -> dict[str, list[str]]:
+    state = re.compile("levels|the device")
+    return {row.variant: [m for m in row.marks if state.search(m)] for row in summary.summarize(results)}
+
+
+def test_compared_runs_with_a_flat_tree_or_reads_of_the_device_are_marked(tmp_path: Path) -> None:
+    few, read = "2 of 3 with fewer than 3 levels", "1 of 3 read the device"
+    assert marks_of(stated(tmp_path)) == {"baseline": [], "x": [few, read], "y": []}
+    assert marks_of(stated(tmp_path, warmup="scan"))["x"] == [few, read]
+    assert marks_of(stated(tmp_path, warmup="none")) == {"baseline": [], "x": [], "y": []}
+    # A load reads what it compacts, and no cache was filled for it.
+    assert marks_of(stated(tmp_path, "load"))["x"] == [few]
+
+
+def test_state_of_the_stores_is_shown(tmp_path: Path) -> None:
+    results = stated(tmp_path)
+    shown = table.render(results, 120)
+    assert ("non-empty levels at the end: 0 to 3; bytes read from the device: 0 B to 3 MiB; "
+            "drained at the end: no / yes") in shown  # fmt: skip
+    assert shown.count("! 2 of 3 with fewer than 3 levels; 1 of 3 read the device") == 1
+    page = Page(report_tables.conditions(results)).words
+    for row in ("run: non-empty levels at the end30 to 32", "run: bytes read from the device0 B to 1 MiB",
+                "run: drained at the endno / yes"):  # fmt: skip
+        assert row in page, page
+    nothing = load(tmp_path, [fixtures.record("null", "workloada", 0, levels=[])])
+    assert "non-empty levels at the end: -; bytes read from the device: -;" in table.render(nothing, 120)
 
 
 def test_a_variant_without_complete_runs_stays_visible(tmp_path: Path) -> None:

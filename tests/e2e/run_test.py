@@ -189,6 +189,13 @@ class RunTest(ProgramTest):
         self.bad(2, "run", other, "--out", self.path("new"), "--resume", says=["nothing to resume"])
         self.assertFalse(os.path.exists(self.path("new")))
 
+    def test_too_little_room_is_said_before_anything_is_made(self):
+        out = self.path("deep", "out")
+        large = self.write("large.toml", TINY.replace("= 2000", "= 10000000000"))
+        for _ in range(2):
+            self.bad(1, "run", large, "--out", out, says=[out, "bytes free"])
+            self.assertFalse(os.path.exists(self.path("deep")))
+
     def test_report_is_made_from_the_records_alone(self):
         out = self.path("out")
         text = LONG.replace("operationcount = 0", "operationcount = 1000")
