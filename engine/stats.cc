@@ -58,6 +58,8 @@ std::vector<std::pair<std::string_view, double>> StatsAsList(const StoreStats& s
       {"fsyncs", s.fsyncs},
       {"device_read_bytes", s.device_read_bytes},
       {"device_write_bytes", s.device_write_bytes},
+      {"io_without_ring", s.io_without_ring},
+      {"io_buffers_refused", s.io_buffers_refused},
       {"table_bytes", s.table_bytes},
       {"tables", s.tables},
       {"pinned_bytes", s.pinned_bytes},

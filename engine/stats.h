@@ -39,6 +39,7 @@ struct StoreStats {
   uint64_t read_handovers = 0, write_handovers = 0, handover_waits = 0;
   // State.
   uint64_t fsyncs = 0, device_read_bytes = 0, device_write_bytes = 0;
+  uint64_t io_without_ring = 0, io_buffers_refused = 0;  // see IoCounters
   uint64_t table_bytes = 0, tables = 0, pinned_bytes = 0, memtable_bytes = 0;
   uint64_t live_entries_estimate = 0;
   // Value files in use: size on disk; of all records in them; of those that a table refers to.

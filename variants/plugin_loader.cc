@@ -3,15 +3,14 @@
 #include <dlfcn.h>
 
 #include <cstdio>
-#include <exception>
 #include <fstream>
 #include <iterator>
 #include <vector>
 
-#include "engine/base/arena.h"
 #include "engine/base/checksum.h"
 #include "engine/parts/plugin.h"
 #include "lsmlab_contract_hash.h"
+#include "variants/factory_trial.h"
 #include "variants/registry.h"
 
 namespace lsmlab {
@@ -58,40 +57,6 @@ Status CheckIdentity(const std::string& path, const PluginIdentity& its) {
   return {};
 }
 
-// Makes one of each variant that can stand alone, with its defaults: who throws here would throw in
-// the middle of a run.
-Status TryFactories(const std::string& path, const Plugin& plugin) {
-  std::string what;
-  try {
-    for (const MemtableVariant* row : plugin.memtables) {
-      what = row->name;
-      Arena arena;
-      row->make(DefaultSettings(row->settings), arena);
-    }
-    for (const FilterVariant* row : plugin.filters) {
-      what = row->name;
-      row->make_builder(DefaultSettings(row->settings), 10, 100);
-    }
-    for (const CodecVariant* row : plugin.codecs) {
-      what = row->name;
-      row->make(DefaultSettings(row->settings));
-    }
-    for (const CacheVariant* row : plugin.caches) {
-      what = row->name;
-      row->make(DefaultSettings(row->settings));
-    }
-    for (const CompactionVariant* row : plugin.compactions) {
-      what = row->name;
-      row->make(DefaultSettings(row->settings));
-    }
-  } catch (const std::exception& error) {
-    return Refuse(path, "the factory of '" + what + "' threw: " + error.what());
-  } catch (...) {
-    return Refuse(path, "the factory of '" + what + "' threw");
-  }
-  return {};
-}
-
 std::string HashOfFile(std::ifstream& file) {
   const std::string bytes{std::istreambuf_iterator<char>(file), {}};
   char text[17];
@@ -120,7 +85,9 @@ Status LoadPlugin(const std::string& path) {
   if (const Status status = CheckVariants(*plugin); !status.ok()) {
     return Refuse(path, std::string(status.message()));
   }
-  LSMLAB_TRY(TryFactories(path, *plugin));
+  if (const Status status = TryFactories(*plugin); !status.ok()) {
+    return Refuse(path, std::string(status.message()));
+  }
   LSMLAB_TRY(AddVariants(*plugin));
   Loaded().push_back({path, HashOfFile(file), plugin});
   return {};

@@ -1,5 +1,9 @@
 #include "variants/registry.h"
 
+#include <algorithm>
+#include <deque>
+#include <string>
+
 #include "engine/parts/plugin.h"
 #include "variants/cache/caches.h"
 #include "variants/catalog/catalogs.h"
@@ -96,10 +100,30 @@ std::vector<const V*>& Rows(const V* const (&built_in)[N]) {
   return rows;
 }
 
+// The settings with the names of all codecs where a row says kCodecNames.
+std::span<const SettingSpec> WithCodecNames(std::span<const SettingSpec> specs) {
+  const auto names_one = [](const SettingSpec& spec) { return spec.choices == kCodecNames; };
+  if (std::none_of(specs.begin(), specs.end(), names_one)) return specs;
+  // What was given out lives as long as the program.
+  static std::deque<std::string> texts;
+  static std::deque<std::vector<SettingSpec>> copies;
+  std::string& names = texts.emplace_back();
+  for (const CodecVariant* row : CodecVariants()) {
+    names.append(names.empty() ? "" : "|").append(row->name);
+  }
+  std::vector<SettingSpec>& copy = copies.emplace_back(specs.begin(), specs.end());
+  for (SettingSpec& spec : copy) {
+    if (names_one(spec)) spec.choices = names;
+  }
+  return copy;
+}
+
 template <typename V>
 std::vector<VariantInfo> Describe(std::span<const V* const> rows) {
   std::vector<VariantInfo> infos;
-  for (const V* row : rows) infos.push_back({row->name, row->summary, row->settings});
+  for (const V* row : rows) {
+    infos.push_back({row->name, row->summary, WithCodecNames(row->settings)});
+  }
   return infos;
 }
 
@@ -113,7 +137,7 @@ std::array<PartInfo, kPartCount> DescribeAll() {
        Describe(TableVariants())},
       {Part::kFilter, "filter", "says of most tables that a key is not in them",
        part_settings::kFilter, Describe(FilterVariants())},
-      {Part::kCodec, "codec", "compression of blocks", part_settings::kCodec,
+      {Part::kCodec, "codec", "compression of blocks", WithCodecNames(part_settings::kCodec),
        Describe(CodecVariants())},
       {Part::kCache, "cache", "blocks kept in memory", part_settings::kCache,
        Describe(CacheVariants())},

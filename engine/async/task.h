@@ -31,6 +31,9 @@ class Task;
 
 namespace internal {
 
+// Says what was thrown and ends the process. REQUIRES: called by a handler.
+[[noreturn]] void EndByException() noexcept;
+
 struct PromiseBase {
   std::coroutine_handle<> continuation;
   bool done = false;
@@ -52,9 +55,9 @@ struct PromiseBase {
     void await_resume() const noexcept {}
   };
   FinalAwaiter final_suspend() noexcept { return {}; }
-  // Errors travel as Status. What still throws is out of memory inside a background job, after
-  // which the store's state in memory cannot be trusted.
-  void unhandled_exception() noexcept { std::terminate(); }
+  // Errors travel as Status. What still throws is out of memory inside a job, after which the
+  // store's state in memory cannot be trusted, or a task of the user's: one that may throw catches.
+  void unhandled_exception() noexcept { EndByException(); }
 };
 
 template <typename T>

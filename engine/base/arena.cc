@@ -41,8 +41,7 @@ char* MapAligned(size_t bytes) {
 
 }  // namespace
 
-Arena::Reserve::Reserve(size_t bytes) noexcept
-    : chunks_((bytes + kChunkBytes - 1) / kChunkBytes) {
+Arena::Reserve::Reserve(size_t bytes) noexcept : chunks_((bytes + kChunkBytes - 1) / kChunkBytes) {
   std::lock_guard guard(Pool().mutex);
   Pool().limit += chunks_;
 }

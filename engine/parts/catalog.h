@@ -9,6 +9,7 @@
 #include "engine/async/task.h"
 #include "engine/base/status.h"
 #include "engine/format/version_edit.h"
+#include "engine/parts/directory_syncs.h"
 #include "engine/parts/io.h"
 #include "engine/parts/settings.h"
 
@@ -60,8 +61,8 @@ class Catalog {
   virtual ~Catalog() = default;
 
   // Reads the state, of a new shard (`create`) an empty one, whichever variant has kept it. Changes
-  // nothing; unless `read_only`, syncs what it relies on first. Damage before the last synced commit
-  // is Corruption naming file, offset, expected, found.
+  // nothing; unless `read_only`, syncs what it relies on first. Damage before the last synced
+  // commit is Corruption naming file, offset, expected, found.
   virtual Task<Result<CatalogState>> Open(bool create, bool read_only) = 0;
   // Makes the shard this variant's, durably: takes over what another one has kept, creates what a
   // new shard needs. Apart from Open so that a store which turns out not to open is left as it was.
@@ -91,7 +92,8 @@ class Catalog {
 
 struct CatalogEnvironment {
   Io* io = nullptr;
-  ShardFiles* files = nullptr;  // outlives the catalog
+  DirectorySyncs* names = nullptr;  // null: nobody else makes names in the directory
+  ShardFiles* files = nullptr;      // outlives the catalog
   std::string directory;
   uint32_t shard = 0;
   uint64_t store_id = 0;

@@ -46,6 +46,10 @@ class Codec {  // Stateless towards callers; safe from any thread.
   virtual size_t memory_bytes() const noexcept { return 0; }
 };
 
+// The choices of a setting that names a codec, as its row says them. Its default is `none`; the
+// registry puts the names of all codecs in their place (variants/registry.h).
+inline constexpr std::string_view kCodecNames = "none";
+
 struct CodecVariant {
   std::string_view name;
   uint8_t id;  // on disk, in each block trailer: never reuse or change; 0 is `none`

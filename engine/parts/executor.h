@@ -38,6 +38,7 @@ class Executor {
 
   // Takes over a task and runs it to its end: on a background thread, or in steps inside RunUntil
   // and Breathe of some caller. Thread-safe. FIFO within a priority, flush before compaction.
+  // A task that throws ends the process, with a line that says what it threw.
   virtual void Spawn(Priority priority, Task<void> task, Io& io) = 0;
 
   // As Spawn, but not before delay_ns have passed; Drain does not wait for that, it runs the task.

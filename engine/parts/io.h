@@ -121,6 +121,10 @@ struct IoOp {
 
 struct IoCounters {
   uint64_t reads = 0, read_bytes = 0, writes = 0, write_bytes = 0, syncs = 0;
+  // What an Io with rings had to do without, of all call sites: operations that blocked their
+  // thread because it could have no ring, and regions of buffers that the kernel would not
+  // register.
+  uint64_t without_ring = 0, buffers_refused = 0;
 };
 
 class Io : public Waker {

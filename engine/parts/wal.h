@@ -11,6 +11,7 @@
 #include "engine/base/slice.h"
 #include "engine/base/status.h"
 #include "engine/format/entry.h"
+#include "engine/parts/directory_syncs.h"
 #include "engine/parts/io.h"
 #include "engine/parts/settings.h"
 
@@ -113,14 +114,6 @@ class Wal {
 
   virtual uint64_t bytes_written() const noexcept = 0;
   virtual uint64_t syncs() const noexcept = 0;
-};
-
-// Whoever makes names in the shard's directory: a failed sync of it forgets the names of all, so
-// the shard has its syncs done one at a time, and none after a failure.
-class DirectorySyncs {
- public:
-  virtual ~DirectorySyncs() = default;
-  virtual Task<Status> SyncNames(IoSite site) = 0;
 };
 
 struct WalEnvironment {

@@ -11,6 +11,7 @@ namespace {
 // Keeps its positioned sources sorted by their entries: a step moves the first one back to its
 // place, which costs one comparison where a run goes on by itself and few for the sizes of levels.
 // After a seek, sources whose entries certainly come later wait unpositioned until the first step.
+// Sources that must read do so side by side.
 class MergingIterator final : public InternalIterator {
  public:
   explicit MergingIterator(MergeSources sources) : sources_(std::move(sources)) {
@@ -143,6 +144,50 @@ class MergingIterator final : public InternalIterator {
     ShowFirst();
   }
 
+  // Moves of sources that have something to read first.
+  class Moves {
+   public:
+    void Add(InternalIterator& source, Task<Status> move) {
+      sources_.push_back(&source);
+      moves_.push_back(std::move(move));
+    }
+    // Carries them out side by side; the first failure.
+    Task<Status> Run(MergingIterator& merge) {
+      Status status;
+      for (Task<Status>& move : moves_) move.Start();
+      for (size_t i = 0; i < moves_.size(); ++i) {
+        Status moved = co_await moves_[i].Join();
+        if (moved.ok()) {
+          merge.Place(*sources_[i]);
+        } else if (status.ok()) {
+          status = std::move(moved);
+        }
+      }
+      co_return status;
+    }
+
+   private:
+    std::vector<InternalIterator*> sources_;
+    std::vector<Task<Status>> moves_;
+  };
+  // A move of `source` was asked for: places it if that is done already.
+  void Take(InternalIterator& source, ValueOrTask<Status> move, Moves& moves, Status& status) {
+    if (!move.ready()) return moves.Add(source, move.TakeTask());
+    Status moved = move.Take();
+    if (moved.ok()) {
+      Place(source);
+    } else if (status.ok()) {
+      status = std::move(moved);
+    }
+  }
+  Task<Status> Finish(Moves moves, Status status) {
+    Status moved = co_await moves.Run(*this);
+    if (status.ok()) status = std::move(moved);
+    if (!status.ok()) co_return Fail(std::move(status));
+    ShowFirst();
+    co_return Status();
+  }
+
   static ValueOrTask<Status> Position(InternalIterator& source, Slice key, Tag tag, Move move) {
     switch (move) {
       case Move::kSeekBefore:
@@ -165,34 +210,30 @@ class MergingIterator final : public InternalIterator {
     ShowFirst();
     return Status();
   }
+  // `first` moves source i; those behind it have not moved yet.
   Task<Status> PositionRest(Task<Status> first, size_t i, Slice key, Tag tag, Move move) {
-    Status status = co_await first;
-    while (status.ok()) {
-      Place(*sources_[i]);
-      if (++i == sources_.size()) break;
-      status = co_await Position(*sources_[i], key, tag, move);
+    Moves moves;
+    Status status;
+    moves.Add(*sources_[i], std::move(first));
+    while (++i < sources_.size()) {
+      Take(*sources_[i], Position(*sources_[i], key, tag, move), moves, status);
     }
-    if (!status.ok()) co_return Fail(std::move(status));
-    ShowFirst();
-    co_return Status();
+    return Finish(std::move(moves), std::move(status));
   }
-  // The seek goes on from source i, which `first` positions, and leaves none waiting.
+  // `first` seeks source i; those before it have not moved yet. Leaves none waiting.
   Task<Status> SeekRest(Task<Status> first, size_t i, Slice key, Tag tag) {
-    Status status = co_await first;
-    while (status.ok()) {
-      Place(*sources_[i]);
-      if (i-- == 0) break;
-      status = co_await sources_[i]->Seek(key, tag);
+    Moves moves;
+    Status status;
+    moves.Add(*sources_[i], std::move(first));
+    while (i-- > 0) Take(*sources_[i], sources_[i]->Seek(key, tag), moves, status);
+    SeekWaiting(key, tag, moves, status);
+    return Finish(std::move(moves), std::move(status));
+  }
+  void SeekWaiting(Slice key, Tag tag, Moves& moves, Status& status) {
+    for (InternalIterator* source : waiting_) {
+      Take(*source, source->Seek(key, tag), moves, status);
     }
-    while (status.ok() && !waiting_.empty()) {
-      InternalIterator* const source = waiting_.back();
-      waiting_.pop_back();
-      status = co_await source->Seek(key, tag);
-      if (status.ok()) Place(*source);
-    }
-    if (!status.ok()) co_return Fail(std::move(status));
-    ShowFirst();
-    co_return Status();
+    waiting_.clear();
   }
   // Positions those that wait. Their entries come after the first one's, which stays.
   ValueOrTask<Status> Settle() {
@@ -200,23 +241,18 @@ class MergingIterator final : public InternalIterator {
       InternalIterator* const source = waiting_.back();
       waiting_.pop_back();
       ValueOrTask<Status> result = source->Seek(target_, target_tag_);
-      if (!result.ready()) return SettleRest(result.TakeTask(), source);
+      if (!result.ready()) {
+        Moves moves;
+        Status status;
+        moves.Add(*source, result.TakeTask());
+        SeekWaiting(target_, target_tag_, moves, status);
+        return Finish(std::move(moves), std::move(status));
+      }
       Status status = result.Take();
       if (!status.ok()) return Fail(std::move(status));
       Place(*source);
     }
     return Status();
-  }
-  Task<Status> SettleRest(Task<Status> first, InternalIterator* source) {
-    Status status = co_await first;
-    while (status.ok()) {
-      Place(*source);
-      if (waiting_.empty()) co_return Status();
-      source = waiting_.back();
-      waiting_.pop_back();
-      status = co_await source->Seek(target_, target_tag_);
-    }
-    co_return Fail(std::move(status));
   }
   Task<Status> NextAfter(Task<Status> settled) {
     Status status = co_await settled;
@@ -229,31 +265,24 @@ class MergingIterator final : public InternalIterator {
     AfterStep();
     co_return Status();
   }
-  // Changes direction: every other source moves to the far side of the current entry.
+  // Changes direction: every other source moves to the far side of the current entry. Entries are
+  // unique, so the first at or after the current one is after it.
   Task<Status> TurnAndStep(bool forward) {
     const std::string target(key());
     const Tag target_tag = tag();
-    const InternalIterator* const current = order_[0];
+    InternalIterator* const current = order_[0];
     Start(forward);
+    Moves moves;
+    Status status;
+    Take(*current, forward ? current->Next() : current->Prev(), moves, status);
     for (auto& source : sources_) {
-      Status status;
-      if (source.get() == current) {
-        if (forward) {
-          status = co_await source->Next();
-        } else {
-          status = co_await source->Prev();
-        }
-      } else if (forward) {
-        // Entries are unique, so the first at or after the current one is after it.
-        status = co_await source->Seek(target, target_tag);
-      } else {
-        status = co_await source->SeekBefore(target, target_tag);
-      }
-      if (!status.ok()) co_return Fail(std::move(status));
-      Place(*source);
+      if (source.get() == current) continue;
+      Take(*source,
+           forward ? source->Seek(target, target_tag) : source->SeekBefore(target, target_tag),
+           moves, status);
     }
-    ShowFirst();
-    co_return Status();
+    Status finished = co_await Finish(std::move(moves), std::move(status));
+    co_return finished;
   }
 
   using Places = std::vector<InternalIterator*, FrameAllocator<InternalIterator*>>;

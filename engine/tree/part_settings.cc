@@ -42,7 +42,7 @@ constexpr SettingSpec kFilterRows[] = {
 };
 
 constexpr SettingSpec kCodecRows[] = {
-    {"per_level", SettingType::kChoiceList, "", 0, 0, "none|lz4|zstd",
+    {"per_level", SettingType::kChoiceList, "", 0, 0, kCodecNames,
      "codec of each LSM level; the last entry repeats and is that of the last level's tables; "
      "empty: the variant on every level"},
     {"dictionary", SettingType::kBytes, "0", 0, 1 << 20, "",

@@ -1,5 +1,6 @@
 #include "engine/base/key_buffer.h"
 #include "engine/tree/store_iterator.h"
+#include "engine/tree/values_ahead.h"
 
 namespace lsmlab {
 namespace {
@@ -7,7 +8,9 @@ namespace {
 class StoreAsyncIterator final : public AsyncIterator {
  public:
   StoreAsyncIterator(StoreImpl& store, ShardWalks shards, Sequence release)
-      : store_(store), merge_(std::move(shards)), release_(release) {}
+      : store_(store), merge_(std::move(shards)), release_(release) {
+    if (store_.io().defers()) ahead_.set_most(merge_.read_ahead());
+  }
   ~StoreAsyncIterator() override {
     store_.counters().Add(Counter::kNexts, steps_);
     if (release_ != kMaxSequence) store_.ReleaseSnapshot(release_);
@@ -21,6 +24,7 @@ class StoreAsyncIterator final : public AsyncIterator {
   ValueOrTask<Status> SeekToLast() override { return Position(ShardMerge::To::kLast, Slice()); }
   ValueOrTask<Status> Next() override {
     ++steps_;
+    if (ahead_.active()) return StepAhead(true);
     if (!merge_.forward() || !merge_.current()->TryNext()) return Show(merge_.Step(true));
     if (merge_.several()) merge_.Choose();
     key_ = merge_.current()->key();
@@ -28,12 +32,17 @@ class StoreAsyncIterator final : public AsyncIterator {
   }
   ValueOrTask<Status> Prev() override {
     ++steps_;
+    if (ahead_.active()) return StepAhead(false);
     return Show(merge_.Step(false));
   }
 
   ValueOrTask<Result<Slice>> Value() override {
+    if (ahead_.active()) return ahead_.Value();
     TreeIterator* current = merge_.current();
-    if (current->kind() == EntryKind::kPutInValueFile) return SeparatedValue();
+    if (current->kind() == EntryKind::kPutInValueFile) {
+      if (ahead_.Wanted()) return FillAhead();
+      return SeparatedValue();
+    }
     return Result<Slice>(current->value());
   }
 
@@ -44,6 +53,8 @@ class StoreAsyncIterator final : public AsyncIterator {
       store_.counters().Add(Counter::kSeeks, 1);
     }
     target_.assign(target);
+    ahead_.Forget();
+    behind_ahead_ = Status();
     return Show(merge_.Position(to, target_));
   }
   ValueOrTask<Status> Show(ValueOrTask<Status> move) {
@@ -70,12 +81,48 @@ class StoreAsyncIterator final : public AsyncIterator {
     co_return value_->bytes();
   }
 
+  // From here on `ahead_` shows the entries from the current one on, and the walks stand behind
+  // them.
+  Task<Result<Slice>> FillAhead() {
+    do {
+      ahead_.Push(*merge_.tree(), *merge_.current());
+      behind_ahead_ = co_await merge_.Step(merge_.forward());
+    } while (!ahead_.full() && behind_ahead_.ok() && merge_.current() != nullptr);
+    Status read = co_await ahead_.ReadValues();
+    (void)read;  // every failure is in its entry
+    key_ = ahead_.key();
+    valid_ = true;
+    co_return ahead_.Value();
+  }
+  ValueOrTask<Status> StepAhead(bool forward) {
+    if (forward != merge_.forward()) return TurnInAhead(forward);
+    if (ahead_.Step()) {
+      key_ = ahead_.key();
+      return Status();
+    }
+    ahead_.Clear();
+    ShowCurrent();
+    return std::exchange(behind_ahead_, Status());
+  }
+  // The walks first come back to the entry shown.
+  Task<Status> TurnInAhead(bool forward) {
+    target_.assign(ahead_.key());
+    ahead_.Forget();
+    behind_ahead_ = Status();
+    Status status = co_await merge_.Position(ShardMerge::To::kKey, target_);
+    if (status.ok()) status = co_await merge_.Step(forward);
+    ShowCurrent();
+    co_return status;
+  }
+
   StoreImpl& store_;
   ShardMerge merge_;
   const Sequence release_;
   uint64_t steps_ = 0;  // counted by the store at the end
   KeyBuffer target_;
   BlockRef value_;
+  ValuesAhead ahead_;
+  Status behind_ahead_;  // why the walks stand nowhere behind it; ok: at the next entry, or the end
 };
 
 }  // namespace

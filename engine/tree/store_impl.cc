@@ -348,6 +348,8 @@ StoreStats StoreImpl::Stats() const {
   stats.fsyncs = all.syncs;
   stats.device_read_bytes = all.read_bytes;
   stats.device_write_bytes = all.write_bytes;
+  stats.io_without_ring = all.without_ring;
+  stats.io_buffers_refused = all.buffers_refused;
   return stats;
 }
 

@@ -130,6 +130,7 @@ Task<Status> Tree::Recover(bool create, std::optional<LogCut> cut) {
   }
   CatalogEnvironment catalog;
   catalog.io = env_.io;
+  catalog.names = files_.get();
   catalog.files = files_.get();
   catalog.directory = env_.directory;
   catalog.shard = env_.shard;

@@ -44,7 +44,7 @@ std::vector<TableParts> AllParts() {
           all.push_back(Parts(layout == 0 ? "restarts" : "slotted", *FilterVariants()[f],
                               *CodecVariants()[c], *CacheVariants()[cache], blocks[turn % 5],
                               turn % 2 == 0 ? 4096 : 1));
-          if (turn % 7 < 3) all.back().table = &kPartitionedTable;
+          all.back().table = TableVariants()[turn % 13 % TableVariants().size()];
           if (turn % 3 == 0) all.back().index_search = "binary";
           if (turn % 10 == 4 || turn % 10 == 8) all.back().block_alignment = "page";
           if (turn % 4 == 1) all.back().block_search = "hash";
@@ -341,7 +341,8 @@ TEST_P(TableConformance, LargeKeysAndValues) {
 
 // Blocks small enough that nothing else parts them would hide what the setting does.
 TEST(TableLargeValues, LieAloneAndLeaveSmallEntriesTogether) {
-  for (const TableVariant* table : {&kFlatTable, &kPartitionedTable}) {
+  for (const TableVariant* table : TableVariants()) {
+    if (!DefaultSettings(table->settings).Has("block.large_values")) continue;
     for (const char* layout : {"restarts", "slotted"}) {
       TableParts parts;
       parts.table = table;
@@ -399,8 +400,12 @@ TEST_P(TableConformance, PropertiesSayWhatIsInside) {
   EXPECT_EQ(p.entries, model_.size());
   EXPECT_EQ(p.smallest_key, model_.begin()->first.first);
   EXPECT_EQ(p.largest_tag, model_.rbegin()->first.second);
-  const bool hashed = GetParam().block_search == "hash";
-  EXPECT_EQ(p.block_layout, GetParam().layout + (hashed ? "-hash" : ""));
+  EXPECT_EQ(p.table_variant, GetParam().table->name);
+  const SettingBag of_table = DefaultSettings(GetParam().table->settings);
+  if (of_table.Has("block.layout") && of_table.Has("block.search")) {
+    const bool hashed = GetParam().block_search == "hash";
+    EXPECT_EQ(p.block_layout, GetParam().layout + (hashed ? "-hash" : ""));
+  }
   EXPECT_EQ(p.filter_variant, GetParam().filter->name);
   EXPECT_EQ(p.codec, GetParam().codec->name);
   EXPECT_EQ(p.catalog_mark, "mark");

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <ostream>
 #include <string>
@@ -53,7 +54,9 @@ inline std::vector<WalCase> CasesWithSlots() {
 struct ByWalCase {
   template <typename Info>
   std::string operator()(const Info& info) const {
-    return std::string(info.param.variant->name) + "_" + info.param.sync;
+    std::string name(info.param.variant->name);
+    std::replace(name.begin(), name.end(), '-', '_');
+    return name + "_" + info.param.sync;
   }
 };
 

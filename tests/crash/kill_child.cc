@@ -1,26 +1,18 @@
 #include <fcntl.h>
-#include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
 
 #include "engine/store.h"
+#include "tests/crash/kill_oracle.h"
 #include "tests/support/checked_value.h"
 #include "tests/support/compositions.h"
 
 // kill_child STORE ORACLE SYNC FIRST: writes to the store until it is killed, operation numbers
-// from FIRST on. Before each write it appends {number, 'b'} to the oracle file, after its
-// acknowledgement {number, 'a'}: 9 bytes each, one write() each, which the page cache keeps through
-// kill -9. The operation with number n puts or deletes key n % 500.
+// from FIRST on, and notes that as kill_oracle.h says. The operation with number n puts or deletes
+// key n % 500.
 namespace lsmlab::test {
 namespace {
-
-void Append(int fd, uint64_t number, char what) {
-  char record[9];
-  __builtin_memcpy(record, &number, 8);
-  record[8] = what;
-  if (write(fd, record, sizeof record) != static_cast<ssize_t>(sizeof record)) _exit(3);
-}
 
 int Run(const char* path, const char* oracle_path, const char* sync, uint64_t number) {
   StoreOptions options;
@@ -36,7 +28,7 @@ int Run(const char* path, const char* oracle_path, const char* sync, uint64_t nu
   if (oracle < 0) return 3;
   for (;; ++number) {
     const std::string key = "key" + std::to_string(number % 500);
-    Append(oracle, number, 'b');
+    AppendNote(oracle, 0, number, KillNote::kBegun);
     const Status status = number % 7 == 0
                               ? store.Delete(key)
                               : store.Put(key, CheckedValue(key, number, 28 + number % 900));
@@ -44,7 +36,7 @@ int Run(const char* path, const char* oracle_path, const char* sync, uint64_t nu
       std::fprintf(stderr, "%s\n", status.ToString().c_str());
       return 2;
     }
-    Append(oracle, number, 'a');
+    AppendNote(oracle, 0, number, KillNote::kAcknowledged);
   }
 }
 

@@ -5,6 +5,14 @@
 #include "tests/support/checked_value.h"
 
 namespace lsmlab::test {
+namespace {
+
+Task<void> Tell(Task<Status> task, Status* status, bool* done) {
+  *status = co_await task;
+  *done = true;
+}
+
+}  // namespace
 
 StoreOptions ShardsRun::Options(const std::shared_ptr<SimDisk>& disk) const {
   Settings settings = {{"engine.catalog.edit_log_size", "1KiB"}};
@@ -181,10 +189,22 @@ Status ShardsWorkload::Open() {
 Status ShardsWorkload::Write() {
   WriteBatch batch;
   progress_.issued = history_->Add(random_, &batch);
-  LSMLAB_TRY(store_->Write(batch));
+  const bool on_a_loop = run_.on_loops && random_.OneIn(2);
+  LSMLAB_TRY(on_a_loop ? WriteOnALoop(batch) : store_->Write(batch));
   progress_.acknowledged = progress_.issued;
   if (run_.sync == "group" || run_.sync == "every") progress_.durable = progress_.issued;
   return Status();
+}
+
+Status ShardsWorkload::WriteOnALoop(const WriteBatch& batch) {
+  Executor& executor = store_->executor();
+  const auto loop = static_cast<int>(random_.Below(static_cast<uint64_t>(executor.loops())));
+  Status status;
+  bool done = false;
+  executor.SpawnOn(loop, Priority::kForeground, Tell(store_->WriteAsync(batch), &status, &done),
+                   store_->io());
+  executor.RunUntil(done, store_->io());
+  return status;
 }
 
 Status ShardsWorkload::Maintain() {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/async/task.h"
 #include "engine/base/random.h"
 #include "engine/store.h"
 #include "tests/support/compositions.h"
@@ -24,7 +25,8 @@ struct ShardsRun {
   uint64_t seed = 1;
   uint32_t writes = 60;
   // Event loops in one thread, and operations of the disk that complete later, all in an order
-  // drawn from the seed; else the caller does one thing after the other.
+  // drawn from the seed; about half of the writes begin on a loop. Else the caller does one thing
+  // after the other.
   bool on_loops = false;
 
   StoreOptions Options(const std::shared_ptr<SimDisk>& disk) const;
@@ -92,6 +94,7 @@ class ShardsWorkload {
  private:
   Status Open();
   Status Write();
+  Status WriteOnALoop(const WriteBatch& batch);
   Status Maintain();
 
   const ShardsRun run_;

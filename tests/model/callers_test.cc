@@ -168,6 +168,7 @@ class Caller {
 };
 
 constexpr uint64_t kSteps = 250;
+constexpr uint64_t kSeedsOfOthers = 2;  // of presets that are made of parts tested elsewhere
 
 // Runs all callers over one store for some phases with a close and reopen in between; a line that
 // says what went wrong, or nothing. `trace`: how many operations the disk did, and how calls and
@@ -232,14 +233,19 @@ class CallersTest : public testing::TestWithParam<CallersCase> {};
 TEST_P(CallersTest, SeeWhatTheyWroteAndALinearOrder) {
   const auto& [executor, sync] = GetParam();
   const long frames = LiveFrames();
+  const bool on_loops = executor == std::string("reactor");
   std::vector<TestComposition> compositions = MainPresets();
   compositions.push_back({"three_shards", "", {}, &kThreeShards});
-  if (executor == std::string("reactor")) {
+  if (on_loops) {
     for (const TestComposition& sharded : ShardedCompositions()) compositions.push_back(sharded);
   }
-  for (const TestComposition& preset : compositions) {
-    for (uint64_t i = 1; i <= (executor == std::string("reactor") ? 10 : 20); ++i) {
-      const uint64_t seed = TestSeed(i);
+  const size_t thorough = compositions.size();
+  for (const TestComposition& other : OtherPresets()) compositions.push_back(other);
+  for (size_t c = 0; c < compositions.size(); ++c) {
+    const TestComposition& preset = compositions[c];
+    const uint64_t seeds = c >= thorough ? kSeedsOfOthers : on_loops ? 10 : 20;
+    for (uint64_t i = 1; i <= seeds; ++i) {
+      const uint64_t seed = TestSeed(c >= thorough ? 100 * c + i : i);
       uint64_t trace = 0;
       const std::string failure = RunCallers(preset, executor, sync, seed, &trace);
       ASSERT_EQ(failure, "") << preset.name << ", sync " << sync

@@ -37,6 +37,31 @@ constexpr uint64_t kPoolOperations = 3'000;
 constexpr uint64_t kOperationsPerStore = 6'000;
 static_assert(kPosixOperations <= kOperationsPerStore);
 
+// With real loops, and with loops in the one thread.
+void AddOnLoops(std::vector<ModelCase>& cases, const TestComposition& composition,
+                uint64_t operations) {
+  cases.push_back({composition, "uring", "reactor", operations});
+  cases.push_back({composition, "uring", "reactor", operations, false, /*seeded=*/true});
+}
+
+// With ShardedCompositions: each shipped partitioner with 1, 2 and 7 shards.
+std::vector<TestComposition> OtherSharded() {
+  const auto with = [](std::string name, const char* partitioner, const char* shards) {
+    return TestComposition{
+        std::move(name),
+        "",
+        {{"engine.partitioner.variant", partitioner}, {"engine.partitioner.shards", shards}}};
+  };
+  return {with("hash_1", "hash", "1"), with("hash_7", "hash", "7"),
+          with("first_byte_1", "first-byte", "1"), with("first_byte_2", "first-byte", "2")};
+}
+
+// A preset for event loops on io_uring; the settings below leave it both.
+bool IsForLoops(const TestComposition& preset) {
+  const Composition composition = ComposeSmall(preset);
+  return composition.executor.variant->has_loops && composition.io.variant == &kUringIo;
+}
+
 std::vector<ModelCase> AllCases() {
   std::vector<ModelCase> cases;
   for (const TestComposition& composition : MainPresets()) {
@@ -52,14 +77,16 @@ std::vector<ModelCase> AllCases() {
   }
   for (const TestComposition& composition : OtherPresets()) {
     cases.push_back({composition, "simulated", "inline", kOtherPresetOperations});
+    if (Works(kUringIo) && IsForLoops(composition)) {
+      AddOnLoops(cases, composition, kPosixOperations / 3);
+    }
   }
   for (const TestComposition& composition : ShardedCompositions()) {
-    if (Works(kUringIo)) {
-      cases.push_back({composition, "uring", "reactor", kPosixOperations / 3});
-      cases.push_back(
-          {composition, "uring", "reactor", kPosixOperations / 3, false, /*seeded=*/true});
-    }
+    if (Works(kUringIo)) AddOnLoops(cases, composition, kPosixOperations / 3);
     cases.push_back({composition, "simulated", "reactor", kVariationOperations, true});
+  }
+  for (const TestComposition& composition : OtherSharded()) {
+    if (Works(kUringIo)) cases.push_back({composition, "uring", "reactor", kPosixOperations / 6});
   }
   cases.push_back({PooledComposition(), "simulated", "threads", kPoolOperations, true});
   for (const TestComposition& composition : OnePartVariations()) {
@@ -103,6 +130,7 @@ TEST_P(ModelTest, AnswersAsTheModel) {
     auto io = run.options.composition.io.variant->make(run.options.composition.io.settings);
     ASSERT_TRUE(io.ok());
     run.options.io = std::move(io).value();
+    ASSERT_EQ(run.options.io->backend(), c.io) << "presets may fall back to another";
     run.options.path = c.io == "simulated" ? "/store" : directory.path() + "/store";
     run.options.seed = run.seed | 1;
     run.operations = std::min(kOperationsPerStore, total - done);

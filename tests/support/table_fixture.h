@@ -93,6 +93,7 @@ class TableHome {
     cache_ = parts.cache->make(cache);
     environment_.io = &io_;
     environment_.cache = cache_.get();
+    environment_.settings = DefaultSettings(parts.table->settings);
     environment_.settings.Set("block.layout", parts.layout);
     environment_.settings.Set("block.size", static_cast<int64_t>(parts.block_bytes));
     environment_.settings.Set("block.large_values", static_cast<int64_t>(parts.large_values));
@@ -108,11 +109,14 @@ class TableHome {
     environment_.settings.Set("index.entries", parts.entry_index);
     environment_.settings.Set("index.entries_bytes", static_cast<int64_t>(parts.entry_index_bytes));
     if (parts.codec->id != 0) {
-      environment_.codec_per_level = {
-          std::shared_ptr<const Codec>(CodecOf(parts.codec->id), [](const Codec*) {})};
+      environment_.codec_per_level = {parts.codec->make(DefaultSettings(parts.codec->settings))};
       environment_.codec_id_per_level = {parts.codec->id};
     }
-    environment_.codec_by_id = CodecOf;
+    // That of the table under test, which may be a plugin's.
+    environment_.codec_by_id = [this](uint8_t id) -> const Codec* {
+      const bool own = environment_.codec_id_per_level == std::vector<uint8_t>{id};
+      return own ? environment_.codec_per_level[0].get() : CodecOf(id);
+    };
     environment_.dictionary_bytes = parts.dictionary_bytes;
     environment_.filter_by_name = FilterOf;
   }

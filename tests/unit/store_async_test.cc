@@ -33,7 +33,9 @@ class StoreAsyncTest : public testing::TestWithParam<int> {
     StoreOptions options;
     options.path = "/store";
     options.composition = ComposeSmall({"async", "", settings});
-    options.io = MakeSimulatedIo(SimDisk::Make());
+    SimulatedOptions simulated;
+    simulated.defer = defer_;
+    options.io = MakeSimulatedIo(SimDisk::Make(), simulated);
     auto store = Store::Open(std::move(options));
     ASSERT_TRUE(store.ok()) << store.status().ToString();
     store_ = std::move(store).value();
@@ -64,6 +66,7 @@ class StoreAsyncTest : public testing::TestWithParam<int> {
   }
 
   std::unique_ptr<Store> store_;
+  bool defer_ = false;
 };
 
 bool IsThere(int i) { return i % 5 != 0; }
@@ -151,6 +154,17 @@ TEST_P(StoreAsyncTest, TasksOnALoopReadAndWrite) {
   // A key that is too long is refused in the awaitable form, too.
   const std::string long_key(kMaxKeyBytes + 1, 'k');
   EXPECT_EQ(OnLoop(store_->PutAsync(long_key, "")).code(), StatusCode::kInvalidArgument);
+}
+
+// Values of a scan are then read ahead, in both directions and across turns.
+TEST_P(StoreAsyncTest, WalksOnAnIoThatCompletesLater) {
+  store_.reset();
+  defer_ = true;
+  Open({{"engine.values.read_ahead", "8"}});
+  ASSERT_TRUE(OnLoop(Fill(*store_)).ok());
+  ASSERT_TRUE(store_->Flush().ok());
+  const Status status = OnLoop(WalkAll(*store_));
+  ASSERT_TRUE(status.ok()) << status.ToString();
 }
 
 Task<Status> KeepOldState(Store& store) {

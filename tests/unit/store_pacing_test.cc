@@ -15,6 +15,7 @@
 #include "tests/support/compositions.h"
 #include "tests/support/filter_io.h"
 #include "tests/support/temp_directory.h"
+#include "variants/io/simulated_io.h"
 
 namespace lsmlab::test {
 namespace {

@@ -199,8 +199,42 @@ TEST_F(StoreTest, AnotherPartitionerIsRefused) {
   MustOpen(Options());
   StoreOptions options = Options();
   options.composition.partitioner.variant = &kThreeShards;
-  ExpectRefused(options, StatusCode::kInvalidArgument, "three by last byte");
+  // Both that of the store and the wanted one.
+  ExpectRefused(options, StatusCode::kInvalidArgument,
+                "created with partitioner 'single' and 1 shards, opened with 'three by last byte' "
+                "and 3;");
   MustOpen(Options());
+}
+
+TEST_F(StoreTest, AnotherNumberOfShardsIsRefused) {
+  const auto with_shards = [this](const char* variant, int shards) {
+    StoreOptions options = Options(variant);
+    options.composition = ComposeSmall({"shards",
+                                        "",
+                                        {{"engine.executor.variant", "inline"},
+                                         {"engine.partitioner.variant", variant},
+                                         {"engine.partitioner.shards", std::to_string(shards)}}});
+    return options;
+  };
+  for (const auto& [variant, identity] :
+       {std::pair("hash", "hash xxh3 "), std::pair("first-byte", "first-byte 0 ")}) {
+    ASSERT_TRUE(MustOpen(with_shards(variant, 2))->Put("key", "value").ok());
+    const auto files = [this] {
+      auto all = Listing();
+      std::erase_if(all, [](const auto& file) { return file.first.ends_with("/LOCK"); });
+      return all;
+    };
+    const auto before = files();
+    for (const int shards : {1, 3, 7}) {
+      const std::string wanted = std::to_string(shards);
+      ExpectRefused(with_shards(variant, shards), StatusCode::kInvalidArgument,
+                    "partitioner '" + std::string(identity) + "2' and 2 shards, opened with '" +
+                        identity + wanted + "' and " + wanted + ";");
+    }
+    EXPECT_TRUE(files() == before);
+    std::string value;
+    EXPECT_TRUE(MustOpen(with_shards(variant, 2))->Get("key", &value).ok());
+  }
 }
 
 TEST_F(StoreTest, KeysAndValuesUpToTheLimits) {

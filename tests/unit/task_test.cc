@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -173,6 +174,16 @@ TEST(FramePool, ReusesBySizeAndServesLarge) {
   EXPECT_EQ(again, small);
   FreeFrame(again, 128);
 #endif
+}
+
+Task<void> Throws() {
+  throw std::runtime_error("no room");
+  co_return;
+}
+Task<void> AwaitsWhatThrows() { co_await Throws(); }
+
+TEST(Task, AnExceptionEndsTheProcessWithALine) {
+  EXPECT_DEATH(AwaitsWhatThrows().Start(), "lsmlab: a task threw: no room; the process ends");
 }
 
 TEST(Task, StartedTasksAreJoinedInAnyOrderOfTheirEnds) {

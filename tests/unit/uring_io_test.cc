@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -120,6 +122,32 @@ TEST_F(UringIoTest, EveryThreadHasARingAndLeavesItToTheNext) {
   }
   EXPECT_EQ(wrong_in_all.load(), 0);
   EXPECT_EQ(io->Counters(IoSite::kBlockRead).reads, 3u * 6 * 20);
+}
+
+// Its operations block it then; a sync that was never tried must not count as one that failed.
+TEST_F(UringIoTest, AThreadThatGetsNoRingDoesWithout) {
+  const auto io = Make(8);
+  const auto file = MakeFile(*io, "f", 4);
+  rlimit limit;
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  const int next = dup(0);
+  ASSERT_GE(next, 0);
+  close(next);
+  const rlimit none{static_cast<rlim_t>(next), limit.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  int wrong = 0;
+  Status synced;
+  std::thread([&] {
+    std::vector<uint32_t> buffer(1024);
+    std::deque<Task<void>> tasks;
+    tasks.push_back(ReadPage(*io, *file, 3, buffer.data(), &wrong));
+    FinishAll(*io, tasks);
+    synced = test::FinishOn(*io, DataSync(*io, IoSite::kOther, *file));
+  }).join();
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+  EXPECT_EQ(wrong, 0);
+  EXPECT_TRUE(synced.ok()) << synced.ToString();
+  EXPECT_EQ(io->Counters().without_ring, 2u);
 }
 
 // What executor `inline` does: a call begins on the thread's own loop and goes on while the
@@ -315,8 +343,60 @@ TEST_F(UringIoTest, ABufferIsUsedWhereItIsRegistered) {
   EXPECT_EQ(buffer[0], 'x');
   EXPECT_NE(WhatTheKernelSaysOf(*ring).find(shown), std::string::npos);
   ring.reset();
+  EXPECT_EQ(counters.All().buffers_refused, 0u);
   buffers.Free(buffer, 4096);
   close(ends[1]);
+}
+
+// Runs `work` as one who may not lock more memory than so many bytes.
+template <typename F>
+void WithLockedMemory(rlim_t bytes, F work) {
+  rlimit limit;
+  ASSERT_EQ(getrlimit(RLIMIT_MEMLOCK, &limit), 0);
+  const rlimit small{bytes, limit.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_MEMLOCK, &small), 0);
+  std::thread([&] {
+    __user_cap_header_struct of_this_thread{_LINUX_CAPABILITY_VERSION_3, 0};
+    const __user_cap_data_struct nothing[2] = {};
+    ASSERT_EQ(syscall(SYS_capset, &of_this_thread, nothing), 0);
+    work();
+  }).join();
+  ASSERT_EQ(setrlimit(RLIMIT_MEMLOCK, &limit), 0);
+}
+
+TEST_F(UringIoTest, WithoutLockedMemoryItSaysSo) {
+  WithLockedMemory(0, [] {
+    const auto made = kUringIo.make(DefaultSettings(kUringIo.settings));
+    if (made.ok()) return;  // an older kernel, which does not count the ring itself
+    EXPECT_NE(made.status().message().find("RLIMIT_MEMLOCK is too low; io.variant 'posix'"),
+              std::string_view::npos)
+        << made.status().ToString();
+  });
+}
+
+TEST_F(UringIoTest, BuffersThatTheKernelWillNotLockAreUsedAsTheyAre) {
+  WithLockedMemory(AlignedBuffers::kSlabBytes / 2, [this] {
+    SettingBag bag = DefaultSettings(kUringIo.settings);
+    bag.Set("registered_buffers", true);
+    bag.Set("direct", std::string("all"));
+    const auto made = kUringIo.make(bag);
+    ASSERT_TRUE(made.ok()) << made.status().ToString();
+    Io& io = *made.value();
+    auto file = test::FinishOn(
+        io, OpenFile(io, IoSite::kFlush, OpenMode::kCreate, directory_.path() + "/direct"));
+    ASSERT_TRUE(file.ok()) << file.status().ToString();
+    auto* buffer = static_cast<char*>(io.AllocateBuffer(4096));
+    std::memset(buffer, 7, 4096);
+    Status status = test::FinishOn(io, WriteAt(io, IoSite::kFlush, *file.value(), 0, buffer, 4096));
+    EXPECT_TRUE(status.ok()) << status.ToString();
+    std::memset(buffer, 0, 4096);
+    status =
+        test::FinishOn(io, ReadExactly(io, IoSite::kBlockRead, *file.value(), 0, buffer, 4096));
+    EXPECT_TRUE(status.ok()) << status.ToString();
+    EXPECT_EQ(buffer[4095], 7);
+    io.FreeBuffer(buffer, 4096);
+    EXPECT_EQ(io.Counters().buffers_refused, 1u);
+  });
 }
 #endif
 

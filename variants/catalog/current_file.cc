@@ -73,8 +73,7 @@ Task<Status> ReplaceCurrent(Io& io, std::string directory, std::string bytes) {
       co_await WriteAt(io, IoSite::kCatalog, *opened.value(), 0, bytes.data(), bytes.size()));
   LSMLAB_CO_TRY(co_await DataSync(io, IoSite::kCatalog, *opened.value()));
   opened.value().reset();
-  LSMLAB_CO_TRY(co_await RenameFile(io, IoSite::kCatalog, temp, current));
-  co_return co_await SyncDirectory(io, IoSite::kCatalog, directory);
+  co_return co_await RenameFile(io, IoSite::kCatalog, temp, current);
 }
 
 }  // namespace lsmlab

@@ -29,8 +29,9 @@ Result<Current> DecodeCurrent(uint64_t store_id, uint32_t shard, Slice bytes,
 // Whether a file of this name is one that only a shard with a catalog has.
 bool IsShardData(std::string_view name);
 
-// Writes `bytes` beside CURRENT, syncs, renames over it and syncs the directory. REQUIRES: the
-// manifest and its directory entry are durable. After a failure either name may stand there.
+// Writes `bytes` beside CURRENT, syncs, renames over it; the directory is the caller's to sync.
+// REQUIRES: the manifest and its directory entry are durable. After a failure either name may stand
+// there.
 Task<Status> ReplaceCurrent(Io& io, std::string directory, std::string bytes);
 
 }  // namespace lsmlab

@@ -298,10 +298,10 @@ Task<Status> FootersCatalog::TakeOver() {
     if (live_.count(file) > 0) continue;
     LSMLAB_CO_TRY(co_await UnlinkFile(*env_.io, IoSite::kCatalog, TablePath(file)));
   }
-  LSMLAB_CO_TRY(co_await SyncDirectory(*env_.io, IoSite::kCatalog, env_.directory));
+  LSMLAB_CO_TRY(co_await SyncNamesIn(env_.names, *env_.io, IoSite::kCatalog, env_.directory));
   LSMLAB_CO_TRY(co_await WriteRecord(env_.files->NewFileNumber()));
   LSMLAB_CO_TRY(co_await UnlinkFile(*env_.io, IoSite::kCatalog, PathOf(kCurrentName)));
-  co_return co_await SyncDirectory(*env_.io, IoSite::kCatalog, env_.directory);
+  co_return co_await SyncNamesIn(env_.names, *env_.io, IoSite::kCatalog, env_.directory);
 }
 
 // What no CURRENT names.
@@ -439,7 +439,7 @@ Task<Status> FootersCatalog::FinishLast(LastOutput* last) {
 // `written`: what came of writing and naming the table with the next commit's mark.
 Task<Status> FootersCatalog::MakeDurable(uint64_t file, Status written) {
   if (written.ok()) {
-    written = co_await SyncDirectory(*env_.io, IoSite::kCatalog, env_.directory);
+    written = co_await SyncNamesIn(env_.names, *env_.io, IoSite::kCatalog, env_.directory);
   }
   if (!written.ok()) {
     Status ignored = co_await UnlinkFile(*env_.io, IoSite::kCatalog, TablePath(file));

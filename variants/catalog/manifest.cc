@@ -273,13 +273,14 @@ Task<Status> ManifestCatalog::RollOver() {
   EncodeSnapshot();
   LSMLAB_CO_TRY(co_await WriteEncoded());
   LSMLAB_CO_TRY(co_await SyncManifest());
-  LSMLAB_CO_TRY(co_await SyncDirectory(*env_.io, IoSite::kCatalog, env_.directory));
+  LSMLAB_CO_TRY(co_await SyncNamesIn(env_.names, *env_.io, IoSite::kCatalog, env_.directory));
   Current current;
   current.manifest = next;
   current.snapshot_bytes = synced_;
   std::string pointer = EncodeCurrent(env_.store_id, env_.shard, current);
   bytes_written_ += pointer.size();
   LSMLAB_CO_TRY(co_await ReplaceCurrent(*env_.io, env_.directory, std::move(pointer)));
+  LSMLAB_CO_TRY(co_await SyncNamesIn(env_.names, *env_.io, IoSite::kCatalog, env_.directory));
   manifest_ = next;
   snapshot_end_ = offset_;
   if (previous != 0) others_.push_back(NumberedFileName(kPrefix, previous, ""));

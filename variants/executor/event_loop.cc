@@ -21,6 +21,12 @@ constexpr int64_t kMostCreditNanos = 2'000'000;
 // How long one of several Ios is waited for before the others are looked at.
 constexpr int64_t kIoSliceNanos = 1'000'000;
 
+// Says when a job has ended: to look at every job after every step costs as much as a short step.
+Task<void> Reported(Task<void> task, bool* has_ended) {
+  co_await task;
+  *has_ended = true;
+}
+
 }  // namespace
 
 void EventLoop::Bed::Wake() noexcept {
@@ -69,10 +75,9 @@ EventLoop::~EventLoop() {
 void EventLoop::Mail(int64_t due_ns, LoopJob job) {
   unfinished_.Add();
   jobs_.fetch_add(1, std::memory_order_relaxed);
-  {
-    std::lock_guard guard(mail_mutex_);
-    mail_.emplace_back(due_ns, std::move(job));
-  }
+  // Rung under the lock: when the job has ended, this loop may be gone, too.
+  std::lock_guard guard(mail_mutex_);
+  mail_.emplace_back(due_ns, std::move(job));
   RingDoorbell();
 }
 
@@ -210,7 +215,8 @@ void EventLoop::Run() {
   current_ = this;
   for (const RunLoop::Lease& lease : background_loops_) lease.loop().Join(*main_);
   while (!stopping_ || HasWork()) {
-    if (!Turn() && !Spin()) Sleep();
+    if (Turn() || (stopping_ && !HasWork())) continue;
+    if (!Spin()) Sleep();
   }
   // A last ring has nothing more to say; the RunLoop goes to another thread.
   (void)main_->TakeReady();
@@ -218,10 +224,12 @@ void EventLoop::Run() {
   current_ = nullptr;
 }
 
+bool EventLoop::HasReady() const noexcept {
+  return !ready_[0].empty() || !ready_[1].empty() || !ready_[2].empty() || main_->HasReady();
+}
+
 bool EventLoop::HasWork() const noexcept {
-  const auto waits = [](const std::deque<Step>& queue) { return !queue.empty(); };
-  return !running_.empty() || !later_.empty() || !pauses_.empty() ||
-         std::any_of(ready_.begin(), ready_.end(), waits);
+  return !running_.empty() || !later_.empty() || !pauses_.empty() || HasReady();
 }
 
 bool EventLoop::Turn() {
@@ -229,6 +237,9 @@ bool EventLoop::Turn() {
   if (!pauses_.empty() || !later_.empty()) EndPauses(NowNanos());
   did = RunForeground() || did;
   did = RunBackground() || did;
+  // With nothing left to run, what was begun goes to the kernel in the call that waits for it. Of
+  // several Ios only one can be waited for.
+  if (deferring_.size() <= 1 && !HasReady()) return false;
   return PollAll(0) > 0 || did;
 }
 
@@ -275,15 +286,16 @@ void EventLoop::RunStep(size_t priority) {
         std::find(deferring_.begin(), deferring_.end(), job.io) == deferring_.end()) {
       deferring_.push_back(job.io);
     }
+    job.task = Reported(std::move(job.task), &has_ended_);
     job.task.Start();
   }
-  EndFinished();
+  if (has_ended_) EndFinished();
 }
 
 // Frames go before a job counts as finished: they may hold on to the store.
 void EventLoop::EndFinished() {
+  has_ended_ = false;
   const size_t ended = std::erase_if(running_, [](const LoopJob& job) { return job.task.done(); });
-  if (ended == 0) return;
   std::erase_if(deferring_, [this](const Io* io) { return !Uses(io); });
   jobs_.fetch_sub(ended, std::memory_order_relaxed);
   unfinished_.End(ended);

@@ -131,6 +131,7 @@ class EventLoop {
   static bool IsWelcomed(WaitNode* node) noexcept;
 
   void Run();
+  // False: nothing is ready, and what was begun may not be with the kernel yet.
   bool Turn();
   void TakeMail();
   void EndPauses(int64_t now_ns);
@@ -143,6 +144,7 @@ class EventLoop {
   bool Uses(const Io* io) const noexcept;
   bool Spin();
   void Sleep();
+  bool HasReady() const noexcept;
   bool HasWork() const noexcept;
   RunLoop& LoopOf(size_t priority) noexcept {
     return priority == 0 ? *main_ : background_loops_[priority - 1].loop();
@@ -174,6 +176,7 @@ class EventLoop {
       visited_;            // Ios of visitors that defer, and how many use them
   int64_t credit_ns_ = 0;  // time that background work has earned
   bool stopping_ = false, hurrying_ = false;
+  bool has_ended_ = false;  // one of the running jobs
 
   std::thread thread_;
 };

@@ -35,6 +35,8 @@ class SiteCounters {
         break;
     }
   }
+  void CountWithoutRing() noexcept { Add(without_ring_, 1); }
+  void CountRefusedBuffers() noexcept { Add(buffers_refused_, 1); }
   IoCounters Of(IoSite site) const noexcept {
     IoCounters sum;
     AddTo(sum, lines_[static_cast<size_t>(site)]);
@@ -43,6 +45,8 @@ class SiteCounters {
   IoCounters All() const noexcept {
     IoCounters sum;
     for (const Line& line : lines_) AddTo(sum, line);
+    sum.without_ring = without_ring_.load(std::memory_order_relaxed);
+    sum.buffers_refused = buffers_refused_.load(std::memory_order_relaxed);
     return sum;
   }
 
@@ -62,6 +66,7 @@ class SiteCounters {
     sum.syncs += line.syncs.load(std::memory_order_relaxed);
   }
   Line lines_[static_cast<size_t>(IoSite::kCount)];
+  Counter without_ring_{0}, buffers_refused_{0};
 };
 
 }  // namespace lsmlab

@@ -139,9 +139,11 @@ bool UringIo::Start(IoOp& op) noexcept {
   }
   const Result<UringRing*> ring = FindOrMake(RunLoop::Current().context());
   if (!ring.ok()) {
-    // Too many threads for the limit on open files, as a rule.
+    // Too many threads for the limit on open files, as a rule. To fail would be worse: a sync that
+    // was never tried would count as one that failed.
     op.opened.reset();
-    return FinishNow(op, Status::IoError(IoPath(op) + ": " + std::string(ring.status().message())));
+    counters_.CountWithoutRing();
+    return FinishNow(op, RunBlocking(op, direct_));
   }
   ring.value()->Start(op);
   return false;

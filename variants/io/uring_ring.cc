@@ -139,6 +139,7 @@ bool UringRing::RegisterSlab(const AlignedBuffers::Slab& slab) noexcept {
     const int registered =
         io_uring_register_buffers_update_tag(&ring_, slab.number, &memory, nullptr, 1);
     state = registered == 1 ? SlabState::kRegistered : SlabState::kRefused;
+    if (registered != 1) shared_.counters->CountRefusedBuffers();
   }
   return state == SlabState::kRegistered;
 }

@@ -31,7 +31,8 @@ class ArenaList {
       : arena_(arena), heights_(branching, tower), head_(NewNode({}, tower, 0, {})) {}
 
   void Insert(Slice key, Tag tag, Slice value) {
-    // What a tower and a record of usual size take; the rest of a longer one is fetched by its copy.
+    // What a tower and a record of usual size take; the rest of a longer one is fetched by its
+    // copy.
     arena_.FetchAhead(std::min<size_t>(2 * sizeof(Link) + Record::BytesFor(key, value), 512));
     std::array<Node*, kMaxTower> before;
     before.fill(head_);

@@ -15,6 +15,11 @@ IndexSearch SearchOf(const SettingBag& settings) {
 
 }  // namespace
 
+uint32_t BlockFile::ReadAheadOf(const TableEnvironment& environment) noexcept {
+  if (!environment.io->defers() || !environment.settings.Has("read_ahead")) return 1;
+  return static_cast<uint32_t>(environment.settings.Integer("read_ahead"));
+}
+
 AlignedRange::AlignedRange(const IoFile& file, uint64_t from, uint64_t size) noexcept {
   const uint64_t alignment = file.alignment();
   offset = from / alignment * alignment;

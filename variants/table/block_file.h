@@ -81,7 +81,8 @@ class BlockFile {
         footer_(footer),
         table_seed_(TableSeed(footer.id)),
         properties_(std::move(properties)),
-        raw_blocks_(properties_.codec == "none") {}
+        raw_blocks_(properties_.codec == "none"),
+        read_ahead_(ReadAheadOf(environment)) {}
   BlockFile(const BlockFile&) = delete;
   BlockFile& operator=(const BlockFile&) = delete;
 
@@ -93,6 +94,8 @@ class BlockFile {
   uint64_t reads() const noexcept { return reads_.load(std::memory_order_relaxed); }
   uint64_t read_bytes() const noexcept { return read_bytes_.load(std::memory_order_relaxed); }
   bool swizzled() const noexcept { return swizzled_; }
+  // Blocks that a walk reads side by side at most; 1 where an Io would read them one by one.
+  uint32_t read_ahead() const noexcept { return read_ahead_; }
 
   // Metadata stay in the cache when data blocks go: one partition serves some dozens of those.
   static constexpr uint8_t kMetadataPriority = kHighestBlockPriority;
@@ -143,9 +146,11 @@ class BlockFile {
   const uint64_t table_seed_;
   const TableProperties properties_;
   const bool raw_blocks_;
+  const uint32_t read_ahead_;
   mutable std::atomic<uint64_t> reads_{0}, read_bytes_{0};
 
  private:
+  static uint32_t ReadAheadOf(const TableEnvironment& environment) noexcept;
   Result<BlockRef> Unpack(uint64_t offset, Slice stored) const;
   bool PinsSomething() const noexcept;
 

@@ -6,6 +6,7 @@
 
 #include "engine/parts/internal_iterator.h"
 #include "engine/parts/table.h"
+#include "variants/table/blocks_ahead.h"
 #include "variants/table/flat_file.h"
 #include "variants/table/read_window.h"
 
@@ -149,6 +150,7 @@ class FlatIterator final : public InternalIterator {
   bool EnterCached(uint32_t i, bool prefetched = false) noexcept {
     if (at_ == i) return true;
     if (window_ != nullptr && window_->Has(file_.index().handle(i))) return EnterWindow(i).ok();
+    if (ahead_ != nullptr && EnterAhead(i)) return true;
     if (!options_.use_cache) return false;
     const ReadGuard guard;
     Block* block = options_.fill_cache ? file_.TryPin(i, guard) : file_.Peek(i, guard);
@@ -162,8 +164,8 @@ class FlatIterator final : public InternalIterator {
   }
   Task<Status> EnterLoaded(uint32_t i, bool backward) {
     if (options_.fill_cache) {
-      if (options_.counters != nullptr) ++options_.counters->cache_misses;
-      Result<BlockRef> block = co_await file_.Load(i, options_.site);
+      PlanReads(i, backward);
+      Result<BlockRef> block = co_await ahead_->Read();
       if (!block.ok()) co_return block.status();
       Enter(i, std::move(block).value());
       co_return Status();
@@ -186,6 +188,28 @@ class FlatIterator final : public InternalIterator {
           co_await window_->Fill(file_, index.handle(first).offset, EndOf(last), options_.site));
     }
     co_return EnterWindow(i);
+  }
+  // Block i, and behind it on the way what the cache lacks, too.
+  void PlanReads(uint32_t i, bool backward) {
+    if (ahead_ == nullptr) ahead_ = std::make_unique<BlocksAhead>();
+    const uint32_t left = file_.index().count() - i;
+    const uint32_t most = backward ? 1 : file_.read_ahead();
+    const uint32_t end = i + ahead_->Window(i, left, most);
+    for (uint32_t next = i; next < end; ++next) {
+      if (next > i && IsCached(next)) continue;
+      if (options_.counters != nullptr) ++options_.counters->cache_misses;
+      ahead_->Add(next, file_.Load(next, options_.site));
+    }
+  }
+  bool IsCached(uint32_t i) const noexcept {
+    const ReadGuard guard;
+    return file_.Peek(i, guard) != nullptr;
+  }
+  [[gnu::noinline]] bool EnterAhead(uint32_t i) noexcept {
+    BlockRef block = ahead_->Take(i);
+    if (!block) return false;
+    Enter(i, std::move(block));
+    return true;
   }
   uint64_t EndOf(uint32_t i) const noexcept {
     const BlockHandle handle = file_.index().handle(i);
@@ -221,6 +245,7 @@ class FlatIterator final : public InternalIterator {
   uint32_t at_ = kNoBlock;          // the block that the cursor is attached to
   Cursor cursor_;
   BlockRef block_;                      // of the cache
+  std::unique_ptr<BlocksAhead> ahead_;  // fill_cache: from the first block on that was missing
   std::unique_ptr<ReadWindow> window_;  // !fill_cache: what the cache did not have
 };
 

@@ -6,6 +6,7 @@
 
 #include "engine/parts/internal_iterator.h"
 #include "engine/parts/table.h"
+#include "variants/table/blocks_ahead.h"
 #include "variants/table/partitioned_file.h"
 #include "variants/table/read_window.h"
 
@@ -166,8 +167,9 @@ class PartitionedIterator final : public InternalIterator {
     const PartitionView view = View();
     const BlockHandle handle = view.Place(place.block).handle;
     if (window_ != nullptr && window_->Has(handle)) return EnterWindow(place).ok();
-    if (!options_.use_cache) return false;
     const uint32_t number = view.first_block + place.block;
+    if (ahead_ != nullptr && EnterAhead(place, number)) return true;
+    if (!options_.use_cache) return false;
     const ReadGuard guard;
     Block* block = options_.fill_cache ? file_.TryPinData(number, handle.offset, guard)
                                        : file_.PeekData(number, handle.offset, guard);
@@ -180,8 +182,8 @@ class PartitionedIterator final : public InternalIterator {
   Task<Status> LoadBlock(Place place, bool backward) {
     const PartitionView view = View();
     if (options_.fill_cache) {
-      if (options_.counters != nullptr) ++options_.counters->cache_misses;
-      Result<BlockRef> block = co_await file_.LoadData(view, place.block, options_.site);
+      PlanReads(place.block, backward);
+      Result<BlockRef> block = co_await ahead_->Read();
       if (!block.ok()) co_return block.status();
       Enter(place, std::move(block).value());
       co_return Status();
@@ -203,6 +205,29 @@ class PartitionedIterator final : public InternalIterator {
           co_await window_->Fill(file_, StartOf(view, first), EndOf(view, last), options_.site));
     }
     co_return EnterWindow(place);
+  }
+  // Block i of the partition held, and behind it on the way what the cache lacks, too.
+  void PlanReads(uint32_t i, bool backward) {
+    if (ahead_ == nullptr) ahead_ = std::make_unique<BlocksAhead>();
+    const PartitionView view = View();
+    const uint32_t first = view.first_block, left = view.blocks() - i;
+    const uint32_t most = backward ? 1 : file_.read_ahead();
+    const uint32_t end = i + ahead_->Window(first + i, left, most);
+    for (uint32_t next = i; next < end; ++next) {
+      if (next > i && IsCached(first + next, StartOf(view, next))) continue;
+      if (options_.counters != nullptr) ++options_.counters->cache_misses;
+      ahead_->Add(first + next, file_.LoadData(view, next, options_.site));
+    }
+  }
+  bool IsCached(uint32_t number, uint64_t offset) const noexcept {
+    const ReadGuard guard;
+    return file_.PeekData(number, offset, guard) != nullptr;
+  }
+  bool EnterAhead(const Place& place, uint32_t number) noexcept {
+    BlockRef block = ahead_->Take(number);
+    if (!block) return false;
+    Enter(place, std::move(block));
+    return true;
   }
   static uint64_t StartOf(const PartitionView& view, uint32_t i) noexcept {
     return view.Place(i).handle.offset;
@@ -236,6 +261,7 @@ class PartitionedIterator final : public InternalIterator {
   Place at_{kNowhere, kNowhere};  // the block that the cursor is attached to
   Cursor cursor_;
   BlockRef block_;                      // of the cache
+  std::unique_ptr<BlocksAhead> ahead_;  // fill_cache: from the first block on that was missing
   std::unique_ptr<ReadWindow> window_;  // !fill_cache: what the cache did not have
 };
 

@@ -28,6 +28,10 @@ inline constexpr SettingSpec kTableSettings[] = {
      "hash table written with the block; a guess from the first and last head, in layout slotted"},
     {"index.search", SettingType::kChoice, "btree", 0, 0, "btree|binary",
      "how the index in memory finds a block: static B-tree of 8-byte key heads, or halving them"},
+    {"read_ahead", SettingType::kInteger, "8", 1, 64, "",
+     "most blocks of a table that a walk forward reads side by side, when it goes on through "
+     "blocks "
+     "that the cache lacks, where the I/O part can; 1: each when it is needed"},
 };
 
 // The builders of flat and partitioned tables.

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/parts/codec.h"
 #include "variants/values/values.h"
 
 // Key-value separation: Lu et al., "WiscKey: Separating Keys from Values in SSD-conscious Storage",
@@ -18,7 +19,7 @@ constexpr SettingSpec kSeparatedSettings[] = {
      "bytes from which on a value goes to a value file"},
     {"file_size", SettingType::kBytes, "64MiB", 4096, 4 * kGiB, "",
      "bytes at which a value file is cut"},
-    {"codec", SettingType::kChoice, "none", 0, 0, "none|lz4|zstd",
+    {"codec", SettingType::kChoice, "none", 0, 0, kCodecNames,
      "codec of the values in value files, each by itself"},
     {"gc_ratio", SettingType::kReal, "0.5", 0.01, 1, "",
      "share of garbage in a value file from which on compactions copy the values they meet out of "

@@ -242,8 +242,7 @@ Task<Status> RecoverLogs(const WalEnvironment& environment, WalExpectation expec
 }
 
 Task<Status> SyncLogNames(const WalEnvironment& environment, IoSite site) {
-  if (environment.names != nullptr) return environment.names->SyncNames(site);
-  return SyncDirectory(*environment.io, site, environment.directory);
+  return SyncNamesIn(environment.names, *environment.io, site, environment.directory);
 }
 
 Task<Status> WriteLogsAgain(Io& io, std::vector<AcceptedLog> logs) {

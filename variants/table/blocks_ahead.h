@@ -1,0 +1,58 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "engine/async/task.h"
+#include "engine/parts/block.h"
+
+namespace lsmlab::table_internal {
+
+// The blocks that a walk has read before it comes to them, side by side with the one that it came
+// for. A walk that goes on from one missing block to the next gets twice as many each time, so a
+// short one reads little in vain, and a long one waits seldom.
+class BlocksAhead {
+ public:
+  // Blocks to read together at block `i`, which is missing: at most `most`, and `left` from it on.
+  uint32_t Window(uint32_t i, uint32_t left, uint32_t most) noexcept {
+    window_ = i == next_ ? std::min(2 * window_, most) : 1;
+    const uint32_t window = std::min(window_, left);
+    next_ = i + window;
+    return window;
+  }
+  // What the next Read reads. Not started before.
+  void Add(uint32_t i, Task<Result<BlockRef>> read) {
+    if (reads_.empty()) blocks_.clear();
+    blocks_.emplace_back(i, BlockRef());
+    reads_.push_back(std::move(read));
+  }
+  // Waits for all, and gives the first one of them; what fails of the others is read again when it
+  // is needed.
+  Task<Result<BlockRef>> Read() {
+    for (Task<Result<BlockRef>>& read : reads_) read.Start();
+    Result<BlockRef> first = co_await reads_[0].Join();
+    for (size_t n = 1; n < reads_.size(); ++n) {
+      Result<BlockRef> block = co_await reads_[n].Join();
+      if (block.ok()) blocks_[n].second = std::move(block).value();
+    }
+    reads_.clear();
+    co_return first;
+  }
+  // The block, if it was read ahead, and it is here no more; empty otherwise.
+  BlockRef Take(uint32_t i) noexcept {
+    for (auto& [number, block] : blocks_) {
+      if (number == i) return std::exchange(block, BlockRef());
+    }
+    return BlockRef();
+  }
+
+ private:
+  std::vector<std::pair<uint32_t, BlockRef>> blocks_;
+  std::vector<Task<Result<BlockRef>>> reads_;
+  uint32_t next_ = UINT32_MAX;  // behind the last window
+  uint32_t window_ = 1;
+};
+
+}  // namespace lsmlab::table_internal
