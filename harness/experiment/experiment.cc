@@ -211,12 +211,15 @@ Status ReadExpect(const TomlValue& table, Experiment* out) {
   fields.Text("variant", &bar.variant);
   fields.Text("base", &bar.base);
   fields.Text("metric", &bar.metric);
-  fields.Real("at_least", 1e-6, 1e6, &bar.at_least);
+  bool absolute = false;
+  fields.Bool("absolute", &absolute);
+  fields.Real("at_least", 1e-12, 1e12, &bar.at_least);
+  fields.Real("at_most", 1e-12, 1e12, &bar.at_most);
   LSMLAB_TRY(fields.Finish());
-  if (bar.workload.empty() || bar.variant.empty() || bar.at_least == 0) {
-    return Status::InvalidArgument(table.origin +
-                                   ": [[expect]] needs workload, variant and at_least");
+  if (bar.workload.empty() || bar.variant.empty()) {
+    return Status::InvalidArgument(table.origin + ": [[expect]] needs workload and variant");
   }
+  if (absolute) bar.base.clear();
   out->expect.push_back(std::move(bar));
   return {};
 }

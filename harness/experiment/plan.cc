@@ -252,7 +252,7 @@ class Planner {
     };
     for (const ExpectBar& bar : experiment_.expect) {
       LSMLAB_TRY(check("variant", bar.variant, rows));
-      LSMLAB_TRY(check("base", bar.base, rows));
+      if (!bar.base.empty()) LSMLAB_TRY(check("base", bar.base, rows));
       LSMLAB_TRY(check("workload", bar.workload, names));
     }
     return {};

@@ -30,8 +30,14 @@ Json ToJson(const Histogram& h) {
 }
 
 Json ToJson(const ExpectBar& bar) {
-  return {{"workload", bar.workload}, {"phase", bar.phase},   {"variant", bar.variant},
-          {"base", bar.base},         {"metric", bar.metric}, {"at_least", bar.at_least}};
+  Json out = {{"workload", bar.workload},
+              {"phase", bar.phase},
+              {"variant", bar.variant},
+              {"base", bar.base},
+              {"metric", bar.metric}};
+  if (bar.at_least > 0) out["at_least"] = bar.at_least;
+  if (bar.at_most > 0) out["at_most"] = bar.at_most;
+  return out;
 }
 
 Json ToJson(const std::vector<ExpectBar>& bars) {
@@ -214,7 +220,8 @@ RunSpec SpecOf(const Json& in) {
   in.at("compared_parts").get_to(spec.compared_parts);
   for (const Json& bar : in.at("expect")) {
     spec.expect.push_back({bar.at("workload"), bar.at("phase"), bar.at("variant"), bar.at("base"),
-                           bar.at("metric"), bar.at("at_least")});
+                           bar.at("metric"), bar.value("at_least", 0.0),
+                           bar.value("at_most", 0.0)});
   }
   return spec;
 }

@@ -16,10 +16,11 @@ namespace lsmlab::harness {
 
 using TextMap = std::map<std::string, std::string, std::less<>>;
 
-// A ratio that the experiment expects.
+// What the experiment expects of a metric of `variant`: of its ratio to that of `base` or, without
+// one, of itself. Bounds of 0 are none; with neither the figure is only shown.
 struct ExpectBar {
   std::string workload, phase, variant, base, metric;
-  double at_least = 0;
+  double at_least = 0, at_most = 0;
   bool operator==(const ExpectBar&) const = default;
 };
 

@@ -81,15 +81,18 @@ def _bars(results: Results) -> str:
         return ""
     rows = []
     for o in (expect.judge(results, b) for b in bars):
-        word = "pass" if o.passed else markup.marks(["missed" if o.blocks else "not measured"])
+        if o.passed is None:
+            word = "no bar"
+        else:
+            word = "pass" if o.passed else markup.marks(["missed" if o.blocks else "not measured"])
         names = (o.bar.workload, o.bar.phase, o.bar.variant, o.bar.base, o.bar.metric)
         cells = "".join(f'<td class="name">{markup.name(n)}</td>' for n in names)
         figures = markup.numbers(
-            [text.ratio(o.bar.at_least), text.ratio(o.ratio), text.ratio(o.low), str(o.blocks)]
+            [o.bar.wanted, text.ratio(o.figure), text.ratio(o.low), text.ratio(o.high), str(o.blocks)]
         )
         rows.append(f"<tr>{cells}{figures}<td>{word}</td></tr>")
     heads = [
-        "workload", "phase", "variant", "base", "metric", "bar", "ratio", "lower bound", "blocks",
+        "workload", "phase", "variant", "base", "metric", "bar", "figure", "from", "to", "blocks",
         "verdict",
     ]  # fmt: skip
     return "<h2>Expectations</h2>" + markup.table(heads, rows)

@@ -43,7 +43,7 @@ _ROWS = {  # array field -> (numbers that must be there, numbers that may)
     "series": (("t_s",), ("ops", "ops_per_s", "p99_ns")),
     "events": (("t_s",), ("duration_s", "bytes_in", "bytes_out", "level")),
     "levels": (("level",), ("tables", "bytes", "runs")),
-    "expect": (("at_least",), ()),
+    "expect": ((), ("at_least", "at_most")),
 }
 EXPECT_NAMES = ("workload", "phase", "variant", "base", "metric")
 

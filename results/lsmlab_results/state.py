@@ -45,6 +45,7 @@ def compared(results: Results) -> set[tuple[str, str, str]]:
         (variant, bar.workload, bar.phase)
         for bar in expect.bars_of(results)
         for variant in (bar.variant, bar.base)
+        if variant
     }
 
 

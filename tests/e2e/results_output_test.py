@@ -113,8 +113,8 @@ def test_a_variant_without_complete_runs_stays_visible(tmp_path: Path) -> None:
     assert re.search(r"^x +- +- ", shown, re.MULTILINE) and "1 of 1 incomplete" in shown
 
 
-def outcome(tmp_path: Path, ratios: list[float], at_least: float, **changes: object) -> expect.Outcome:
-    bars = [{**BAR, "variant": "x", "at_least": at_least, **changes}]
+def outcome(tmp_path: Path, ratios: list[float], at_least: float | None, **changes: object) -> expect.Outcome:
+    bars = [{**BAR, "variant": "x", **({} if at_least is None else {"at_least": at_least}), **changes}]
     records = [fixtures.record("baseline", "workloada", b, ops=6000, ops_per_s=100)
                for b in range(len(ratios))]  # fmt: skip
     records += [fixtures.record("x", "workloada", b, ops=int(6000 * r), ops_per_s=100 * r, expect=bars)
@@ -126,20 +126,34 @@ def outcome(tmp_path: Path, ratios: list[float], at_least: float, **changes: obj
 
 def test_bars(tmp_path: Path) -> None:
     met = outcome(tmp_path, [2.1, 2.1, 2.1], 2.0)
-    assert met.passed and met.ratio == pytest.approx(2.1) and met.blocks == 3
+    assert met.passed and met.figure == pytest.approx(2.1) and met.blocks == 3
     assert not outcome(tmp_path, [1.99, 1.99, 1.99], 2.0).passed  # mean below the bar
     assert not outcome(tmp_path, [1.5, 2.1, 3.0], 2.0).passed  # lower bound below 0.9 of the bar
     edge = outcome(tmp_path, [1.96, 2.05, 2.05], 2.0)
     assert edge.passed and 1.8 <= edge.low < 2.0
     assert not outcome(tmp_path, [5.0], 2.0).passed  # one block has no lower bound
     absent = outcome(tmp_path, [2.1, 2.1], 2.0, metric="no_such_metric")
-    assert not absent.passed and absent.ratio is None
+    assert not absent.passed and absent.figure is None
+
+
+def test_bars_from_above_of_a_figure_itself_and_without_a_bound(tmp_path: Path) -> None:
+    assert outcome(tmp_path, [0.4, 0.4], None, at_most=0.5).passed
+    assert not outcome(tmp_path, [0.51, 0.51], None, at_most=0.5).passed  # mean above the bar
+    assert not outcome(tmp_path, [0.3, 0.4, 0.7], None, at_most=0.5).passed  # its upper bound beyond a tenth
+    assert not outcome(tmp_path, [0.6, 0.6], 0.5, at_most=0.55).passed  # one of two
+    itself = outcome(tmp_path, [2.1, 2.1], None, base="", at_most=211)
+    assert itself.passed and itself.figure == pytest.approx(210) and itself.bar.who == "x"
+    assert not outcome(tmp_path, [2.1, 2.1], 211, base="").passed
+    assert outcome(tmp_path, [2.1, 2.1], None).passed is None
+    assert cli.main(["speed", str(tmp_path)]) == 0
+    outcome(tmp_path, [2.1, 2.1], None, metric="no_such_metric")
+    assert cli.main(["speed", str(tmp_path)]) == 0
 
 
 def test_speed_command(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     outcome(tmp_path, [2.1, 2.1, 2.1], 2.0)
     assert cli.main(["speed", str(tmp_path)]) == 0
-    assert "pass  workloada run  x / baseline  ops_per_s: 2.10 (lower bound 2.10, 3 blocks)" in capsys.readouterr().out
+    assert "pass  workloada run  x / baseline  ops_per_s: 2.10 (2.10 to 2.10, 3 blocks), bar >= 2.00" in capsys.readouterr().out
     outcome(tmp_path, [1.1, 1.1, 1.1], 2.0)
     assert cli.main(["speed", str(tmp_path)]) == 1
     assert "0 of 1 bars passed" in capsys.readouterr().out

@@ -133,10 +133,19 @@ file = "workloads/ycsb/workloada"
 workload = "workloada"
 variant = "fast"
 at_least = 2
+[[expect]]
+workload = "workloada"
+variant = "fast"
+metric = "space_amplification"
+absolute = true
+at_most = 1.5
 )");
   ASSERT_EQ(plan.rows.size(), 2u);
   EXPECT_EQ(plan.base, "rocksdb");
   EXPECT_EQ(plan.runs[0].expect.at(0).base, "rocksdb");
+  EXPECT_EQ(plan.runs[0].expect.at(0).at_most, 0);
+  EXPECT_EQ(plan.runs[0].expect.at(1).base, "");
+  EXPECT_EQ(plan.runs[0].expect.at(1).at_most, 1.5);
 }
 
 // Three workloads that load the same, two that each load something else.
