@@ -18,14 +18,14 @@
 // The public face: a durable ordered map of byte strings. See docs/guarantees.md for what holds
 // after a crash.
 //
-// Thread safety: on the `threads` executor every method may be called from any thread at once,
-// except Close and destruction, which come last. On `inline`: one thread at a time.
-// With worker pools (read_workers and write_workers of `threads`) Get, MultiGet, an iterator's
-// positioning, its steps back and those that may read, and Put, Delete and Write are run by a
-// worker while the caller waits, also for room in the queue. Everything else runs where it is
-// called: what makes a snapshot or an iterator, an iterator's steps forward in memory, awaitable
-// forms, upkeep. Keys are at most 65,535 bytes, values and batches at most 64 MiB; larger:
-// InvalidArgument.
+// Thread safety: on the executors `threads` and `reactor` every method may be called from any
+// thread at once, except Close and destruction, which come last; awaitable forms on `reactor` by
+// tasks of its loops. On `inline`, and on `reactor` with a seed: one thread at a time. With worker
+// pools (read_workers and write_workers of `threads`) Get, MultiGet, an iterator's positioning, its
+// steps back and those that may read, and Put, Delete and Write are run by a worker while the
+// caller waits, also for room in the queue. Everything else runs where it is called: what makes a
+// snapshot or an iterator, an iterator's steps forward in memory, awaitable forms, upkeep. Keys are
+// at most 65,535 bytes, values and batches at most 64 MiB; larger: InvalidArgument.
 namespace lsmlab {
 
 struct StoreOptions {

@@ -4,6 +4,8 @@
 #include <future>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "engine/store.h"
 
@@ -33,6 +35,12 @@ class StoreClient {
     Status status;
     std::string value;
   };
+  using FoundAll = std::function<void(std::vector<Answer> answers)>;  // one per key
+  struct Range {
+    Status status;
+    std::vector<std::pair<std::string, std::string>> entries;  // keys and values, in order
+  };
+  using Scanned = std::function<void(Range range)>;
 
   // InvalidArgument when the store's executor has no loops. The store outlives the client.
   // `capacity`: calls under way on each loop, 1 to 65,536.
@@ -44,6 +52,11 @@ class StoreClient {
   virtual void Put(std::string key, std::string value, Done done) = 0;
   virtual void Delete(std::string key, Done done) = 0;
   virtual void Write(WriteBatch batch, Done done) = 0;
+  // Of one moment, read side by side.
+  virtual void MultiGet(std::vector<std::string> keys, FoundAll found) = 0;
+  // Of one moment: the first `limit` entries of [begin, end); an empty `end` is none. What was read
+  // before a failure comes with it.
+  virtual void Scan(std::string begin, std::string end, size_t limit, Scanned scanned) = 0;
 
   // False: there is no room now; nothing was taken over, and the callback is not called.
   virtual bool TryGet(std::string key, Found found) = 0;
@@ -53,6 +66,8 @@ class StoreClient {
   std::future<Status> Put(std::string key, std::string value);
   std::future<Status> Delete(std::string key);
   std::future<Status> Write(WriteBatch batch);
+  std::future<std::vector<Answer>> MultiGet(std::vector<std::string> keys);
+  std::future<Range> Scan(std::string begin, std::string end, size_t limit);
 };
 
 }  // namespace lsmlab

@@ -110,8 +110,8 @@ class Trial {
     environment.codec_by_id = [](uint8_t) -> const Codec* { return nullptr; };
     environment.filter_by_name = [](std::string_view) { return &kNoFilter; };
     const auto executor = kInlineExecutor.make(DefaultSettings(kInlineExecutor.settings));
-    auto file =
-        RunSync(*executor, *io_, OpenFile(*io_, IoSite::kOther, OpenMode::kCreate, "shard/table"));
+    const std::string path = "shard/" + std::to_string(++tables_);
+    auto file = RunSync(*executor, *io_, OpenFile(*io_, IoSite::kOther, OpenMode::kCreate, path));
     LSMLAB_ASSERT(file.ok());
     FileWriter writer(*io_, IoSite::kOther, std::move(file).value());
     const TableBuildContext context;
@@ -119,6 +119,7 @@ class Trial {
   }
 
   std::string what_;
+  int tables_ = 0;
   EmptyShard shard_;
   std::unique_ptr<Io> io_;
   std::unique_ptr<BlockCache> cache_;

@@ -30,7 +30,7 @@ inline EpochSlot& ThreadEpochSlot() {
 
 // Everything reachable when the guard was made stays alive until it ends. Nests. Costs a plain
 // store (without membarrier(2): a sequentially consistent one). Never held across a suspension:
-// code that may suspend takes counted references (ReadRef, BlockRef) instead. REQUIRES: ended on
+// code that may suspend takes counted references (ViewRef, BlockRef) instead. REQUIRES: ended on
 // the thread it was made on.
 class ReadGuard {
  public:

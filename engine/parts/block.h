@@ -8,6 +8,10 @@
 #include "engine/base/slice.h"
 
 // A block in memory, as caches, tables and readers share it.
+//
+// Thread safety: one thread fills a block and then shares it; from then on any thread may count it
+// and set recently_used, and the cache changes the fields that are marked as its own. Whoever drops
+// the last reference frees it, on any thread. Nothing here fails, reads a file or suspends.
 namespace lsmlab {
 
 struct TableId {  // 128 random bits, in the table's footer and in the catalog

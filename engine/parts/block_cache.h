@@ -24,6 +24,15 @@
 //
 // Thread safety: all methods from any thread. Eviction drops the cache's reference through the
 // epoch, so a block found under a ReadGuard lives as long as the guard.
+// Invariants:
+//  1. At most one block is cached under a BlockId, and TryPin never gives another one's.
+//  2. The charges of all cached blocks together are at most capacity_bytes().
+// Errors: none; a block without room is not cached.
+// Never reads, decodes or checks a block, and never suspends: a lock is held for a moment only.
+// Lifetime: outlives every table that has slots in it.
+//
+// The part's own settings (pin, pin_share) are declared in engine/tree/part_settings.cc, the
+// variants' in variants/cache/. Provisional: swizzled_slots(), as one variant has them.
 namespace lsmlab {
 
 struct CacheCounters {

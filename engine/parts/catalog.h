@@ -22,6 +22,13 @@
 // is the sum of a prefix of the commits, no shorter than the last one that returned ok. After a
 // failed Commit every further call fails until reopen.
 // REQUIRES of all edits together: the value files of the state are those that its tables refer to.
+// Errors: NotFound where there is no catalog and none is to be created; Corruption (file, offset,
+// expected, found); what the Io reports; Aborted after a failure, until reopen.
+// Lifetime: what the environment points to outlives the catalog, an edit and `last` the task.
+// The tasks suspend where the Io does; no other call waits for the disk.
+//
+// The part has no settings of its own; a variant's stand in its file. Provisional: marks_tables,
+// TableMark and LastOutput, as one variant lives in tables.
 namespace lsmlab {
 
 // What a catalog that lives in tables needs of its shard. Implemented by the tree, which knows how

@@ -16,6 +16,16 @@
 //
 // Some codecs take a dictionary: bytes that were trained from blocks like those to come, to which a
 // compressed block refers as if they stood before it. Small blocks gain most.
+//
+// Invariant: what Compress has made, Decompress of any codec with the same id (and the same
+// dictionary) turns back into the same bytes, whatever the settings of either.
+// Errors: Corruption, "..., found ...", for bytes that Compress has not made; file and offset are
+// the caller's to add. Any bytes are safe, and raw_size bounds what is written.
+// Lifetime: slices are used during the call only; a codec outlives the tables opened with it.
+// The calling thread's time alone: no I/O, nothing suspends.
+//
+// The part's own settings (per_level, dictionary) are declared in engine/tree/part_settings.cc, a
+// variant's in its file. Provisional: dictionaries, which only `zstd` takes.
 namespace lsmlab {
 
 class Codec {  // Stateless towards callers; safe from any thread.

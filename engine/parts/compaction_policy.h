@@ -16,6 +16,16 @@
 // no I/O, no clock of its own, no hidden state; so it is const and safe from any thread, and the
 // same call gives the same plan. Times are nanoseconds since 1970. A state that another policy left
 // is taken for none.
+//
+// Invariant: once a plan is carried out, the newer versions of a key still lie in the newer runs or
+// the upper levels; what runs beside it may end before or after it.
+// Errors: none; what cannot be done now is no plan. Any bytes are safe as a state.
+// Lifetime: shape and state are looked at during the call only; `cause` lives as long as the
+// program. Nothing waits or suspends: the tree asks while it holds its mutex, so answers are quick.
+//
+// The part's own setting (start) is declared in engine/tree/part_settings.cc and acted on by the
+// tree; the variants' stand in variants/compaction/. Provisional, as one variant has each: drops
+// (`fifo`), a state (round-robin picks of `leveled`).
 namespace lsmlab {
 
 struct CompactionPlan {
@@ -30,7 +40,7 @@ struct CompactionPlan {
   uint32_t output_run = 0;  // run of the output level that the outputs join
   Cut cut = Cut::kBySize;
   uint64_t output_file_bytes = 0;  // how large one output is to be; may differ from level to level
-  std::vector<std::string> sub_range_bounds;  // empty: one range
+  std::vector<std::string> sub_range_bounds;  // reserved: empty, nobody reads it
   // At most 4 KiB: the state for the next Pick, taken over when the job begins, so that jobs side
   // by side build on each other, and committed with its result. Empty: it stays.
   std::string next_state;

@@ -20,6 +20,17 @@
 //
 // A coroutine is resumed only on the thread it was suspended on, by that thread's RunLoop; the
 // executor decides what a thread does while the task it drives is waiting.
+//
+// Thread safety: all methods from any thread; with one_caller() from one at a time.
+// Invariant: a task that has begun is run to its end, and counts as ended when its frame is gone.
+// Errors: none; a task tells its own outcome.
+// RunUntil and Drain block the calling thread, in the Io or asleep; what spawns takes a lock for a
+// moment. Nothing here suspends but a coroutine that is rescheduled.
+// Lifetime: outlives its tasks, and an Io outlives the tasks that wait in it. Drain before the end:
+// what has not begun by then may be given up.
+//
+// The part has no settings of its own; a variant's stand in its file. Provisional: readers() and
+// writers(), which only `threads` has.
 namespace lsmlab {
 
 enum class Priority : uint8_t { kForeground, kFlush, kCompaction };
@@ -37,8 +48,9 @@ class Executor {
   virtual void RunUntil(const bool& done, Io& io) = 0;
 
   // Takes over a task and runs it to its end: on a background thread, or in steps inside RunUntil
-  // and Breathe of some caller. Thread-safe. FIFO within a priority, flush before compaction.
-  // A task that throws ends the process, with a line that says what it threw.
+  // and Breathe of some caller. On one thread FIFO within a priority, flush before compaction; with
+  // a seed in a drawn order. A task that throws ends the process, with a line that says what it
+  // threw.
   virtual void Spawn(Priority priority, Task<void> task, Io& io) = 0;
 
   // As Spawn, but not before delay_ns have passed; Drain does not wait for that, it runs the task.

@@ -14,6 +14,14 @@
 // into each table; a reader picks the decoder by that name, never by today's settings.
 //
 // Thread safety: a builder has one user; probing is const and safe from any thread.
+// Invariant: no false negative. may_contain is true for the hash of every key that was added, and
+// of its prefix where the filter knows prefixes; a false positive costs a read, never an answer.
+// Errors: only `open` has some, Corruption ("a ..., found ..."); the caller adds file and offset.
+// Nothing here reads a file, locks, blocks or suspends; probing does not allocate either.
+//
+// The part's own settings (bits_per_key, allocation) are declared in engine/tree/part_settings.cc
+// and spent by the tree (engine/tree/filter_allocation.h); a variant's stand in its file.
+// Provisional: prefix_bytes, which one variant has.
 namespace lsmlab {
 
 class FilterBuilder {
@@ -28,7 +36,7 @@ class FilterBuilder {
 // Probing is on the path of every Get: a non-virtual call through a function pointer chosen when
 // the table was opened, so that a table keeps pointer and bytes side by side.
 struct FilterProbe {
-  // False: the key is certainly absent. `data` was validated by `open`.
+  // False: the key is certainly absent. `data` was validated by `open`. Null: any key may be there.
   bool (*may_contain)(const char* data, size_t size, uint64_t hash) = nullptr;
   // Prefetches the line that may_contain will touch; may be null.
   void (*prefetch)(const char* data, size_t size, uint64_t hash) = nullptr;

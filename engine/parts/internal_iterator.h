@@ -12,11 +12,15 @@ namespace lsmlab {
 // Dispatch is virtual per positioning call; the current entry is in plain fields, so reading it
 // costs nothing.
 //
-// Thread safety: one user at a time. The iterator keeps alive what it points into (its own counted
-// references); it needs no ReadGuard between calls. Invariants: after any positioning call either
-// valid() and the entry's slices live until the next positioning call, or !valid() and the returned
-// Status says why (ok: there is no such entry). After a failed call the iterator stays !valid()
-// until an absolute positioning call succeeds; an error is never turned into an end.
+// Thread safety: one user at a time. The iterator holds counted references to the blocks it points
+// into, and so needs no ReadGuard between calls; what made it (memtable, table, run) outlives it.
+// Invariants: after any positioning call either valid() and the entry's slices live until the next
+// positioning call, or !valid() and the returned Status says why (ok: there is no such entry).
+// After a failed call the iterator stays !valid() until an absolute positioning call succeeds; an
+// error is never turned into an end.
+// Errors: those of the tables walked over (table.h); a walk over a memtable has none.
+// A positioning call that needs a block which is not in memory returns a task, which may suspend;
+// the key that was passed outlives it, and no other call is made meanwhile. Nothing else waits.
 class InternalIterator {
  public:
   virtual ~InternalIterator() = default;

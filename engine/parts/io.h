@@ -22,6 +22,17 @@
 // Thread safety: an Io is used by all threads of a store; one IoFile may be read by many threads at
 // once, written and synced by one at a time, whose writes of different places may be under way
 // together. Dispatch is virtual: an operation costs microseconds.
+// Invariants:
+//  1. An operation that was begun is complete exactly once: when Start returns true, else when its
+//     node is posted.
+//  2. Its status is ok only if all of it was done; but a read may end early, with the file, and an
+//     allocation may do nothing.
+// Start blocks the thread for as long as an operation takes that the part does not defer, Poll as
+// it says; nothing here suspends but IoWait.
+// Lifetime: an Io outlives its files, its buffers and what is under way in it.
+//
+// The part has no settings of its own; a variant's stand in its file. Provisional: Place(), as one
+// variant has several places to wait in.
 namespace lsmlab {
 
 enum class IoKind : uint8_t {

@@ -14,6 +14,11 @@
 // the coroutine's own value. A loop takes a bounded number of visitors; a caller above that waits
 // at home, where others go on, so two loops that call each other cannot block: going home needs no
 // room. Threads without a loop send messages by StoreClient (engine/store_client.h).
+//
+// Thread safety: each method from any thread that is a loop of these, PlaceFree and CurrentLoop
+// from all. Invariant: whoever has entered a loop leaves it once, on that loop.
+// Errors: none. Nothing blocks a thread; CallOn suspends, for a place, on the way and in the task.
+// Lifetime: these are the executor's and live as long; the Io outlives the visit.
 namespace lsmlab {
 
 // A coroutine under way to a loop, and the Io that it waits in there.

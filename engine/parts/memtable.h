@@ -23,7 +23,12 @@
 //  1. (key, tag) pairs are unique. An entry, once added, never changes or moves.
 //  2. A reader that knows a sequence was published (after Add returned) finds its entry.
 //  3. After Seal() no Add; then iteration is ordered in every variant.
-// Memory: all from the Arena handed in (or charged to it), which outlives the memtable.
+// Memory: entries and what finds them come from the Arena handed in (or are charged to it), which
+// outlives the memtable; what is sorted at Seal or for an iterator lies beside it, uncounted.
+// Errors: none. Nothing suspends or reads a file; Seal may take as long as sorting does.
+//
+// The part's own settings (size, max_waiting, max_age, smallest) are declared in
+// engine/tree/part_settings.cc and acted on by the tree; a variant's stand in its file.
 namespace lsmlab {
 
 class Memtable {

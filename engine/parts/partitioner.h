@@ -11,6 +11,15 @@
 // Partitioner: which shard a key lives in. Variants: `single`, `hash`, `first-byte`. A pure
 // function, fixed for the life of a store: identity() is written at creation and compared at every
 // open.
+//
+// Invariants:
+//  1. ShardOf depends on the key's bytes and the settings alone, in every process; shards() is at
+//     least 1. Both stay as they are: stores on disk depend on them.
+//  2. Two partitioners that place some key differently have different identities.
+// Errors: none here; a store opened with another identity is refused with InvalidArgument.
+// Lifetime: the store's; a key is looked at during the call only.
+// ShardOf does not allocate, and nothing here locks, blocks or suspends. The part has no settings
+// of its own; a variant's stand in its file.
 namespace lsmlab {
 
 class Partitioner {  // Stateless; any thread. Called once per key.

@@ -29,6 +29,10 @@
 // same C++ ABI and the same flags that change layouts: PluginIdentity says so, and any difference
 // is refused. Only factories (`make` and the like) may throw; everything else of a contract must
 // not. What is exported lives until the program ends; a plugin is never unloaded.
+//
+// Thread safety: the function is called once, by one thread, when the program starts; what it
+// returns never changes. Errors: a refusal is one line (variants/plugin_loader.h), nothing is added
+// then.
 namespace lsmlab {
 
 inline constexpr char kPluginMagic[8] = {'L', 'S', 'M', 'L', 'A', 'B', 'P', '1'};

@@ -13,7 +13,11 @@
 // Settings are plain values; components are objects. A variant describes its settings in a table of
 // SettingSpec rows (name, unit, default, range); a composition root parses and validates them into
 // a SettingBag; the variant's factory reads its own out of the bag. No default stands anywhere
-// else.
+// else. Rows that a part has whatever variant fills it stand in engine/tree/part_settings.cc, a
+// variant's in its own file; both live as long as the program.
+//
+// Thread safety: rows never change, and a bag that nobody changes may be read by any thread.
+// Errors: InvalidArgument from ParseSetting, nothing else fails. Nothing here waits.
 namespace lsmlab {
 
 enum class SettingType : uint8_t {

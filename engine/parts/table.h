@@ -26,6 +26,20 @@
 // for as long as the table is open), `partitioned` (index and filter in pieces that come and go
 // with the cache). Block layouts and searches are settings of both. Dispatch is virtual per table
 // operation; inside, layouts are templates.
+//
+// Thread safety: a builder has one user; an open table takes every call from any thread.
+// Invariants:
+//  1. A finished file never changes. All readings show its entries in entry order, each (key, tag)
+//     once, whatever is cached and whatever today's settings are.
+//  2. A block is checked once, when it enters memory from the file. Damage is an error, never
+//     another answer; a filter alone may be left out (filter_damage).
+// Errors: Corruption naming file, offset, expected and found, or what the Io reports; a builder's
+// InvalidArgument for entries out of order or beyond the limits of the format.
+// Opening, Get, Verify and an iterator that lacks a block wait for the device and may suspend;
+// nothing else does. A cache may take a lock for a moment (block_cache.h).
+//
+// The part's own setting (output.cut) is declared in engine/tree/part_settings.cc and carried out
+// by the tree; the variants' stand in variants/table/.
 namespace lsmlab {
 
 // Written into the table; what is needed to read it never comes from settings.
@@ -57,6 +71,7 @@ struct TableBuildContext {
   std::vector<uint64_t> level_bytes;  // sizes of all levels now
   uint64_t expected_keys = 0;         // 0: unknown
   double filter_bits_per_key = 0;     // 0: no filter
+  // Reserved: nothing sets or asks for it yet.
   Sequence oldest_snapshot = kMaxSequence;
   enum class Reason : uint8_t { kFlush, kCompaction, kIngest } reason = Reason::kFlush;
   int64_t now_ns = 0;               // since 1970
@@ -97,8 +112,8 @@ struct KeptBlock {
   BlockRef block;
 };
 
-// One user at a time. Never touches a disk itself: finished bytes go into the FileWriter, which the
-// job flushes between calls.
+// Never touches a disk itself: finished bytes go into the FileWriter, which the job flushes between
+// calls.
 class TableBuilder {
  public:
   virtual ~TableBuilder() = default;
@@ -142,7 +157,8 @@ struct TableFilter {
   }
 };
 
-// An open table. Thread safety: all methods from any thread at once. Retired through the epoch.
+// An open table. Lives until the last version that holds it is gone and no ReadGuard can reach it;
+// then, on whatever thread that happens, its file is closed and the cache forgets its blocks.
 class Table {
  public:
   virtual ~Table() = default;

@@ -8,6 +8,11 @@
 
 // An immutable description of a tree, as compaction policies and reports see it. Plain values: it
 // can be written by hand in a test, or simulated at sizes that no disk here holds.
+//
+// Made by a version of the tree (engine/tree/version.h) or by the simulator; from then on it is its
+// holder's alone and refers to nothing outside it. Invariants: a table's level and run are those it
+// is listed under; overlaps and being_compacted are as of the moment it was made; targets are what
+// the policy's SetTargets has filled in last. Nothing here fails or waits.
 namespace lsmlab {
 
 struct TableShape {

@@ -22,7 +22,9 @@
 // copies the value to where it belongs now.
 //
 // Like a compaction policy a pure function of what it is shown: no I/O, no state; const and safe
-// from any thread.
+// from any thread. Nothing fails, waits or suspends; the tree may ask while it holds its mutex.
+// Lifetime: the tree's; shapes are looked at during the call only. The part has no settings of its
+// own; a variant's stand in its file.
 namespace lsmlab {
 
 class ValueStore {

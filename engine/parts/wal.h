@@ -28,6 +28,13 @@
 //  2. After an Append or Sync that returned ok with durable set, everything appended so far in this
 //     and all earlier segments survives power loss.
 //  3. After a failed sync or write every further call fails (the log is poisoned until reopen).
+// Errors: what the Io reports, and Aborted from then on; of Recover Corruption (file, offset,
+// expected, found); InvalidArgument for what a variant cannot take (records in `off`).
+// The tasks suspend where the Io does; no other call waits for the disk.
+// Lifetime: what the environment points to outlives the log.
+//
+// The part's own settings (sync, interval) are declared in engine/tree/part_settings.cc and acted
+// on by the tree, a variant may look at them; its own stand in its file.
 namespace lsmlab {
 
 struct WalPosition {

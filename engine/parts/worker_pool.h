@@ -14,6 +14,10 @@
 // Threads that run callers' operations for them, fed by a bounded queue: what an executor may have
 // for reads and for writes. A call is handed over whole and its caller waits for its end in its own
 // loop, so a pool changes which thread does the work and how many do it at once, and no answer.
+//
+// Invariant: each call handed over is run once, whole, by one worker. Errors: none; what the call
+// returns is its own. Lifetime: the executor's; a call and its context live until it has ended.
+// Provisional: only `threads` has pools, all of one kind.
 namespace lsmlab {
 
 // A call on its way through a pool. Lives in the caller's awaiter until `caller` is posted.

@@ -5,6 +5,7 @@
 #include "engine/tree/merging_iterator.h"
 #include "engine/tree/output_cut.h"
 #include "engine/tree/run_iterator.h"
+#include "engine/tree/step_work.h"
 #include "engine/tree/table_output.h"
 #include "engine/tree/tree.h"
 #include "engine/tree/value_output.h"
@@ -279,7 +280,7 @@ Task<Status> Tree::MergeEntries(const CompactionPlan& plan, MergeInputs* inputs,
   OutputCut cut(inputs->cut, plan.output_file_bytes, std::move(inputs->boundaries));
   auto merged = NewMergingIterator(std::move(inputs->sources));
   Warmth warmth(inputs->blocks);
-  uint32_t since_yield = 0;
+  StepWork step;
   Status status = co_await merged->SeekToFirst();
   while (status.ok() && merged->valid()) {
     const Slice key = merged->key();
@@ -297,8 +298,7 @@ Task<Status> Tree::MergeEntries(const CompactionPlan& plan, MergeInputs* inputs,
       cut.Took(key, output->open_bytes());
       if (output->NeedsFlush()) LSMLAB_CO_TRY(co_await output->FlushPieces());
     }
-    if (++since_yield == kEntriesPerYield) {
-      since_yield = 0;
+    if (step.Add(merged->key().size() + merged->value().size())) {
       co_await Yield(*env_.executor, Priority::kCompaction);
       std::lock_guard guard(mutex_);
       if (closing_) co_return Status::Aborted("the store is closing");

@@ -1,4 +1,5 @@
 #include "engine/format/version_fold.h"
+#include "engine/tree/step_work.h"
 #include "engine/tree/table_output.h"
 #include "engine/tree/tree.h"
 #include "engine/tree/value_output.h"
@@ -57,7 +58,7 @@ Task<Status> Tree::WriteMemtable(MemtableHandle* handle, bool nothing_below, Tab
   std::string reference;
   auto entries = handle->memtable().NewIterator();
   Status status = co_await entries->SeekToFirst();
-  uint32_t since_yield = 0;
+  StepWork step;
   while (status.ok() && entries->valid()) {
     const Slice key = entries->key();
     Tag tag = entries->tag();
@@ -72,8 +73,7 @@ Task<Status> Tree::WriteMemtable(MemtableHandle* handle, bool nothing_below, Tab
       LSMLAB_CO_TRY(output->Add(key, tag, value));
       if (output->NeedsFlush()) LSMLAB_CO_TRY(co_await output->FlushPieces());
     }
-    if (++since_yield == kEntriesPerYield) {
-      since_yield = 0;
+    if (step.Add(entries->key().size() + entries->value().size())) {
       co_await Yield(*env_.executor, Priority::kFlush);
     }
     status = co_await entries->Next();

@@ -25,7 +25,9 @@ class StoreAsyncIterator final : public AsyncIterator {
   ValueOrTask<Status> Next() override {
     ++steps_;
     if (ahead_.active()) return StepAhead(true);
-    if (!merge_.forward() || !merge_.current()->TryNext()) return Show(merge_.Step(true));
+    if (!merge_.forward() || ahead_.asked() || !merge_.current()->TryNext()) {
+      return Show(merge_.Step(true));
+    }
     if (merge_.several()) merge_.Choose();
     key_ = merge_.current()->key();
     return Status();
@@ -40,7 +42,8 @@ class StoreAsyncIterator final : public AsyncIterator {
     if (ahead_.active()) return ahead_.Value();
     TreeIterator* current = merge_.current();
     if (current->kind() == EntryKind::kPutInValueFile) {
-      if (ahead_.Wanted()) return FillAhead();
+      if (shows_copy_) return FillAhead();
+      ahead_.Ask();
       return SeparatedValue();
     }
     return Result<Slice>(current->value());
@@ -69,7 +72,12 @@ class StoreAsyncIterator final : public AsyncIterator {
   }
   void ShowCurrent() noexcept {
     valid_ = merge_.current() != nullptr;
-    if (valid_) key_ = merge_.current()->key();
+    shows_copy_ = valid_ && ahead_.asked();
+    if (!valid_) return;
+    key_ = merge_.current()->key();
+    if (!shows_copy_) return;
+    shown_key_.assign(key_);
+    key_ = shown_key_;
   }
   Task<Result<Slice>> SeparatedValue() {
     const TreeIterator& current = *merge_.current();
@@ -84,14 +92,13 @@ class StoreAsyncIterator final : public AsyncIterator {
   // From here on `ahead_` shows the entries from the current one on, and the walks stand behind
   // them.
   Task<Result<Slice>> FillAhead() {
+    ahead_.Begin();
     do {
       ahead_.Push(*merge_.tree(), *merge_.current());
       behind_ahead_ = co_await merge_.Step(merge_.forward());
     } while (!ahead_.full() && behind_ahead_.ok() && merge_.current() != nullptr);
     Status read = co_await ahead_.ReadValues();
     (void)read;  // every failure is in its entry
-    key_ = ahead_.key();
-    valid_ = true;
     co_return ahead_.Value();
   }
   ValueOrTask<Status> StepAhead(bool forward) {
@@ -118,7 +125,9 @@ class StoreAsyncIterator final : public AsyncIterator {
   StoreImpl& store_;
   ShardMerge merge_;
   const Sequence release_;
-  uint64_t steps_ = 0;  // counted by the store at the end
+  uint64_t steps_ = 0;       // counted by the store at the end
+  bool shows_copy_ = false;  // key_ is shown_key_
+  KeyBuffer shown_key_;
   KeyBuffer target_;
   BlockRef value_;
   ValuesAhead ahead_;

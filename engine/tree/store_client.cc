@@ -74,6 +74,14 @@ class LoopClient final : public StoreClient {
     const size_t loop = Enter(batch.payload());
     Send(loop, WriteOn(loop, std::move(batch), std::move(done)));
   }
+  void MultiGet(std::vector<std::string> keys, FoundAll found) override {
+    const size_t loop = Enter(keys.empty() ? Slice() : Slice(keys.front()));
+    Send(loop, MultiGetOn(loop, std::move(keys), std::move(found)));
+  }
+  void Scan(std::string begin, std::string end, size_t limit, Scanned scanned) override {
+    const size_t loop = Enter(begin);
+    Send(loop, ScanOn(loop, std::move(begin), std::move(end), limit, std::move(scanned)));
+  }
   bool TryGet(std::string key, Found found) override {
     const size_t loop = LoopOf(key);
     if (!TryEnter(loop)) return false;
@@ -143,6 +151,43 @@ class LoopClient final : public StoreClient {
     Answer(std::move(done), status);
     Leave(loop);
   }
+  Task<void> MultiGetOn(size_t loop, std::vector<std::string> names, FoundAll found) {
+    const ReadOptions options;
+    const std::vector<Slice> keys(names.begin(), names.end());
+    std::vector<std::string> values;
+    std::vector<Status> statuses;
+    const Status status = co_await store_.MultiGetAsync(keys, &values, &statuses, options);
+    std::vector<StoreClient::Answer> answers(keys.size());
+    for (size_t i = 0; i < answers.size(); ++i) {
+      answers[i].status = status.ok() ? std::move(statuses[i]) : status;
+      if (answers[i].status.ok()) answers[i].value = std::move(values[i]);
+    }
+    Answer(std::move(found), std::move(answers));
+    Leave(loop);
+  }
+  Task<void> ScanOn(size_t loop, std::string begin, std::string end, size_t limit,
+                    Scanned scanned) {
+    Range range;
+    range.status = co_await ScanInto(&range, begin, end, limit);
+    Answer(std::move(scanned), std::move(range));
+    Leave(loop);
+  }
+  Task<Status> ScanInto(Range* range, Slice begin, Slice end, size_t limit) {
+    ReadOptions options;
+    options.lower_bound = begin;
+    options.upper_bound = end;
+    if (limit == 0) co_return Status();
+    const std::unique_ptr<AsyncIterator> walk = co_await store_.NewIteratorAsync(options);
+    LSMLAB_CO_TRY(co_await walk->SeekToFirst());
+    while (walk->valid()) {
+      const Result<Slice> value = co_await walk->Value();
+      if (!value.ok()) co_return value.status();
+      range->entries.emplace_back(walk->key(), value.value());
+      if (range->entries.size() == limit) break;
+      LSMLAB_CO_TRY(co_await walk->Next());
+    }
+    co_return Status();
+  }
 
   Store& store_;
   std::vector<Room> rooms_;
@@ -202,6 +247,23 @@ std::future<Status> StoreClient::Delete(std::string key) {
 std::future<Status> StoreClient::Write(WriteBatch batch) {
   std::future<Status> future;
   Write(std::move(batch), Fulfil(&future));
+  return future;
+}
+
+std::future<std::vector<StoreClient::Answer>> StoreClient::MultiGet(std::vector<std::string> keys) {
+  auto promise = std::make_shared<std::promise<std::vector<Answer>>>();
+  std::future<std::vector<Answer>> future = promise->get_future();
+  MultiGet(std::move(keys),
+           [promise](std::vector<Answer> answers) { promise->set_value(std::move(answers)); });
+  return future;
+}
+
+std::future<StoreClient::Range> StoreClient::Scan(std::string begin, std::string end,
+                                                  size_t limit) {
+  auto promise = std::make_shared<std::promise<Range>>();
+  std::future<Range> future = promise->get_future();
+  Scan(std::move(begin), std::move(end), limit,
+       [promise](Range range) { promise->set_value(std::move(range)); });
   return future;
 }
 

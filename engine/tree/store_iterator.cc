@@ -56,10 +56,12 @@ class StoreIterator final : public Iterator {
 
  private:
   [[gnu::noinline]] Result<Slice> SeparatedValue() {
-    if (ahead_.Wanted()) {
+    if (shows_copy_) {
       FillAhead();
       return ahead_.Value();
     }
+    ahead_.Ask();
+    steps_forward_ = steps_forward_ && !ahead_.asked();
     const TreeIterator& current = *merge_.current();
     const Version& version = *current.view()->version();
     Result<BlockRef> value =
@@ -72,21 +74,18 @@ class StoreIterator final : public Iterator {
   // From here on `ahead_` shows the entries from the current one on, and the walks stand behind
   // them.
   void FillAhead() {
-    steps_forward_ = false;
+    ahead_.Begin();
     do {
       ahead_.Push(*merge_.tree(), *merge_.current());
-      behind_ahead_ = StepWalks(merge_.forward());
+      behind_ahead_ = store_.Run(merge_.Step(merge_.forward()));
     } while (!ahead_.full() && behind_ahead_.ok() && merge_.current() != nullptr);
     Status read = store_.Run(ahead_.ReadValues());
     (void)read;  // every failure is in its entry
-    key_ = ahead_.key();
-    valid_ = true;
   }
   // A step that leaves `ahead_`. In the other direction the walks first come back to its entry.
   Status LeaveAhead(bool forward) {
     if (forward == merge_.forward()) {
       ahead_.Clear();
-      steps_forward_ = forward;
       Show();
       return std::exchange(behind_ahead_, Status());
     }
@@ -102,7 +101,12 @@ class StoreIterator final : public Iterator {
   }
   void Show() noexcept {
     valid_ = merge_.current() != nullptr;
-    if (valid_) key_ = merge_.current()->key();
+    shows_copy_ = valid_ && ahead_.asked();
+    if (!valid_) return;
+    key_ = merge_.current()->key();
+    if (!shows_copy_) return;
+    shown_key_.assign(key_);
+    key_ = shown_key_;
   }
 
   Status Position(ShardMerge::To to) {
@@ -126,19 +130,22 @@ class StoreIterator final : public Iterator {
   }
   Status StepHere(bool forward) {
     if (ahead_.active()) return LeaveAhead(forward);
-    steps_forward_ = forward;
+    steps_forward_ = forward && !ahead_.asked();
     return StepWalks(forward);
   }
 
   StoreImpl& store_;
   ShardMerge merge_;
   const Sequence release_;
-  bool steps_forward_ = true;  // goes forward and is not in ahead_: Next is a step of the walk
-  uint64_t steps_ = 0;         // counted by the store at the end
+  // Goes forward, and its values are not read ahead: Next is a step of the walk.
+  bool steps_forward_ = true;
+  bool shows_copy_ = false;  // key_ is shown_key_
+  uint64_t steps_ = 0;       // counted by the store at the end
   BlockRef value_;
   ValuesAhead ahead_;
   Status behind_ahead_;  // why the walks stand nowhere behind it; ok: at the next entry, or the end
-  KeyBuffer target_;     // a copy: the caller's may lie in a block that the move lets go
+  KeyBuffer shown_key_;
+  KeyBuffer target_;  // a copy: the caller's may lie in a block that the move lets go
 };
 
 }  // namespace

@@ -11,9 +11,6 @@
 
 namespace lsmlab {
 
-// Entries between two yield points of background work.
-inline constexpr uint32_t kEntriesPerYield = 256;
-
 // The tables that one job writes: opens a file when the first entry comes, cuts it when asked,
 // finishes (data and footer durable), and reopens each for reading. The directory entry and the
 // commit are the job's. Where tables carry the catalog, the last one is finished by the commit. One

@@ -23,12 +23,13 @@ class ValuesAhead {
     asked_ = false;
     window_ = 0;
   }
-  // A value is asked for that is not here: whether a window is to be filled from its entry on.
-  bool Wanted() noexcept {
-    if (most_ == 1 || !std::exchange(asked_, true)) return false;
-    window_ = std::min(std::max(kFirstWindow, 2 * window_), most_);
-    return true;
-  }
+  // Notes that a value was asked for. From the next position on, asking for one begins a window.
+  void Ask() noexcept { asked_ = most_ > 1; }
+  // Whether a window may begin at positions shown from now on. It moves the walks, and what was
+  // said of the key stays true until the next positioning: so they show a copy of it.
+  bool asked() const noexcept { return asked_; }
+  // Begins a window, to be filled from the current entry on.
+  void Begin() noexcept { window_ = std::min(std::max(kFirstWindow, 2 * window_), most_); }
   bool full() const noexcept { return items_.size() >= window_ || bytes_ >= kBytesMost; }
   void Clear() noexcept {
     items_.clear();

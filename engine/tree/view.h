@@ -84,7 +84,7 @@ class TreeView {
   Version* version_;
 };
 
-// The counted pin (ReadRef of the design): movable between threads, outlives guards.
+// The counted pin: movable between threads, outlives guards.
 class ViewRef {
  public:
   ViewRef() noexcept = default;

@@ -162,8 +162,8 @@ std::string TemporaryParent() {
 Status MakeDirectoriesOf(Bench* bench) {
   if (!bench->out.empty()) {
     std::error_code error;
-    for (fs::path path = fs::absolute(bench->out, error); !fs::exists(path, error);
-         path = path.parent_path()) {
+    for (fs::path path = fs::absolute(bench->out, error);
+         !fs::exists(path, error) && path.has_relative_path(); path = path.parent_path()) {
       bench->made.push_back(path);
     }
     LSMLAB_TRY(MakeDirectories(bench->out));

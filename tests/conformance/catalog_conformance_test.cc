@@ -47,7 +47,12 @@ void Process(const CatalogVariant& variant, Io& io, uint64_t commits, bool close
   ASSERT_GE(done, *acked);
   ASSERT_LE(done, *issued);
   ASSERT_EQ(Print(state), TheHistory().printed[done]);
-  for (const TableEntry& table : state.tables) ASSERT_LT(table.file, state.next_file);
+  for (const TableEntry& table : state.tables) {
+    ASSERT_LT(table.file, state.next_file);
+    const Status read = Finish(shard.ReadTable(table.file)).status();
+    ASSERT_FALSE(read.IsCorruption()) << read.ToString() << ", of commit " << done;
+    if (!read.ok()) return;
+  }
   Status started = Finish(shard.LookAround());
   if (started.ok()) started = Finish(catalog->StartWriting());
   ASSERT_FALSE(started.IsCorruption()) << started.ToString();
@@ -247,6 +252,36 @@ TEST_P(CatalogConformance, AnotherStoresFilesAreAnError) {
 
 INSTANTIATE_TEST_SUITE_P(All, CatalogConformance, test::Registered(CatalogVariants()),
                          test::ByVariant());
+
+// A process is killed, the next one takes the shard over, and power fails in the middle of that:
+// what it gave up must not be what the disk, without the kernel's memory, still needs.
+TEST(CatalogSuccession, ATakeoverBuildsOnNothingThatIsNotDurable) {
+  constexpr uint64_t kCommits = 8;
+  for (const uint64_t first : {0, 1}) {
+    const Succession catalogs;
+    FaultIo whole;
+    uint64_t acked = 0, issued = 0;
+    Process(catalogs.Of(first), whole, kCommits, true, &acked, &issued);
+    for (uint64_t stop = 1; stop <= whole.operations(); ++stop) {
+      FaultIo disk;
+      disk.StopAt(stop);
+      acked = issued = 0;
+      Process(catalogs.Of(first), disk, kCommits, true, &acked, &issued);
+      for (uint64_t then = 1; then <= 60; then += test::Scaled(3) < 3 ? 7 : 1) {
+        const auto killed = disk.Copy();
+        killed->StopAt(then);
+        uint64_t then_acked = acked, then_issued = issued;
+        Process(catalogs.Of(first + 1), *killed, 0, false, &then_acked, &then_issued);
+        const auto left = killed->Crash(FaultCrash::kDurableOnly, then);
+        then_acked = acked;
+        then_issued = issued;
+        Process(catalogs.Of(first + 1), *left, 1, false, &then_acked, &then_issued);
+        ASSERT_FALSE(::testing::Test::HasFailure()) << "stop " << stop << ", then " << then;
+        if (killed->operations() < then) break;
+      }
+    }
+  }
+}
 
 // A shard goes from one catalog to the next, with crashes on the way.
 TEST(CatalogSuccession, StateIsAPrefixAtEveryOperation) {

@@ -128,7 +128,7 @@ Status CheckReopenAfter(const ShardsRun& run, ShardsWorkload& workload, uint64_t
   auto reopened = Store::Open(run.Options(disk));
   disk->SetAfterStep(nullptr);
   if (!reopened.ok()) return reopened.status();
-  const auto stride = static_cast<size_t>(run.on_loops ? 7 / std::min(1.0, TestScale()) : 1);
+  const auto stride = static_cast<size_t>((run.on_loops ? 7 : 1) / std::min(1.0, TestScale()));
   for (size_t step = damage % stride; step < during.size(); step += stride) {
     const auto mode = static_cast<CrashMode>(step % 2 == 0 ? 0 : step / 2 % kCrashModes);
     const Status status =

@@ -152,6 +152,22 @@ TEST_P(ReadAheadTest, OneBlockMeansNone) {
   EXPECT_EQ(most_together_, 1u);
 }
 
+TEST_P(ReadAheadTest, LargeBlocksAreNotReadAhead) {
+  Open("8", 1);
+  constexpr int kLarge = 20;
+  constexpr size_t kLargeValue = 100'000;  // two of them are read together, not three
+  for (int i = 0; i < kLarge; ++i) {
+    ASSERT_TRUE(store_->Put(KeyNumber(i), CheckedValue(KeyNumber(i), 1, kLargeValue)).ok());
+  }
+  ASSERT_TRUE(store_->Flush().ok());
+  Reopen("8", 1);
+  const auto iterator = store_->NewIterator();
+  ASSERT_TRUE(iterator->SeekToFirst().ok());
+  Walk(*iterator, 0, kLarge, 1);
+  EXPECT_FALSE(iterator->valid());
+  EXPECT_EQ(most_together_, 2u);
+}
+
 TEST_P(ReadAheadTest, SkipsWhatTheCacheHas) {
   Open("8", 1);
   Fill();

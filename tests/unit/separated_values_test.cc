@@ -316,6 +316,23 @@ TEST_F(DeferredTest, AScanReadsAheadInBothDirections) {
   CheckAll();
 }
 
+// What was said of a key stays true until the next positioning, also where values are read ahead.
+TEST_F(DeferredTest, AKeyIsShownAcrossItsValue) {
+  OpenDeferred();
+  for (const int step : {1, -1}) {
+    auto iterator = store_->NewIterator();
+    ASSERT_TRUE((step > 0 ? iterator->SeekToFirst() : iterator->SeekToLast()).ok());
+    for (int i = step > 0 ? 0 : 99; iterator->valid(); i += step) {
+      const Slice key = iterator->key();
+      const Slice first = iterator->Value().value();
+      ASSERT_EQ(OperationOf(key, first), newest_[i]);
+      ASSERT_EQ(iterator->Value().value(), first) << "asked for twice";
+      ASSERT_EQ(key, NumberedKey(i));
+      ASSERT_TRUE((step > 0 ? iterator->Next() : iterator->Prev()).ok());
+    }
+  }
+}
+
 TEST_F(DeferredTest, AMultiGetReadsSideBySide) {
   OpenDeferred();
   std::vector<std::string> names, values;

@@ -111,9 +111,11 @@ Task<Status> WalkAll(Store& store) {
       if (!IsThere(number)) continue;
       LSMLAB_CO_TRY(std::move(status));
       LSMLAB_CO_TRY(Expected(walk->valid() && walk->key() == AsyncKey(number), "a step"));
+      const Slice shown = walk->key();
       const Result<Slice> value = co_await walk->Value();
       LSMLAB_CO_TRY(value.status());
       LSMLAB_CO_TRY(Expected(OperationOf(walk->key(), value.value()).has_value(), "a value"));
+      LSMLAB_CO_TRY(Expected(shown == AsyncKey(number), "the key shown before its value"));
       if (number % 7 == 3 && number > 10 && number < kKeysInStore - 10) {
         const std::string key(walk->key());
         if (forward) {
@@ -197,6 +199,20 @@ TEST_P(StoreAsyncTest, AClientAnswersByFutureAndCallback) {
   EXPECT_EQ(client->Get("a").get().value, "1");
   EXPECT_TRUE(client->Delete("a").get().ok());
   EXPECT_TRUE(client->Get("a").get().status.IsNotFound());
+  const auto answers_of_many = client->MultiGet({AsyncKey(3), "a", AsyncKey(99)}).get();
+  ASSERT_EQ(answers_of_many.size(), 3u);
+  EXPECT_EQ(answers_of_many[0].value, "x");
+  EXPECT_TRUE(answers_of_many[1].status.IsNotFound());
+  EXPECT_EQ(answers_of_many[2].value, "x");
+  EXPECT_TRUE(client->MultiGet(std::vector<std::string>()).get().empty());
+  StoreClient::Range range = client->Scan(AsyncKey(10), AsyncKey(20), 100).get();
+  ASSERT_TRUE(range.status.ok()) << range.status.ToString();
+  ASSERT_EQ(range.entries.size(), 10u);
+  EXPECT_EQ(range.entries[9], std::make_pair(AsyncKey(19), std::string("x")));
+  range = client->Scan(AsyncKey(95), "", 3).get();
+  ASSERT_EQ(range.entries.size(), 3u);
+  EXPECT_EQ(range.entries[2].first, AsyncKey(97));
+  EXPECT_TRUE(client->Scan("", "", 0).get().entries.empty());
   // More than there is room for, by several threads; each is answered once.
   std::atomic<int> answers{0}, found{0};
   std::vector<std::thread> threads;

@@ -96,7 +96,7 @@ class FootersCatalog final : public Catalog {
   Status ListLive();
   Status Place(const ListedTable& listed, const FoundTable& found, TableEntry* entry) const;
   Task<Status> ReadValueFiles();
-  Task<Status> LoadManifest();
+  Task<Status> LoadManifest(bool read_only);
 
   // Writing.
   Task<Status> TakeOver();
@@ -145,7 +145,7 @@ Task<Result<CatalogState>> FootersCatalog::Open(bool create, bool read_only) {
   }
   LSMLAB_CO_TRY(co_await found_.Survey(env_));
   if (found_.has_current) {
-    LSMLAB_CO_TRY(co_await LoadManifest());
+    LSMLAB_CO_TRY(co_await LoadManifest(read_only));
   } else {
     LSMLAB_CO_TRY(co_await found_.ReadTables(env_, seed_));
     if (!found_.commits.empty()) {
@@ -264,10 +264,11 @@ Task<Status> FootersCatalog::ReadValueFiles() {
 }
 
 // The state that `manifest` has kept here.
-Task<Status> FootersCatalog::LoadManifest() {
+Task<Status> FootersCatalog::LoadManifest(bool read_only) {
   const std::unique_ptr<Catalog> manifest =
       kManifestCatalog.make(DefaultSettings(kManifestCatalog.settings), env_);
-  Result<CatalogState> state = co_await manifest->Open(false, /*read_only=*/true);
+  // Which makes its last edits durable before anything is built on them.
+  Result<CatalogState> state = co_await manifest->Open(false, read_only);
   if (!state.ok()) co_return state.status();
   state_ = std::move(state).value();
   co_return Status();

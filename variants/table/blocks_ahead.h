@@ -15,16 +15,21 @@ namespace lsmlab::table_internal {
 // short one reads little in vain, and a long one waits seldom.
 class BlocksAhead {
  public:
+  // Bytes that are read together at most, but for the first block: large ones are not read ahead.
+  static constexpr uint64_t kBytesMost = 256u << 10;
+
   // Blocks to read together at block `i`, which is missing: at most `most`, and `left` from it on.
   uint32_t Window(uint32_t i, uint32_t left, uint32_t most) noexcept {
     window_ = i == next_ ? std::min(2 * window_, most) : 1;
-    const uint32_t window = std::min(window_, left);
-    next_ = i + window;
-    return window;
+    blocks_.clear();
+    next_ = i;
+    return std::min(window_, left);
   }
-  // What the next Read reads. Not started before.
+  // The window goes on to block `i`, which need not be read.
+  void Pass(uint32_t i) noexcept { next_ = i + 1; }
+  // The same, and the next Read reads it. Not started before.
   void Add(uint32_t i, Task<Result<BlockRef>> read) {
-    if (reads_.empty()) blocks_.clear();
+    Pass(i);
     blocks_.emplace_back(i, BlockRef());
     reads_.push_back(std::move(read));
   }

@@ -196,7 +196,11 @@ class FlatIterator final : public InternalIterator {
     const uint32_t most = backward ? 1 : file_.read_ahead();
     const uint32_t end = i + ahead_->Window(i, left, most);
     for (uint32_t next = i; next < end; ++next) {
-      if (next > i && IsCached(next)) continue;
+      if (next > i && EndOf(next) - file_.index().handle(i).offset > BlocksAhead::kBytesMost) break;
+      if (next > i && IsCached(next)) {
+        ahead_->Pass(next);
+        continue;
+      }
       if (options_.counters != nullptr) ++options_.counters->cache_misses;
       ahead_->Add(next, file_.Load(next, options_.site));
     }

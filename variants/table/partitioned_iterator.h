@@ -214,7 +214,11 @@ class PartitionedIterator final : public InternalIterator {
     const uint32_t most = backward ? 1 : file_.read_ahead();
     const uint32_t end = i + ahead_->Window(first + i, left, most);
     for (uint32_t next = i; next < end; ++next) {
-      if (next > i && IsCached(first + next, StartOf(view, next))) continue;
+      if (next > i && EndOf(view, next) - StartOf(view, i) > BlocksAhead::kBytesMost) break;
+      if (next > i && IsCached(first + next, StartOf(view, next))) {
+        ahead_->Pass(first + next);
+        continue;
+      }
       if (options_.counters != nullptr) ++options_.counters->cache_misses;
       ahead_->Add(first + next, file_.LoadData(view, next, options_.site));
     }
