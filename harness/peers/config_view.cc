@@ -53,6 +53,7 @@ SharedConditions ShareConditions(const Composition& c) {
   shared.dictionary_bytes = c.codec.settings.Bytes("dictionary");
   shared.background_threads = IntegerOr(c.executor.settings, "background", 1);
   shared.direct = c.io.settings.Has("direct") ? c.io.settings.Choice("direct") : "none";
+  shared.compacts = c.compaction.variant->name != "none";
   const SettingBag& compaction = c.compaction.settings;
   shared.file_bytes = BytesOr(compaction, "file_size", uint64_t{64} << 20);
   shared.level1_bytes = BytesOr(compaction, "level1_size", uint64_t{256} << 20);

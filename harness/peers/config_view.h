@@ -29,6 +29,7 @@ struct SharedConditions {
   uint64_t file_bytes = 0, level1_bytes = 0;
   double size_ratio = 10;
   int l0_trigger = 4, l0_slowdown = 20, l0_stop = 36;  // runs in level 0
+  bool compacts = true;                                // false: flushes alone make tables
   // Ours alone: memtables and level 1 are those of one shard.
   int shards = 1;
 };

@@ -7,6 +7,7 @@
 #include <rocksdb/table.h>
 
 #include <chrono>
+#include <climits>
 #include <filesystem>
 #include <map>
 #include <mutex>
@@ -160,15 +161,14 @@ void SetCodecs(const SharedConditions& shared, rocksdb::Options* options) {
     const size_t entry = std::min<size_t>(level, shared.codec_per_level.size() - 1);
     options->compression_per_level.push_back(CodecType(shared.codec_per_level[entry]));
   }
-  options->bottommost_compression = CodecType(shared.codec_per_level.back());
+  // By the level's number alone, as ours, also while there are fewer levels than codecs.
+  options->bottommost_compression = rocksdb::kDisableCompressionOption;
   options->compression_opts.level = shared.zstd_level;
   // Samples as our tables take them.
   const uint64_t samples = std::min<uint64_t>(100 * shared.dictionary_bytes, 4u << 20);
   options->compression_opts.max_dict_bytes = static_cast<uint32_t>(shared.dictionary_bytes);
   options->compression_opts.zstd_max_train_bytes = static_cast<uint32_t>(samples);
   options->compression_opts.max_dict_buffer_bytes = samples;
-  options->bottommost_compression_opts = options->compression_opts;
-  options->bottommost_compression_opts.enabled = true;
 }
 
 std::shared_ptr<rocksdb::Cache> MakeCache(const SharedConditions& shared, const SettingBag& own) {
@@ -212,6 +212,10 @@ void SetLevels(const SharedConditions& shared, rocksdb::Options* options) {
   options->level0_file_num_compaction_trigger = shared.l0_trigger;
   options->level0_slowdown_writes_trigger = shared.l0_slowdown;
   options->level0_stop_writes_trigger = shared.l0_stop;
+  if (shared.compacts) return;
+  options->disable_auto_compactions = true;
+  options->level0_slowdown_writes_trigger = INT_MAX;
+  options->level0_stop_writes_trigger = INT_MAX;
 }
 
 void SetOwn(const SharedConditions& shared, const SettingBag& own, rocksdb::Options* options) {

@@ -44,15 +44,23 @@ def margin_of(metric: str) -> float:
     return TIME_MARGIN if metric.startswith(_TIME_METRICS) else COUNTER_MARGIN
 
 
+def metric_rows(
+    runs: pd.DataFrame, variant: str, workload: str, phase: str, metric: str
+) -> pd.DataFrame:
+    """The runs of a variant that have the metric, with columns `block` and the metric."""
+    if metric not in runs or runs[metric].dtype == object:
+        return pd.DataFrame({"block": pd.Series(dtype=int), metric: pd.Series(dtype=float)})
+    rows = runs[
+        (runs["variant"] == variant) & (runs["workload"] == workload) & (runs["phase"] == phase)
+    ]
+    return rows.dropna(subset=[metric])
+
+
 def block_logs(
     runs: pd.DataFrame, variant: str, workload: str, phase: str, metric: str
 ) -> pd.Series:
     """log(metric) per block; runs that repeat a block are averaged. Figures <= 0 are left out."""
-    if metric not in runs or runs[metric].dtype == object:
-        return pd.Series(dtype=float)
-    rows = runs[
-        (runs["variant"] == variant) & (runs["workload"] == workload) & (runs["phase"] == phase)
-    ]
+    rows = metric_rows(runs, variant, workload, phase, metric)
     rows = rows[rows[metric] > 0]
     return np.log(rows[metric].astype(float)).groupby(rows["block"]).mean()
 

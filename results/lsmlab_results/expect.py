@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from lsmlab_results import stats, text
-from lsmlab_results.effects import block_logs, log_ratios
+from lsmlab_results.effects import log_ratios, metric_rows
 from lsmlab_results.reader import Results
 from lsmlab_results.schema import EXPECT_NAMES
 
@@ -47,6 +47,7 @@ class Outcome:
     low: float | None
     high: float | None
     passed: bool | None
+    failed: bool = False  # operations, on either side
 
 
 def bars_of(results: Results) -> list[Bar]:
@@ -60,23 +61,48 @@ def bars_of(results: Results) -> list[Bar]:
 
 
 def judge(results: Results, bar: Bar) -> Outcome:
-    """Passes when the geometric mean keeps the bounds and its 95 % interval keeps 0.9 of them."""
+    """Passes when the mean keeps the bounds and its 95 % interval keeps 0.9 of them.
+
+    The mean is the geometric one of ratios, and the arithmetic one of a figure itself, which may be
+    0. Every planned block must be there, and no operation may have failed on either side: a store
+    that has lost its data answers fast.
+    """
     where = (bar.workload, bar.phase, bar.metric)
     if bar.base:
         logs = log_ratios(results.usable, bar.variant, bar.base, *where)
+        interval = stats.t_interval(logs) if len(logs) else None
+        blocks = len(logs)
     else:
-        logs = block_logs(results.usable, bar.variant, *where).to_numpy()
+        figures = metric_rows(results.usable, bar.variant, *where).groupby("block")[bar.metric].mean()
+        interval = stats.mean_interval(figures.to_numpy(dtype=float)) if len(figures) else None
+        blocks = len(figures)
     bounded = bar.at_least is not None or bar.at_most is not None
-    if not len(logs):
+    if interval is None:
         return Outcome(bar, 0, None, None, None, False if bounded else None)
-    interval = stats.t_interval(logs)
-    passed = interval.low is not None
+    passed = interval.low is not None and blocks == _planned(results, bar) and not failed(results, bar)
     if passed and bar.at_least is not None:
         passed = interval.mean >= bar.at_least and interval.low >= SURE_SHARE * bar.at_least
     if passed and bar.at_most is not None:
         passed = interval.mean <= bar.at_most and interval.high <= bar.at_most / SURE_SHARE
     return Outcome(
-        bar, len(logs), interval.mean, interval.low, interval.high, passed if bounded else None
+        bar, blocks, interval.mean, interval.low, interval.high, passed if bounded else None,
+        failed(results, bar),
+    )  # fmt: skip
+
+
+def _planned(results: Results, bar: Bar) -> int:
+    """Blocks of the workload and phase, complete or not, of any variant."""
+    runs = results.runs
+    return runs[(runs["workload"] == bar.workload) & (runs["phase"] == bar.phase)]["block"].nunique()
+
+
+def failed(results: Results, bar: Bar) -> bool:
+    """Whether an operation failed in a run of either side."""
+    return any(
+        record.get("ops_failed", 0) > 0
+        for record in results.records
+        if record["variant"] in (bar.variant, bar.base)
+        and (record["workload"], record["phase"]) == (bar.workload, bar.phase)
     )
 
 
@@ -97,6 +123,7 @@ def render(outcomes: list[Outcome]) -> str:
         else:
             ends = f"{text.ratio(outcome.low)} to {text.ratio(outcome.high)}"
             figures = f"{text.ratio(outcome.figure)} ({ends}, {outcome.blocks} blocks)"
+            figures += ", failed operations" if outcome.failed else ""
         what = f"{text.clean(bar.metric, 60)}: {figures}, bar {bar.wanted}"
         lines.append(f"{word} {where}  {bar.who}  {what}")
     bars = [o for o in outcomes if o.passed is not None]

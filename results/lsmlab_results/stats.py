@@ -39,6 +39,15 @@ def t_interval(logs: np.ndarray, confidence: float = CONFIDENCE) -> Interval:
     return Interval(math.exp(mean), _exp(mean - half), _exp(mean + half))
 
 
+def mean_interval(figures: np.ndarray, confidence: float = CONFIDENCE) -> Interval:
+    """t interval of the arithmetic mean. REQUIRES: one figure or more."""
+    mean = float(np.mean(figures))
+    if len(figures) < 2:
+        return Interval(mean, None, None)
+    half = float(stats.t.ppf(0.5 + confidence / 2, len(figures) - 1) * _standard_error(figures))
+    return Interval(mean, mean - half, mean + half)
+
+
 def bca_interval(logs: np.ndarray, confidence: float = CONFIDENCE, seed: int = SEED) -> Interval:
     """Bias-corrected and accelerated bootstrap of the same mean (Efron 1987), as ratios.
 

@@ -113,12 +113,13 @@ def test_a_variant_without_complete_runs_stays_visible(tmp_path: Path) -> None:
     assert re.search(r"^x +- +- ", shown, re.MULTILINE) and "1 of 1 incomplete" in shown
 
 
-def outcome(tmp_path: Path, ratios: list[float], at_least: float | None, **changes: object) -> expect.Outcome:
+def outcome(tmp_path: Path, ratios: list[float], at_least: float | None, more: dict | None = None,
+            **changes: object) -> expect.Outcome:  # fmt: skip
     bars = [{**BAR, "variant": "x", **({} if at_least is None else {"at_least": at_least}), **changes}]
     records = [fixtures.record("baseline", "workloada", b, ops=6000, ops_per_s=100)
                for b in range(len(ratios))]  # fmt: skip
-    records += [fixtures.record("x", "workloada", b, ops=int(6000 * r), ops_per_s=100 * r, expect=bars)
-                for b, r in enumerate(ratios)]  # fmt: skip
+    records += [fixtures.record("x", "workloada", b, ops=int(6000 * r), ops_per_s=100 * r, expect=bars,
+                                **(more or {})) for b, r in enumerate(ratios)]  # fmt: skip
     results = load(tmp_path, records)
     (bar,) = expect.bars_of(results)
     return expect.judge(results, bar)
@@ -148,6 +149,24 @@ def test_bars_from_above_of_a_figure_itself_and_without_a_bound(tmp_path: Path) 
     assert cli.main(["speed", str(tmp_path)]) == 0
     outcome(tmp_path, [2.1, 2.1], None, metric="no_such_metric")
     assert cli.main(["speed", str(tmp_path)]) == 0
+    zero = outcome(tmp_path, [2.1, 2.1], None, base="", metric="counters.stalls", at_most=5)
+    assert not zero.passed and zero.blocks == 0  # no such counter
+    zero = outcome(tmp_path, [2.1, 2.1], None, {"counters": {"stalls": 0}}, base="",
+                   metric="counters.stalls", at_most=5)  # fmt: skip
+    assert zero.passed and zero.figure == 0
+
+
+def test_a_bar_needs_every_block_and_every_operation(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert outcome(tmp_path, [2.1, 2.1, 2.1], 2.0).passed
+    assert not outcome(tmp_path, [2.1, 2.1, 2.1], 2.0, {"ops_failed": 7}).passed
+    assert cli.main(["speed", str(tmp_path)]) == 1
+    assert "3 blocks), failed operations, bar >= 2.00" in capsys.readouterr().out
+    bars = [{**BAR, "variant": "x", "at_least": 2.0}]
+    records = [fixtures.record("baseline", "workloada", b, ops=6000, ops_per_s=100) for b in range(3)]
+    records += [fixtures.record("x", "workloada", b, ops=12600, ops_per_s=210, expect=bars) for b in range(2)]
+    records.append(fixtures.record("x", "workloada", 2, complete=False))
+    results = load(tmp_path, records)
+    assert not expect.judge(results, expect.bars_of(results)[0]).passed
 
 
 def test_speed_command(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
