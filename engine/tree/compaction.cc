@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <deque>
+#include <utility>
 
 #include "engine/format/version_fold.h"
 #include "engine/tree/merging_iterator.h"
@@ -281,6 +282,7 @@ Task<Status> Tree::MergeEntries(const CompactionPlan& plan, MergeInputs* inputs,
   auto merged = NewMergingIterator(std::move(inputs->sources));
   Warmth warmth(inputs->blocks);
   StepWork step;
+  uint64_t moved = 0;  // bytes of values, by the step before
   Status status = co_await merged->SeekToFirst();
   while (status.ok() && merged->valid()) {
     const Slice key = merged->key();
@@ -298,7 +300,8 @@ Task<Status> Tree::MergeEntries(const CompactionPlan& plan, MergeInputs* inputs,
       cut.Took(key, output->open_bytes());
       if (output->NeedsFlush()) LSMLAB_CO_TRY(co_await output->FlushPieces());
     }
-    if (step.Add(merged->key().size() + merged->value().size())) {
+    const uint64_t values = mover->bytes_read() - std::exchange(moved, mover->bytes_read());
+    if (step.Add(merged->key().size() + merged->value().size() + values)) {
       co_await Yield(*env_.executor, Priority::kCompaction);
       std::lock_guard guard(mutex_);
       if (closing_) co_return Status::Aborted("the store is closing");

@@ -54,7 +54,8 @@ class ValuesAhead {
     item.kind = walk.kind();
     item.key.assign(walk.key());
     item.value.assign(walk.value());
-    if (item.kind == EntryKind::kPutInValueFile) bytes_ += ReferencedBytes(item.value);
+    bytes_ += item.kind == EntryKind::kPutInValueFile ? ReferencedBytes(item.value)
+                                                      : item.value.size();
   }
   Task<Status> ReadValues() {
     std::vector<Task<Result<BlockRef>>> reads;
@@ -87,7 +88,7 @@ class ValuesAhead {
   };
   std::vector<Item> items_;
   size_t at_ = 0;
-  uint64_t bytes_ = 0;  // to be read
+  uint64_t bytes_ = 0;  // of the values, copied or to be read
   size_t most_ = 1, window_ = 0;
   bool asked_ = false;  // for a value, since the walk was positioned
 };
