@@ -54,8 +54,8 @@ class ValuesAhead {
     item.kind = walk.kind();
     item.key.assign(walk.key());
     item.value.assign(walk.value());
-    bytes_ += item.kind == EntryKind::kPutInValueFile ? ReferencedBytes(item.value)
-                                                      : item.value.size();
+    bytes_ +=
+        item.kind == EntryKind::kPutInValueFile ? ReferencedBytes(item.value) : item.value.size();
   }
   Task<Status> ReadValues() {
     std::vector<Task<Result<BlockRef>>> reads;
