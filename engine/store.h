@@ -82,8 +82,8 @@ class PinnedValue {
 
 // A walk in key order over the store as it was when the iterator was made (or at the snapshot).
 // One user at a time. After any positioning call: valid(), or the returned Status says why not
-// (ok: no such key). key() and value() live until the next positioning call. Destroy before
-// Close.
+// (ok: no such key). key() lives until the next positioning call, a value also only until Value is
+// called again. Destroy before Close.
 class Iterator {
  public:
   virtual ~Iterator() = default;

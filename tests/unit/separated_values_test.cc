@@ -324,7 +324,7 @@ TEST_F(DeferredTest, AKeyIsShownAcrossItsValue) {
     ASSERT_TRUE((step > 0 ? iterator->SeekToFirst() : iterator->SeekToLast()).ok());
     for (int i = step > 0 ? 0 : 99; iterator->valid(); i += step) {
       const Slice key = iterator->key();
-      const Slice first = iterator->Value().value();
+      const std::string first(iterator->Value().value());
       ASSERT_EQ(OperationOf(key, first), newest_[i]);
       ASSERT_EQ(iterator->Value().value(), first) << "asked for twice";
       ASSERT_EQ(key, NumberedKey(i));
