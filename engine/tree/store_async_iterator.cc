@@ -42,7 +42,7 @@ class StoreAsyncIterator final : public AsyncIterator {
     if (ahead_.active()) return ahead_.Value();
     TreeIterator* current = merge_.current();
     if (current->kind() == EntryKind::kPutInValueFile) {
-      if (shows_copy_) return FillAhead();
+      if (ahead_.may_begin()) return FillAhead();
       ahead_.Ask();
       return SeparatedValue();
     }
@@ -72,12 +72,7 @@ class StoreAsyncIterator final : public AsyncIterator {
   }
   void ShowCurrent() noexcept {
     valid_ = merge_.current() != nullptr;
-    shows_copy_ = valid_ && ahead_.asked();
-    if (!valid_) return;
-    key_ = merge_.current()->key();
-    if (!shows_copy_) return;
-    shown_key_.assign(key_);
-    key_ = shown_key_;
+    if (valid_) key_ = ahead_.Shown(merge_.current()->key());
   }
   Task<Result<Slice>> SeparatedValue() {
     const TreeIterator& current = *merge_.current();
@@ -125,9 +120,7 @@ class StoreAsyncIterator final : public AsyncIterator {
   StoreImpl& store_;
   ShardMerge merge_;
   const Sequence release_;
-  uint64_t steps_ = 0;       // counted by the store at the end
-  bool shows_copy_ = false;  // key_ is shown_key_
-  KeyBuffer shown_key_;
+  uint64_t steps_ = 0;  // counted by the store at the end
   KeyBuffer target_;
   BlockRef value_;
   ValuesAhead ahead_;

@@ -56,7 +56,7 @@ class StoreIterator final : public Iterator {
 
  private:
   [[gnu::noinline]] Result<Slice> SeparatedValue() {
-    if (shows_copy_) {
+    if (ahead_.may_begin()) {
       FillAhead();
       return ahead_.Value();
     }
@@ -101,12 +101,7 @@ class StoreIterator final : public Iterator {
   }
   void Show() noexcept {
     valid_ = merge_.current() != nullptr;
-    shows_copy_ = valid_ && ahead_.asked();
-    if (!valid_) return;
-    key_ = merge_.current()->key();
-    if (!shows_copy_) return;
-    shown_key_.assign(key_);
-    key_ = shown_key_;
+    if (valid_) key_ = ahead_.Shown(merge_.current()->key());
   }
 
   Status Position(ShardMerge::To to) {
@@ -139,13 +134,11 @@ class StoreIterator final : public Iterator {
   const Sequence release_;
   // Goes forward, and its values are not read ahead: Next is a step of the walk.
   bool steps_forward_ = true;
-  bool shows_copy_ = false;  // key_ is shown_key_
-  uint64_t steps_ = 0;       // counted by the store at the end
+  uint64_t steps_ = 0;  // counted by the store at the end
   BlockRef value_;
   ValuesAhead ahead_;
   Status behind_ahead_;  // why the walks stand nowhere behind it; ok: at the next entry, or the end
-  KeyBuffer shown_key_;
-  KeyBuffer target_;  // a copy: the caller's may lie in a block that the move lets go
+  KeyBuffer target_;     // a copy: the caller's may lie in a block that the move lets go
 };
 
 }  // namespace

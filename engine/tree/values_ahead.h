@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/base/key_buffer.h"
 #include "engine/tree/tree.h"
 #include "engine/tree/tree_iterator.h"
 
@@ -25,9 +26,17 @@ class ValuesAhead {
   }
   // Notes that a value was asked for. From the next position on, asking for one begins a window.
   void Ask() noexcept { asked_ = most_ > 1; }
-  // Whether a window may begin at positions shown from now on. It moves the walks, and what was
-  // said of the key stays true until the next positioning: so they show a copy of it.
   bool asked() const noexcept { return asked_; }
+  // The key to show of a position of the walks: a copy where a window may begin, as that moves
+  // them, and what was said of the key stays true until the next positioning.
+  Slice Shown(Slice key) {
+    may_begin_ = asked_;
+    if (!may_begin_) return key;
+    shown_.assign(key);
+    return shown_;
+  }
+  // Whether asking for a value of the position shown last begins a window.
+  bool may_begin() const noexcept { return may_begin_; }
   // Begins a window, to be filled from the current entry on.
   void Begin() noexcept { window_ = std::min(std::max(kFirstWindow, 2 * window_), most_); }
   bool full() const noexcept { return items_.size() >= window_ || bytes_ >= kBytesMost; }
@@ -91,6 +100,8 @@ class ValuesAhead {
   uint64_t bytes_ = 0;  // of the values, copied or to be read
   size_t most_ = 1, window_ = 0;
   bool asked_ = false;  // for a value, since the walk was positioned
+  bool may_begin_ = false;
+  KeyBuffer shown_;
 };
 
 }  // namespace lsmlab

@@ -12,6 +12,7 @@
 #include <deque>
 #include <fstream>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -28,6 +29,24 @@
 // that come and go, a kernel that gives no ring. tests/unit/disk_io_test.cc holds the rest.
 namespace lsmlab {
 namespace {
+
+// While it lives, the process can open no file.
+class NoMoreFiles {
+ public:
+  NoMoreFiles() {
+    EXPECT_EQ(getrlimit(RLIMIT_NOFILE, &limit_), 0);
+    const int next = dup(0);
+    EXPECT_GE(next, 0);
+    close(next);
+    const rlimit none{static_cast<rlim_t>(next), limit_.rlim_max};
+    EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  }
+  ~NoMoreFiles() { EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &limit_), 0); }
+  NoMoreFiles(const NoMoreFiles&) = delete;
+
+ private:
+  rlimit limit_;
+};
 
 class UringIoTest : public ::testing::Test {
  protected:
@@ -128,13 +147,7 @@ TEST_F(UringIoTest, EveryThreadHasARingAndLeavesItToTheNext) {
 TEST_F(UringIoTest, AThreadThatGetsNoRingDoesWithout) {
   const auto io = Make(8);
   const auto file = MakeFile(*io, "f", 4);
-  rlimit limit;
-  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
-  const int next = dup(0);
-  ASSERT_GE(next, 0);
-  close(next);
-  const rlimit none{static_cast<rlim_t>(next), limit.rlim_max};
-  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  std::optional<NoMoreFiles> no_more(std::in_place);
   int wrong = 0;
   Status synced;
   std::thread([&] {
@@ -144,7 +157,7 @@ TEST_F(UringIoTest, AThreadThatGetsNoRingDoesWithout) {
     FinishAll(*io, tasks);
     synced = test::FinishOn(*io, DataSync(*io, IoSite::kOther, *file));
   }).join();
-  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+  no_more.reset();
   EXPECT_EQ(wrong, 0);
   EXPECT_TRUE(synced.ok()) << synced.ToString();
   EXPECT_EQ(io->Counters().without_ring, 2u);
@@ -425,18 +438,12 @@ TEST_F(UringIoTest, AClosedFileIsInNoTable) {
 }
 
 TEST_F(UringIoTest, AKernelWithoutARingIsAClearErrorOrPosix) {
-  rlimit limit;
-  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
-  const int next = dup(0);
-  ASSERT_GE(next, 0);
-  close(next);
-  const rlimit none{static_cast<rlim_t>(next), limit.rlim_max};
-  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  std::optional<NoMoreFiles> no_more(std::in_place);
   SettingBag bag = DefaultSettings(kUringIo.settings);
   const auto refused = kUringIo.make(bag);
   bag.Set("fallback", std::string("posix"));
   const auto fallback = kUringIo.make(bag);
-  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+  no_more.reset();
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.status().code(), StatusCode::kNotSupported);
   EXPECT_EQ(refused.status().message(),

@@ -164,8 +164,7 @@ class FlatIterator final : public InternalIterator {
   }
   Task<Status> EnterLoaded(uint32_t i, bool backward) {
     if (options_.fill_cache) {
-      PlanReads(i, backward);
-      Result<BlockRef> block = co_await ahead_->Read();
+      Result<BlockRef> block = co_await Loads(i, backward);
       if (!block.ok()) co_return block.status();
       Enter(i, std::move(block).value());
       co_return Status();
@@ -190,11 +189,14 @@ class FlatIterator final : public InternalIterator {
     co_return EnterWindow(i);
   }
   // Block i, and behind it on the way what the cache lacks, too.
-  void PlanReads(uint32_t i, bool backward) {
+  Task<Result<BlockRef>> Loads(uint32_t i, bool backward) {
+    if (backward || file_.read_ahead() == 1) {
+      if (options_.counters != nullptr) ++options_.counters->cache_misses;
+      return file_.Load(i, options_.site);
+    }
     if (ahead_ == nullptr) ahead_ = std::make_unique<BlocksAhead>();
     const uint32_t left = file_.index().count() - i;
-    const uint32_t most = backward ? 1 : file_.read_ahead();
-    const uint32_t end = i + ahead_->Window(i, left, most);
+    const uint32_t end = i + ahead_->Window(i, left, file_.read_ahead());
     for (uint32_t next = i; next < end; ++next) {
       if (next > i && EndOf(next) - file_.index().handle(i).offset > BlocksAhead::kBytesMost) break;
       if (next > i && IsCached(next)) {
@@ -204,6 +206,7 @@ class FlatIterator final : public InternalIterator {
       if (options_.counters != nullptr) ++options_.counters->cache_misses;
       ahead_->Add(next, file_.Load(next, options_.site));
     }
+    return ahead_->Read();
   }
   bool IsCached(uint32_t i) const noexcept {
     const ReadGuard guard;

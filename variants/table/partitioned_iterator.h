@@ -182,8 +182,7 @@ class PartitionedIterator final : public InternalIterator {
   Task<Status> LoadBlock(Place place, bool backward) {
     const PartitionView view = View();
     if (options_.fill_cache) {
-      PlanReads(place.block, backward);
-      Result<BlockRef> block = co_await ahead_->Read();
+      Result<BlockRef> block = co_await Loads(place.block, backward);
       if (!block.ok()) co_return block.status();
       Enter(place, std::move(block).value());
       co_return Status();
@@ -207,12 +206,15 @@ class PartitionedIterator final : public InternalIterator {
     co_return EnterWindow(place);
   }
   // Block i of the partition held, and behind it on the way what the cache lacks, too.
-  void PlanReads(uint32_t i, bool backward) {
-    if (ahead_ == nullptr) ahead_ = std::make_unique<BlocksAhead>();
+  Task<Result<BlockRef>> Loads(uint32_t i, bool backward) {
     const PartitionView view = View();
+    if (backward || file_.read_ahead() == 1) {
+      if (options_.counters != nullptr) ++options_.counters->cache_misses;
+      return file_.LoadData(view, i, options_.site);
+    }
+    if (ahead_ == nullptr) ahead_ = std::make_unique<BlocksAhead>();
     const uint32_t first = view.first_block, left = view.blocks() - i;
-    const uint32_t most = backward ? 1 : file_.read_ahead();
-    const uint32_t end = i + ahead_->Window(first + i, left, most);
+    const uint32_t end = i + ahead_->Window(first + i, left, file_.read_ahead());
     for (uint32_t next = i; next < end; ++next) {
       if (next > i && EndOf(view, next) - StartOf(view, i) > BlocksAhead::kBytesMost) break;
       if (next > i && IsCached(first + next, StartOf(view, next))) {
@@ -222,6 +224,7 @@ class PartitionedIterator final : public InternalIterator {
       if (options_.counters != nullptr) ++options_.counters->cache_misses;
       ahead_->Add(first + next, file_.LoadData(view, next, options_.site));
     }
+    return ahead_->Read();
   }
   bool IsCached(uint32_t number, uint64_t offset) const noexcept {
     const ReadGuard guard;
