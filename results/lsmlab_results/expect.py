@@ -79,14 +79,15 @@ def judge(results: Results, bar: Bar) -> Outcome:
     bounded = bar.at_least is not None or bar.at_most is not None
     if interval is None:
         return Outcome(bar, 0, None, None, None, False if bounded else None)
-    passed = interval.low is not None and blocks == _planned(results, bar) and not failed(results, bar)
+    broken = failed(results, bar)
+    passed = interval.low is not None and blocks == _planned(results, bar) and not broken
     if passed and bar.at_least is not None:
         passed = interval.mean >= bar.at_least and interval.low >= SURE_SHARE * bar.at_least
     if passed and bar.at_most is not None:
         passed = interval.mean <= bar.at_most and interval.high <= bar.at_most / SURE_SHARE
     return Outcome(
         bar, blocks, interval.mean, interval.low, interval.high, passed if bounded else None,
-        failed(results, bar),
+        broken,
     )  # fmt: skip
 
 

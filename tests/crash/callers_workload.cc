@@ -1,6 +1,7 @@
 #include "tests/crash/callers_workload.h"
 
 #include "tests/support/checked_value.h"
+#include "tests/support/draw_changes.h"
 
 namespace lsmlab::test {
 namespace {
@@ -82,19 +83,8 @@ Status CrashCaller::Match(Store& store, size_t* prefix) const {
 
 void CrashCaller::Draw() {
   batch_.Clear();
-  const uint64_t changes = 1 + random_.Below(4);
-  for (uint64_t i = 0; i < changes; ++i) {
-    const std::string& key = keys_.Draw(random_);
-    const uint64_t operation = ++world_.operation;
-    if (random_.OneIn(5)) {
-      model_.Delete(operation, key);
-      batch_.Delete(key);
-    } else {
-      const size_t length = 28 + random_.Below(random_.OneIn(8) ? 4000 : 400);
-      model_.Put(operation, key, length);
-      batch_.Put(key, CheckedValue(key, operation, length));
-    }
-  }
+  DrawChanges(keys_, random_, world_.operation, model_, batch_,
+              [this] { return 28 + random_.Below(random_.OneIn(8) ? 4000 : 400); });
   batch_.Put(marker_, CheckedValue(marker_, ++world_.operation, 28));
   writes_.push_back({++world_.now, ~uint64_t{0}, world_.operation});
 }

@@ -8,6 +8,7 @@
 #include "engine/store.h"
 #include "tests/support/checked_value.h"
 #include "tests/support/compositions.h"
+#include "tests/support/draw_changes.h"
 #include "tests/support/key_space.h"
 #include "tests/support/part_doubles.h"
 #include "tests/support/store_model.h"
@@ -91,19 +92,8 @@ class Caller {
  private:
   Task<void> WriteOwn() {
     batch_.Clear();
-    const uint64_t changes = 1 + random_.Below(4);
-    for (uint64_t i = 0; i < changes; ++i) {
-      const std::string& key = keys_.Draw(random_);
-      const uint64_t operation = ++world_.operation;
-      if (random_.OneIn(5)) {
-        model_.Delete(operation, key);
-        batch_.Delete(key);
-      } else {
-        const size_t length = DrawValueLength(random_) % 5000;
-        model_.Put(operation, key, length);
-        batch_.Put(key, CheckedValue(key, operation, length));
-      }
-    }
+    DrawChanges(keys_, random_, world_.operation, model_, batch_,
+                [this] { return DrawValueLength(random_) % 5000; });
     const Status status = co_await world_.store->WriteAsync(batch_);
     if (!status.ok()) world_.Fail(status.ToString());
   }

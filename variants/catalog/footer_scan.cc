@@ -32,13 +32,7 @@ void FooterScan::TakeName(const std::string& name) {
   if (name == kCurrentTempName || ParseNumberedFileName(kManifestPrefix, "", name)) {
     manifests.push_back(name);
   }
-  for (std::string_view suffix : {std::string_view(".sst"), kUnfinishedTable,
-                                  std::string_view(".val"), std::string_view(".log")}) {
-    const std::optional<uint64_t> file = ParseNumberedFileName("", suffix, name);
-    if (!file) continue;
-    largest_file = std::max(largest_file, *file);
-    if (suffix == ".sst") files.push_back(*file);
-  }
+  if (const auto file = ParseNumberedFileName("", ".sst", name)) files.push_back(*file);
 }
 
 Task<Status> FooterScan::ReadTables(const CatalogEnvironment& environment, uint64_t seed) {

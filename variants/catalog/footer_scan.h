@@ -24,7 +24,6 @@ struct FooterScan {
 
   std::vector<uint64_t> files;         // NNNNNN.sst, rising
   std::vector<std::string> manifests;  // files of catalog `manifest` but for CURRENT
-  uint64_t largest_file = 0;           // of any kind
   bool has_current = false, has_data = false;
 
   std::map<uint64_t, FoundTable> tables;    // by file
