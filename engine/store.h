@@ -156,6 +156,8 @@ class Store {
                                      std::vector<Status>* statuses, const ReadOptions& options) = 0;
   virtual Task<std::unique_ptr<AsyncIterator>> NewIteratorAsync(const ReadOptions& options) = 0;
   virtual Task<std::unique_ptr<Snapshot>> NewSnapshotAsync() = 0;
+  // The loop of executor() on which a key's writes are done; -1: on that of the caller.
+  virtual int WriteLoopOf(Slice key) const noexcept = 0;
 
   // Reads. NotFound when the key does not exist.
   virtual Status Get(Slice key, std::string* value, const ReadOptions& options = {}) = 0;

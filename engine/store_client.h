@@ -18,8 +18,8 @@
 // the Store itself: it then runs on the caller's thread, and a message to a sleeping loop and back
 // costs more than a read of the device.
 //
-// Calls of one key go to one loop and begin in order of arrival, but may overtake each other where
-// they wait for the device, or for a visitor's place on the loop of their shard.
+// Calls of one key (for several keys: of the first) go to one loop, with several shards that of its
+// shard, and begin in order of arrival, but may overtake each other where they wait for the device.
 //
 // Thread safety: all methods from any thread that is no loop. Callbacks (which may be empty) run on
 // the loop: short, without waiting; of this client they may call the Try forms. They must not

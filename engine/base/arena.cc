@@ -83,12 +83,15 @@ char* Arena::AllocateSlow(size_t bytes, size_t alignment) {
   if (memory == nullptr) memory = MapAligned(mapped);
   mappings_.push_back({memory, mapped});
   mapped_.store(mapped_.load(std::memory_order_relaxed) + mapped, std::memory_order_relaxed);
-  used_.store(used_.load(std::memory_order_relaxed) + bytes, std::memory_order_relaxed);
-  // A large piece leaves the current chunk in use, unless its own remainder is the larger one.
+  // A large piece leaves the current chunk in use, unless its own remainder is the larger one. The
+  // other remainder is lost.
+  size_t lost = mapped - bytes;
   if (static_cast<size_t>(end_ - next_) < mapped - bytes) {
+    lost = static_cast<size_t>(end_ - next_);
     next_ = memory + bytes;
     end_ = memory + mapped;
   }
+  used_.store(used_.load(std::memory_order_relaxed) + bytes + lost, std::memory_order_relaxed);
   return memory;
 }
 

@@ -58,8 +58,8 @@ class Arena {
   void Charge(size_t bytes) noexcept {
     used_.store(used_.load(std::memory_order_relaxed) + bytes, std::memory_order_relaxed);
   }
-  // Bytes handed out, with alignment gaps, and charged: what a memtable's size limit is compared
-  // with.
+  // Bytes handed out, with alignment gaps and the ends of chunks that no piece fitted into, and
+  // charged: what a memtable's size limit is compared with.
   size_t used_bytes() const noexcept { return used_.load(std::memory_order_relaxed); }
   // Bytes mapped.
   size_t mapped_bytes() const noexcept { return mapped_.load(std::memory_order_relaxed); }

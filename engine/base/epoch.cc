@@ -5,9 +5,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 #include "engine/base/assert.h"
@@ -46,17 +48,24 @@ constexpr size_t kCollectBytes = 1u << 20;
 
 struct Retired {
   uint64_t epoch;
+  // The epoch of the object whose deleter has retired this one, of that one's if it was retired
+  // so itself, and so on up to the first; its own if no deleter has.
+  uint64_t root;
   void* object;
   void (*deleter)(void*);
 };
 
 struct Domain {
   SlotBlock slots;
-  std::mutex mutex;  // guards the rest; leaf lock, never held while a deleter runs
-  std::deque<Retired> waiting;
-  size_t bytes_retired = 0;  // since it was last collected for bytes
-  size_t being_freed = 0;    // taken out of `waiting`, deleter not finished
+  std::mutex mutex;             // guards the rest; leaf lock, never held while a deleter runs
+  std::deque<Retired> waiting;  // by rising epoch
+  size_t bytes_retired = 0;     // since it was last collected for bytes
+  // Taken out of `waiting`, not all deleters finished: one list of each collector.
+  std::vector<const std::vector<Retired>*> being_freed;
 };
+
+// While a deleter runs: the root of its object. 0: none runs.
+thread_local uint64_t thread_root = 0;
 
 Domain& TheDomain() {
   static auto* domain = new Domain;
@@ -135,19 +144,57 @@ EpochSlot* internal::AcquireEpochSlot() {
   return slot;
 }
 
+namespace {
+
+// REQUIRES: domain.mutex is held.
+void Retire(Domain& domain, void* object, void (*deleter)(void*)) {
+  // A reader that announces a later epoch than this one entered after the object was unlinked.
+  const uint64_t epoch = global_epoch.fetch_add(1, std::memory_order_seq_cst);
+  domain.waiting.push_back({epoch, thread_root != 0 ? thread_root : epoch, object, deleter});
+}
+
+bool AnyRootBefore(const auto& objects, uint64_t end) {
+  return std::any_of(objects.begin(), objects.end(),
+                     [end](const Retired& retired) { return retired.root < end; });
+}
+
+// Whether something of a root before `end` waits or is being freed.
+bool StillHolds(Domain& domain, uint64_t end) {
+  std::lock_guard guard(domain.mutex);
+  return AnyRootBefore(domain.waiting, end) ||
+         std::any_of(domain.being_freed.begin(), domain.being_freed.end(),
+                     [end](const auto* objects) { return AnyRootBefore(*objects, end); });
+}
+
+void RunDeleters(const std::vector<Retired>& objects) {
+  // A deleter that retires may have come here itself.
+  const uint64_t outer_root = thread_root;
+  for (const Retired& retired : objects) {
+    thread_root = retired.root;
+    retired.deleter(retired.object);
+  }
+  thread_root = outer_root;
+}
+
+}  // namespace
+
 void EpochRetire(void* object, void (*deleter)(void*), size_t bytes) {
   Domain& domain = TheDomain();
   bool collect;
   {
     std::lock_guard guard(domain.mutex);
-    // A reader that announces a later epoch than this one entered after the object was unlinked.
-    const uint64_t epoch = global_epoch.fetch_add(1, std::memory_order_seq_cst);
-    domain.waiting.push_back({epoch, object, deleter});
+    Retire(domain, object, deleter);
     domain.bytes_retired += bytes;
     collect = domain.waiting.size() % kCollectEvery == 0 || domain.bytes_retired >= kCollectBytes;
     if (collect) domain.bytes_retired = 0;
   }
   if (collect) EpochCollect();
+}
+
+void EpochDefer(void* object, void (*deleter)(void*)) {
+  Domain& domain = TheDomain();
+  std::lock_guard guard(domain.mutex);
+  Retire(domain, object, deleter);
 }
 
 size_t EpochCollect() {
@@ -160,18 +207,48 @@ size_t EpochCollect() {
       free_now.push_back(domain.waiting.front());
       domain.waiting.pop_front();
     }
-    domain.being_freed += free_now.size();
+    domain.being_freed.push_back(&free_now);
   }
-  for (const Retired& retired : free_now) retired.deleter(retired.object);
+  RunDeleters(free_now);
   // Counted last: deleters may have retired more, and another thread may still run its own.
   std::lock_guard guard(domain.mutex);
-  domain.being_freed -= free_now.size();
-  return domain.waiting.size() + domain.being_freed;
+  std::erase(domain.being_freed, &free_now);
+  size_t waiting = domain.waiting.size();
+  for (const auto* objects : domain.being_freed) waiting += objects->size();
+  return waiting;
 }
 
+// Why waiting for roots before `end` is enough, and comes to an end:
+//
+// 1. What was retired before the call has an epoch, and so a root, before `end`: epochs are given
+//    out under the mutex, and rise. A deleter passes its root on, so what it retires counts, too,
+//    on whatever thread it runs; it does so before its own list leaves `being_freed`, so there is
+//    no moment in which neither of the two is to be seen.
+// 2. An object is freed once every guard inside announces a later epoch than its own. A guard that
+//    is made from now on announces `end` or more: it reads a variable that is no less already. One
+//    that has read it before and not announced it yet is as good as inside, and soon will be seen
+//    there, or is seen as outside; then the barrier of OldestEntered, or the order of sequentially
+//    consistent operations, says that it begins to read after the object was unlinked, so it cannot
+//    have found it. Each thread is in such a state once: what it reads next is `end` or more.
+// 3. So an object with an epoch before `end` waits for guards made before, and one of a deleter's
+//    for guards made before that ran. Objects are taken in order of their epochs, so what others
+//    retire later stands behind both.
+// 4. What was read under a guard is read before its object is freed: the announcement that ends it
+//    and the one of the thread's next guard are releases, and OldestEntered acquires them.
 void EpochDrain() {
   LSMLAB_ASSERT(ReadGuard::Depth() == 0);
-  while (EpochCollect() > 0) sched_yield();
+  LSMLAB_ASSERT(thread_root == 0);
+  Domain& domain = TheDomain();
+  uint64_t end;
+  {
+    std::lock_guard guard(domain.mutex);
+    end = global_epoch.load(std::memory_order_relaxed);
+  }
+  while (true) {
+    EpochCollect();
+    if (!StillHolds(domain, end)) return;
+    sched_yield();
+  }
 }
 
 }  // namespace lsmlab

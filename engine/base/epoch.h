@@ -38,7 +38,9 @@ class ReadGuard {
     if (slot_.depth++ == 0) {
       const uint64_t epoch = internal::global_epoch.load(std::memory_order_acquire);
       if (internal::barrier_on_collect) [[likely]] {
-        slot_.entered.store(epoch, std::memory_order_relaxed);
+        // Release, as when it ends: a collector that meets this guard instead of the one before has
+        // to know that one's reads behind it. A plain store on x86-64.
+        slot_.entered.store(epoch, std::memory_order_release);
         // Holds the compiler; the processor is EpochCollect's part.
         std::atomic_signal_fence(std::memory_order_seq_cst);
       } else {
@@ -64,6 +66,10 @@ class ReadGuard {
 // deleters may retire more. `bytes`: what waiting keeps from being freed, so that little waits.
 void EpochRetire(void* object, void (*deleter)(void*), size_t bytes = 0);
 
+// The same for a caller that holds a lock: no deleter runs in this call. Somebody calls
+// EpochCollect when the lock is released, soon.
+void EpochDefer(void* object, void (*deleter)(void*));
+
 template <typename T>
 void EpochDelete(T* object) {
   EpochRetire(object, [](void* p) { delete static_cast<T*>(p); });
@@ -72,9 +78,11 @@ void EpochDelete(T* object) {
 // Frees what can be freed now. Returns how many objects still wait.
 size_t EpochCollect();
 
-// Frees everything that is retired, also by the deleters themselves; waits for guards of other
-// threads to end. REQUIRES: the calling thread holds no guard and runs no deleter. For closing a
-// store and for tests.
+// Returns when everything that was retired before the call is freed, and what the deleters of that
+// have retired in turn. Waits for the guards that can reach any of it: those that were made before
+// it was retired, of whatever store. Neither later guards nor what others retire meanwhile hold it
+// up. REQUIRES: the calling thread holds no guard and runs no deleter. For closing a store and for
+// tests.
 void EpochDrain();
 
 }  // namespace lsmlab

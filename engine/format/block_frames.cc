@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <mutex>
 #include <new>
+#include <utility>
 
 #include "engine/base/assert.h"
 #include "engine/parts/block_cache.h"
@@ -90,18 +91,21 @@ class SpareSlabs {
     --count_;
     return slab;
   }
+  // As fewer are in use, fewer are kept.
   void Give(Slab* slab) {
+    Slab* surplus = nullptr;
     {
       std::lock_guard guard(mutex_);
       --in_use_;
-      if (count_ < kSpareSlabs + in_use_ / kSpareShare) {
-        slab->next = head_;
-        head_ = slab;
-        ++count_;
-        return;
+      slab->next = head_;
+      head_ = slab;
+      ++count_;
+      for (size_t most = kSpareSlabs + in_use_ / kSpareShare; count_ > most; --count_) {
+        slab = std::exchange(head_, head_->next);
+        slab->next = std::exchange(surplus, slab);
       }
     }
-    munmap(slab, kSlabBytes);
+    while (surplus != nullptr) munmap(std::exchange(surplus, surplus->next), kSlabBytes);
   }
 
  private:

@@ -55,6 +55,7 @@ void VisitFields(Properties& p, Visitor& v) {
   v.Bytes(29, kMaxMarkBytes, p.catalog_mark);
   v.Number(1000, p.block_alignment);
   v.Number(1001, p.dictionary_bytes);
+  v.Number(1002, p.lost_deletes);
 }
 
 struct PropertyWriter {

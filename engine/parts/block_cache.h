@@ -35,8 +35,10 @@
 // variants' in variants/cache/. Provisional: swizzled_slots(), as one variant has them.
 namespace lsmlab {
 
+// Hits and misses are the readers' to count (ReadCounters): here each hit would write to a line
+// that all of them share.
 struct CacheCounters {
-  uint64_t hits = 0, misses = 0, inserts = 0, evictions = 0, charge_bytes = 0, blocks = 0;
+  uint64_t inserts = 0, evictions = 0, charge_bytes = 0, blocks = 0;
   uint64_t pinned_bytes = 0;  // part of charge_bytes
   uint64_t pins_refused = 0;  // blocks that found no room among the pinned ones
 };
@@ -45,14 +47,13 @@ class BlockCache {
  public:
   virtual ~BlockCache() = default;
 
-  // The cached block, or null. Never suspends, never allocates. Counts a hit or a miss.
+  // The cached block, or null. Never suspends, never allocates. Notes that the block was used.
   virtual Block* TryPin(BlockSlot& slot, const BlockId& id, const ReadGuard& guard) noexcept = 0;
-  // As TryPin, but nothing is counted and the block is no younger for it: for compactions, whose
-  // one reading of a block says nothing about the next.
+  // As TryPin, but the block is no younger for it: for compactions, whose one reading of a block
+  // says nothing about the next.
   virtual Block* Peek(BlockSlot& slot, const BlockId& id, const ReadGuard& guard) noexcept = 0;
   // True: slot.word is null or the Block*, and TryPin does nothing but load it (acquire) and set
-  // recently_used when clear; callers may do that inline. Hits are then not counted by the cache
-  // but by the reader (ReadCounters).
+  // recently_used when clear; callers may do that inline.
   virtual bool swizzled_slots() const noexcept = 0;
 
   // Offers a block just loaded or built (one reference, taken over). Returns a reference to the

@@ -33,6 +33,7 @@
 // writers(), which only `threads` has.
 namespace lsmlab {
 
+// The most urgent first: what callers may wait for or count on, then the rest.
 enum class Priority : uint8_t { kForeground, kFlush, kCompaction };
 
 class WorkerPool;  // engine/parts/worker_pool.h
@@ -48,9 +49,9 @@ class Executor {
   virtual void RunUntil(const bool& done, Io& io) = 0;
 
   // Takes over a task and runs it to its end: on a background thread, or in steps inside RunUntil
-  // and Breathe of some caller. On one thread FIFO within a priority, flush before compaction; with
-  // a seed in a drawn order. A task that throws ends the process, with a line that says what it
-  // threw.
+  // and Breathe of some caller. On one thread FIFO within a priority, and the more urgent first,
+  // which tasks let go before them at their yield points, too; with a seed in a drawn order. A task
+  // that throws ends the process, with a line that says what it threw.
   virtual void Spawn(Priority priority, Task<void> task, Io& io) = 0;
 
   // As Spawn, but not before delay_ns have passed; Drain does not wait for that, it runs the task.

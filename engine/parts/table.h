@@ -54,13 +54,17 @@ struct TableProperties {
   std::string smallest_key, largest_key;
   Tag smallest_tag = 0, largest_tag = 0;
   Sequence min_sequence = 0, max_sequence = 0;
-  int64_t created_ns = 0;           // since 1970, for ages
-  int64_t oldest_tombstone_ns = 0;  // no tombstone is older; 0: there is none
+  int64_t created_ns = 0;  // since 1970, for ages
+  // No tombstone is older, and none of lost_deletes; 0: there is neither.
+  int64_t oldest_tombstone_ns = 0;
   std::string table_variant, block_layout, filter_variant, codec;
   double filter_bits_per_key = 0;
   uint32_t block_alignment = 0;   // data blocks start at multiples of it; 0: anywhere
   uint32_t dictionary_bytes = 0;  // of the codec's dictionary in the file; 0: there is none
-  std::string catalog_mark;       // bytes of the catalog part
+  // Entries of the table have taken the place of tombstones whose older data may be left: below the
+  // table, or for a snapshot in it.
+  bool lost_deletes = false;
+  std::string catalog_mark;  // bytes of the catalog part
 };
 
 struct TableBuildContext {
@@ -75,7 +79,7 @@ struct TableBuildContext {
   Sequence oldest_snapshot = kMaxSequence;
   enum class Reason : uint8_t { kFlush, kCompaction, kIngest } reason = Reason::kFlush;
   int64_t now_ns = 0;               // since 1970
-  int64_t oldest_tombstone_ns = 0;  // no tombstone among the entries is older
+  int64_t oldest_tombstone_ns = 0;  // no tombstone among the entries is older, nor a lost one
 };
 
 // Which blocks tables ask the cache to pin: data blocks, and those of index and filter that are in
@@ -119,6 +123,8 @@ class TableBuilder {
   virtual ~TableBuilder() = default;
   // REQUIRES: entries in entry order, each (key, tag) once. Copies them.
   virtual Status Add(Slice key, Tag tag, Slice value) = 0;
+  // An entry added before has taken the place of a tombstone: see TableProperties::lost_deletes.
+  virtual void AddLostDelete() noexcept = 0;
   // Bytes of the file so far, counting the open block; what output size targets are held against.
   virtual uint64_t EstimatedFileBytes() const noexcept = 0;
   virtual uint64_t entries() const noexcept = 0;

@@ -19,7 +19,7 @@ struct TableShape {
   uint64_t file = 0;
   uint32_t level = 0, run = 0;
   uint64_t bytes = 0, entries = 0, tombstones = 0;
-  int64_t created_ns = 0, oldest_tombstone_ns = 0;  // since 1970; 0: none
+  int64_t created_ns = 0, oldest_tombstone_ns = 0;  // since 1970; 0: none. See TableProperties
   std::string smallest_key, largest_key;            // inclusive
   Sequence min_sequence = 0, max_sequence = 0;
   uint64_t next_level_overlap_bytes = 0;

@@ -130,6 +130,7 @@ struct WalEnvironment {
   uint32_t shard = 0;
   uint64_t store_id = 0;  // mixed into every checksum: a log of another store cannot be replayed
   uint64_t memtable_bytes = 0;  // of memory, at which a memtable is sealed; 0: not known
+  bool read_only = false;       // nothing is changed or synced: a writer may be at work beside it
 };
 
 struct WalVariant {

@@ -82,21 +82,18 @@ std::vector<std::string> BoundariesOf(CompactionPlan::Cut rule, const Compaction
 
 }  // namespace
 
-// Everything that may hold older versions of keys in the inputs and is not an input itself.
-class OlderData {
+// The key ranges of some tables of a version.
+class KeyRanges {
  public:
-  OlderData(const CompactionPlan& plan, const Version& version) {
-    for (size_t level = plan.output_level; level < version.levels().size(); ++level) {
-      for (const Run& run : version.levels()[level]) {
-        Run others;
-        for (TableHandle* table : run.tables) {
-          if (!IsInput(plan, table->entry().file)) others.tables.push_back(table);
-        }
-        if (others.tables.empty()) continue;
-        others.BuildIndex();
-        runs_.push_back(std::move(others));
-      }
+  // Takes the tables of the run of which `chosen` is true.
+  void Add(const Run& run, const auto& chosen) {
+    Run part;
+    for (TableHandle* table : run.tables) {
+      if (chosen(*table)) part.tables.push_back(table);
     }
+    if (part.tables.empty()) return;
+    part.BuildIndex();
+    runs_.push_back(std::move(part));
   }
   bool MayHold(Slice key) const noexcept {
     for (const Run& run : runs_) {
@@ -133,6 +130,26 @@ class Warmth {
   bool warm_ = false;
 };
 
+// Everything that may hold older versions of keys in the inputs and is not an input itself.
+KeyRanges OlderData(const CompactionPlan& plan, const Version& version) {
+  KeyRanges older;
+  for (size_t level = plan.output_level; level < version.levels().size(); ++level) {
+    for (const Run& run : version.levels()[level]) {
+      older.Add(run, [&](const TableHandle& t) { return !IsInput(plan, t.entry().file); });
+    }
+  }
+  return older;
+}
+
+// The inputs in whose entries deletes are lost.
+KeyRanges LostDeletesOf(const std::deque<Run>& inputs) {
+  KeyRanges lost;
+  for (const Run& run : inputs) {
+    lost.Add(run, [](const TableHandle& t) { return t.table().properties().lost_deletes; });
+  }
+  return lost;
+}
+
 StoreEvent::Kind EventOf(CompactionPlan::Kind kind) noexcept {
   switch (kind) {
     case CompactionPlan::Kind::kMove:
@@ -168,16 +185,17 @@ Task<void> Tree::CompactionTask(CompactionPlan plan, Version* version) {
   bool given_up = false;
   {
     std::lock_guard guard(mutex_);
-    MarkInputs(plan, *version, false);
-    --compactions_running_;
     given_up = closing_ && status.code() == StatusCode::kAborted;
   }
-  version->Unref();
-  if (status.ok()) {
-    env_.events->Add(std::move(event));
-  } else if (!given_up) {
-    SetBackgroundError(std::move(status), Severity::kMayRetry);
+  if (status.ok()) env_.events->Add(std::move(event));
+  // Before it counts as ended: Close, which waits for that, must not miss it.
+  if (!status.ok() && !given_up) SetBackgroundError(std::move(status), Severity::kMayRetry);
+  {
+    std::lock_guard guard(mutex_);
+    MarkInputs(plan, *version, false);
+    --compactions_running_;
   }
+  version->Unref();
   EpochCollect();
   co_await UnlinkDoomed();
   EndJob();
@@ -219,9 +237,16 @@ Task<Status> Tree::RunPlan(const CompactionPlan& plan, Version* version, StoreEv
 // What one merge reads, and what its outputs are told.
 struct Tree::MergeInputs {
   MergeInputs(const CompactionPlan& plan, const Version& version)
-      : runs(InputRuns(plan, version)), older(plan, version) {}
+      : runs(InputRuns(plan, version)),
+        older(OlderData(plan, version)),
+        lost_deletes(LostDeletesOf(runs)) {}
+  // Whether a delete that was lost in the inputs stays so in the output that has taken the key.
+  bool StaysLost(Slice key, bool for_snapshot) const noexcept {
+    return lost_deletes.MayHold(key) && (for_snapshot || older.MayHold(key));
+  }
   std::deque<Run> runs;
-  const OlderData older;
+  const KeyRanges older;
+  const KeyRanges lost_deletes;
   TableReadCounters blocks;
   MergeSources sources;
   TableBuildContext context;
@@ -298,8 +323,12 @@ Task<Status> Tree::MergeEntries(const CompactionPlan& plan, MergeInputs* inputs,
       if (mover->Concerns(tag, value)) LSMLAB_CO_TRY(co_await mover->Move(key, &tag, &value));
       LSMLAB_CO_TRY(output->Add(key, tag, value));
       cut.Took(key, output->open_bytes());
+      if (!output->lost_deletes() && inputs->StaysLost(key, fold.for_snapshot())) {
+        output->AddLostDelete();
+      }
       if (output->NeedsFlush()) LSMLAB_CO_TRY(co_await output->FlushPieces());
     }
+    if (fold.lost_delete()) output->AddLostDelete();
     const uint64_t values = mover->bytes_read() - std::exchange(moved, mover->bytes_read());
     if (step.Add(merged->key().size() + merged->value().size() + values)) {
       co_await Yield(*env_.executor, Priority::kCompaction);

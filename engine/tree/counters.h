@@ -54,7 +54,8 @@ struct alignas(128) CounterCells {
   }
 };
 
-// The counters of one store: cells per thread, kept until the store goes. Thread-safe.
+// The counters of one store: cells per thread. Those of a thread that has ended go on, with what
+// they count, as another thread's: there are as many as threads have counted at once. Thread-safe.
 class Counters {
  public:
   Counters();
@@ -62,14 +63,25 @@ class Counters {
   CounterCells& Local() { return cached_owner_ == id_ ? *cached_cells_ : LocalSlow(); }
   void Add(Counter counter, uint64_t n) { Local().Add(counter, n); }
   uint64_t Sum(Counter counter) const;
+  // How many threads' cells there are, in use or not.
+  size_t cells() const;
 
  private:
+  // Whether a thread has ended: known as long as cells name it, which may be longer than it runs.
+  struct Thread {
+    std::atomic<bool> ended{false};
+  };
+  class ThreadLife;
+  struct Owned {
+    std::shared_ptr<const Thread> owner;
+    std::unique_ptr<CounterCells> cells;
+  };
   CounterCells& LocalSlow();
-  static thread_local uint64_t cached_owner_;
+  static thread_local uint64_t cached_owner_;  // 0: none
   static thread_local CounterCells* cached_cells_;
   const uint64_t id_;  // unique for the process: a recycled address cannot be mistaken
   mutable std::mutex mutex_;
-  std::vector<std::pair<uint64_t, std::unique_ptr<CounterCells>>> cells_;  // by thread number
+  std::vector<Owned> cells_;
 };
 
 }  // namespace lsmlab

@@ -13,33 +13,30 @@ constexpr uint64_t kWritesPerRead = 16;
 
 }  // namespace
 
+// One memtable. Another task goes on with the next, so that what others have queued meanwhile gets
+// its turn; `flush_running_` stays on from the one to the other, so there is never a second flush.
 Task<void> Tree::FlushTask() {
-  while (true) {
-    MemtableHandle* oldest = nullptr;
-    {
-      std::lock_guard guard(mutex_);
-      if (!sealed_.empty() && !closing_) oldest = sealed_.back();
-      if (oldest == nullptr) flush_running_ = false;
-    }
-    if (oldest == nullptr) break;
-    Status status = co_await FlushOne(oldest);
-    if (!status.ok()) {
-      // At once: until it is known, others may rely on what this shard has lost.
-      SetBackgroundError(std::move(status), Severity::kMayRetry);
-      co_await UnlinkDoomed();
-      {
-        std::lock_guard guard(mutex_);
-        flush_running_ = false;
-      }
-      // Somebody may have let it be tried again meanwhile, when this job was still in the way.
-      MaybeSchedule();
-      background_event_.Notify();
-      co_return;
-    }
-    co_await UnlinkDoomed();
-    EndJob();
+  MemtableHandle* oldest = nullptr;
+  {
+    std::lock_guard guard(mutex_);
+    if (!sealed_.empty() && !closing_) oldest = sealed_.back();
   }
-  background_event_.Notify();
+  Status status;
+  if (oldest != nullptr) {
+    status = co_await FlushOne(oldest);
+    // At once: until it is known, others may rely on what this shard has lost.
+    if (!status.ok()) SetBackgroundError(status, Severity::kMayRetry);
+    co_await UnlinkDoomed();
+  }
+  bool more = false;
+  {
+    std::lock_guard guard(mutex_);
+    more = status.ok() && !sealed_.empty() && !closing_;
+    flush_running_ = more;
+  }
+  if (more) SpawnJob(Priority::kFlush, FlushTask());
+  // After an error, too: somebody may have let it be tried again while this job was in the way.
+  EndJob();
 }
 
 // Whether readers have asked since the flush before at least once for every kWritesPerRead entries:
@@ -73,6 +70,7 @@ Task<Status> Tree::WriteMemtable(MemtableHandle* handle, bool nothing_below, Tab
       LSMLAB_CO_TRY(output->Add(key, tag, value));
       if (output->NeedsFlush()) LSMLAB_CO_TRY(co_await output->FlushPieces());
     }
+    if (fold.lost_delete()) output->AddLostDelete();
     if (step.Add(entries->key().size() + entries->value().size())) {
       co_await Yield(*env_.executor, Priority::kFlush);
     }

@@ -4,9 +4,9 @@
 
 namespace lsmlab {
 
-// Measures the steps of a background job, which end at yield points: about 250 small entries, or
-// fewer large ones, some tens of microseconds, for which the foreground of an event loop may have
-// to wait.
+// Measures the steps of a background job or a long scan, which end at yield points: about 250 small
+// entries, or fewer large ones, some tens of microseconds, for which the foreground of an event
+// loop may have to wait.
 class StepWork {
  public:
   // An entry of so many bytes was moved; true: the step is over.

@@ -39,7 +39,10 @@ class StoreAsyncIterator final : public AsyncIterator {
   }
 
   ValueOrTask<Result<Slice>> Value() override {
-    if (ahead_.active()) return ahead_.Value();
+    if (ahead_.active()) {
+      if (ahead_.failed()) return ValueReadAgain();
+      return ahead_.Value();
+    }
     TreeIterator* current = merge_.current();
     if (current->kind() == EntryKind::kPutInValueFile) {
       if (ahead_.may_begin()) return FillAhead();
@@ -72,7 +75,7 @@ class StoreAsyncIterator final : public AsyncIterator {
   }
   void ShowCurrent() noexcept {
     valid_ = merge_.current() != nullptr;
-    if (valid_) key_ = ahead_.Shown(merge_.current()->key());
+    if (valid_) key_ = ahead_.Shown(merge_.current()->key(), merge_.current()->kind());
   }
   Task<Result<Slice>> SeparatedValue() {
     const TreeIterator& current = *merge_.current();
@@ -81,7 +84,13 @@ class StoreAsyncIterator final : public AsyncIterator {
         co_await merge_.tree()->ReadUserValue(version, current.key(), current.value());
     if (!value.ok()) co_return value.status();
     value_ = std::move(value).value();
+    ahead_.NoteSize(value_->size);
     co_return value_->bytes();
+  }
+  Task<Result<Slice>> ValueReadAgain() {
+    Status read = co_await ahead_.ReadAgain();
+    (void)read;  // a failure is in its entry
+    co_return ahead_.Value();
   }
 
   // From here on `ahead_` shows the entries from the current one on, and the walks stand behind

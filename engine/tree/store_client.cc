@@ -6,11 +6,18 @@
 #include <vector>
 
 #include "engine/base/checksum.h"
+#include "engine/tree/step_work.h"
 
 namespace lsmlab {
 namespace {
 
 constexpr uint64_t kLoopSeed = 0x6c6f6f70;
+
+Slice FirstKey(const WriteBatch& batch) {
+  OperationReader reader(batch.payload());
+  Operation operation;
+  return reader.Next(&operation) ? operation.key : Slice();
+}
 
 // How many calls of one loop are under way. Callers wait on their own threads, in order.
 class Room {
@@ -71,7 +78,7 @@ class LoopClient final : public StoreClient {
     Send(loop, DeleteOn(loop, std::move(key), std::move(done)));
   }
   void Write(WriteBatch batch, Done done) override {
-    const size_t loop = Enter(batch.payload());
+    const size_t loop = Enter(FirstKey(batch));
     Send(loop, WriteOn(loop, std::move(batch), std::move(done)));
   }
   void MultiGet(std::vector<std::string> keys, FoundAll found) override {
@@ -96,7 +103,11 @@ class LoopClient final : public StoreClient {
   }
 
  private:
-  size_t LoopOf(Slice key) const { return Checksum(key, kLoopSeed) % rooms_.size(); }
+  // Any will do where writes are done on the caller's loop, but for one key always the same.
+  size_t LoopOf(Slice key) const {
+    const int loop = store_.WriteLoopOf(key);
+    return loop >= 0 ? static_cast<size_t>(loop) : Checksum(key, kLoopSeed) % rooms_.size();
+  }
   size_t Enter(Slice key) {
     const size_t loop = LoopOf(key);
     Count(1);
@@ -179,11 +190,16 @@ class LoopClient final : public StoreClient {
     if (limit == 0) co_return Status();
     const std::unique_ptr<AsyncIterator> walk = co_await store_.NewIteratorAsync(options);
     LSMLAB_CO_TRY(co_await walk->SeekToFirst());
+    // What is in memory is ready at once: without turns for others a long scan would be one step of
+    // its loop.
+    StepWork step;
     while (walk->valid()) {
       const Result<Slice> value = co_await walk->Value();
       if (!value.ok()) co_return value.status();
+      const size_t bytes = walk->key().size() + value.value().size();
       range->entries.emplace_back(walk->key(), value.value());
       if (range->entries.size() == limit) break;
+      if (step.Add(bytes)) co_await Yield(store_.executor(), Priority::kForeground);
       LSMLAB_CO_TRY(co_await walk->Next());
     }
     co_return Status();

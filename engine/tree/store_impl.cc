@@ -284,6 +284,7 @@ Status StoreImpl::SyncLog() {
   for (auto& tree : trees_) {
     Writer writer;
     writer.sync_log = true;
+    writer.alone = true;  // what others are refused for is nothing to it
     LSMLAB_TRY(Run(tree->Write(&writer)));
   }
   return Status();

@@ -34,6 +34,10 @@ class StoreImpl : public Store {
                              std::vector<Status>* statuses, const ReadOptions& options) final;
   Task<std::unique_ptr<AsyncIterator>> NewIteratorAsync(const ReadOptions& options) final;
   Task<std::unique_ptr<Snapshot>> NewSnapshotAsync() final;
+  int WriteLoopOf(Slice key) const noexcept final {
+    if (!writes_travel_) return -1;
+    return static_cast<int>(partitioner_->ShardOf(key)) % executor_->loops();
+  }
   Status Get(Slice key, std::string* value, const ReadOptions& options) override;
   Status Get(Slice key, PinnedValue* value, const ReadOptions& options) override;
   ValueOrTask<Status> GetAsync(Slice key, std::string* value, const ReadOptions& options) final;

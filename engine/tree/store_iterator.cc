@@ -48,13 +48,22 @@ class StoreIterator final : public Iterator {
   Status Prev() override { return Step(false); }
 
   Result<Slice> Value() override {
-    if (ahead_.active()) return ahead_.Value();
+    if (ahead_.active()) return ValueAhead();
     TreeIterator* current = merge_.current();
     if (current->kind() != EntryKind::kPutInValueFile) return current->value();
     return store_.OnReader([this] { return SeparatedValue(); });
   }
 
  private:
+  Result<Slice> ValueAhead() {
+    if (!ahead_.failed()) [[likely]]
+      return ahead_.Value();
+    return store_.OnReader([this]() -> Result<Slice> {
+      Status read = store_.Run(ahead_.ReadAgain());
+      (void)read;  // a failure is in its entry
+      return ahead_.Value();
+    });
+  }
   [[gnu::noinline]] Result<Slice> SeparatedValue() {
     if (ahead_.may_begin()) {
       FillAhead();
@@ -68,6 +77,7 @@ class StoreIterator final : public Iterator {
         store_.Run(merge_.tree()->ReadUserValue(version, current.key(), current.value()));
     if (!value.ok()) return value.status();
     value_ = std::move(value).value();
+    ahead_.NoteSize(value_->size);
     return value_->bytes();
   }
 
@@ -101,7 +111,7 @@ class StoreIterator final : public Iterator {
   }
   void Show() noexcept {
     valid_ = merge_.current() != nullptr;
-    if (valid_) key_ = ahead_.Shown(merge_.current()->key());
+    if (valid_) key_ = ahead_.Shown(merge_.current()->key(), merge_.current()->kind());
   }
 
   Status Position(ShardMerge::To to) {

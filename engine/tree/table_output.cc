@@ -33,6 +33,7 @@ Task<Status> TableOutput::Begin() {
   builder_ =
       tree_.env_.composition->table.variant->make_builder(tree_.table_env_, context_, *writer_);
   builder_->KeepBlocks(keep_, keep_limit_);
+  lost_deletes_ = false;
   co_return Status();
 }
 

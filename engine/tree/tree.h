@@ -220,6 +220,8 @@ class Tree {
   void RetryAfterFullDisk();
   Status background_error() const;
   bool FailedForSpace() const;
+  uint64_t FullDiskErrors() const;
+  Status FullDiskErrorSinceLocked(uint64_t errors) const;
   // Why nothing may be acknowledged: the error of this shard, or that another one has failed.
   Status StopReason() const;
   Task<Status> CommitEdit(uint64_t job, VersionEdit edit, TableOutput* output,
@@ -348,6 +350,8 @@ class Tree {
   Status background_error_;
   bool error_until_reopen_ = false;
   bool error_is_full_disk_ = false;  // what the first error came from
+  uint64_t full_disk_errors_ = 0;    // of jobs that can be tried again
+  Status last_full_disk_error_;
   Random ids_;
 
   AsyncMutex commit_lock_;

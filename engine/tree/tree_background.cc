@@ -17,9 +17,10 @@ constexpr double kMostFromGarbage = 1.9;
 void Tree::InstallViewLocked() {
   auto* fresh = new TreeView(memtable_, sealed_, version_);
   TreeView* old = view_.exchange(fresh, std::memory_order_acq_rel);
-  if (old != nullptr) {
-    EpochRetire(old, [](void* view) { static_cast<TreeView*>(view)->Unref(); });
-  }
+  if (old == nullptr) return;
+  // No deleter under the mutex: some close files. The flush or the job that the view comes of, or
+  // makes room for, collects at its end.
+  EpochDefer(old, [](void* view) { static_cast<TreeView*>(view)->Unref(); });
 }
 
 TreeShape Tree::ShapeLocked() const {
@@ -164,6 +165,10 @@ void Tree::SetBackgroundError(Status status, Severity severity) {
         background_error_ = Status::IoError(std::string(status.message()) +
                                             "; nothing is taken until the store is opened again");
       }
+      if (!error_until_reopen_) {
+        ++full_disk_errors_;
+        last_full_disk_error_ = status;
+      }
     }
     if (error_until_reopen_) env_.poisoned->store(true, std::memory_order_release);
     has_error_.store(true, std::memory_order_release);
@@ -207,6 +212,17 @@ Status Tree::background_error() const {
 bool Tree::FailedForSpace() const {
   std::lock_guard guard(mutex_);
   return !background_error_.ok() && error_is_full_disk_;
+}
+
+uint64_t Tree::FullDiskErrors() const {
+  std::lock_guard guard(mutex_);
+  return full_disk_errors_;
+}
+
+// For those who wait since there were `errors` of them and whose wait is not over: another caller
+// may have let the work be tried again before they saw that it had failed.
+Status Tree::FullDiskErrorSinceLocked(uint64_t errors) const {
+  return full_disk_errors_ == errors ? Status() : last_full_disk_error_;
 }
 
 Status Tree::StopReason() const {
@@ -326,6 +342,7 @@ Task<void> Tree::UnlinkDoomed() {
 }
 
 Task<Status> Tree::Flush() {
+  const uint64_t errors = FullDiskErrors();
   RetryAfterFullDisk();
   Writer writer;
   writer.rotate = true;
@@ -342,7 +359,9 @@ Task<Status> Tree::Flush() {
     {
       std::lock_guard guard(mutex_);
       if (sealed_.empty() || sealed_.back()->log_number() > newest_log) break;
+      error = FullDiskErrorSinceLocked(errors);
     }
+    if (!error.ok()) co_return error;
     MaybeSchedule();
     co_await background_event_.Wait(ticket);
   }
@@ -350,6 +369,7 @@ Task<Status> Tree::Flush() {
 }
 
 Task<Status> Tree::Drain() {
+  const uint64_t errors = FullDiskErrors();
   RetryAfterFullDisk();
   LSMLAB_CO_TRY(co_await Flush());
   while (true) {
@@ -357,6 +377,11 @@ Task<Status> Tree::Drain() {
     Status error = StopReason();
     if (!error.ok()) co_return error;
     if (MaybeSchedule(/*signal=*/true)) break;
+    {
+      std::lock_guard guard(mutex_);
+      error = FullDiskErrorSinceLocked(errors);
+    }
+    if (!error.ok()) co_return error;
     co_await background_event_.Wait(ticket);
   }
   // What a reader held until now goes with the next job, and there is none to come.
@@ -380,6 +405,7 @@ TreeShape Tree::ShapeBeforeLocked(uint64_t file) const {
 }
 
 Task<Status> Tree::CompactRange(Slice begin, Slice end) {
+  const uint64_t errors = FullDiskErrors();
   LSMLAB_CO_TRY(co_await Flush());
   const uint64_t first_later_file = next_file_.load(std::memory_order_relaxed);
   {
@@ -387,7 +413,7 @@ Task<Status> Tree::CompactRange(Slice begin, Slice end) {
     ++manual_;
   }
   Status status;
-  while (status.ok()) {
+  while (true) {
     const uint64_t ticket = background_event_.Ticket();
     std::optional<CompactionPlan> plan;
     Version* version = nullptr;
@@ -399,17 +425,17 @@ Task<Status> Tree::CompactRange(Slice begin, Slice end) {
       if (!wait && status.ok()) {
         plan = policy_->PickRange(ShapeBeforeLocked(first_later_file), begin, end);
       }
-      if (plan.has_value()) {
+      if (status.ok() && (wait || plan.has_value())) status = FullDiskErrorSinceLocked(errors);
+      if (status.ok() && plan.has_value()) {
         ++compactions_running_;
         MarkInputs(*plan, *version_, true);
         version = version_;
         version->Ref();
       }
     }
+    if (!status.ok() || (!wait && !plan.has_value())) break;
     if (wait) {
       co_await background_event_.Wait(ticket);
-    } else if (!plan.has_value()) {
-      break;
     } else {
       // In the background, as every other: beside callers it has no more than its share.
       SpawnJob(Priority::kCompaction, CompactionTask(std::move(*plan), version));

@@ -122,6 +122,7 @@ Task<Status> Tree::Recover(bool create, std::optional<LogCut> cut) {
   wal.shard = env_.shard;
   wal.store_id = env_.store_id;
   wal.memtable_bytes = memtable_bytes_;
+  wal.read_only = env_.read_only;
   wal_ = c.wal.variant->make(c.wal.settings, wal);
   if (env_.executor->loops() > 0 && wal_->keeps_records() && sync_mode_ != SyncMode::kEvery) {
     // Time has no part in a run that is drawn by a seed.

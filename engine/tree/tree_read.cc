@@ -13,6 +13,17 @@ constexpr size_t kMultiGetStage = 16;
 // Its reads in flight, at most: more find no faster disk, only longer queues.
 constexpr size_t kReadsTogether = 32;
 
+using MissingGets = std::vector<std::pair<size_t, Task<Status>>>;
+
+// One Get after another of those that nobody has begun yet, from `next` on.
+Task<void> ReadMissing(MissingGets& missing, size_t& next, std::span<Status> statuses) {
+  while (next < missing.size()) {
+    const size_t i = next++;
+    Status status = co_await missing[i].second;
+    statuses[missing[i].first] = std::move(status);
+  }
+}
+
 }  // namespace
 
 bool Tree::TryGetInView(const TreeView& view, const LookupKey& lookup, LookupFold& fold,
@@ -131,7 +142,7 @@ Task<Status> Tree::MultiGet(std::span<const Slice> keys, std::span<std::string> 
   ViewRef view = CurrentView();
   if (snapshot == kMaxSequence) snapshot = published();
   env_.counters->Add(Counter::kGets, keys.size());
-  std::vector<std::pair<size_t, Task<Status>>> missing;
+  MissingGets missing;
   for (size_t begin = 0; begin < keys.size(); begin += kMultiGetStage) {
     const size_t end = std::min(keys.size(), begin + kMultiGetStage);
     std::vector<LookupKey> lookups;
@@ -156,14 +167,14 @@ Task<Status> Tree::MultiGet(std::span<const Slice> keys, std::span<std::string> 
       }
     }
   }
-  // The reads of what is missing overlap where the I/O part can do that.
-  for (size_t begin = 0; begin < missing.size(); begin += kReadsTogether) {
-    const size_t end = std::min(missing.size(), begin + kReadsTogether);
-    for (size_t i = begin; i < end; ++i) missing[i].second.Start();
-    for (size_t i = begin; i < end; ++i) {
-      statuses[missing[i].first] = co_await missing[i].second.Join();
-    }
-  }
+  // The reads of what is missing overlap where the I/O part can do that: whoever has ended one
+  // begins the next, so that a slow one holds up nothing but itself.
+  size_t next = 0;
+  std::vector<Task<void>> readers;
+  const size_t together = std::min(missing.size(), env_.io->defers() ? kReadsTogether : 1);
+  while (readers.size() < together) readers.push_back(ReadMissing(missing, next, statuses));
+  for (Task<void>& reader : readers) reader.Start();
+  for (Task<void>& reader : readers) co_await reader.Join();
   co_return Status();
 }
 

@@ -34,17 +34,19 @@ Task<Status> Tree::Write(Writer* writer) {
 // Runs as the only leader. Leaves the result with every member and hands over.
 Task<Status> Tree::LeadGroup(Writer* leader) {
   Status status;
-  const size_t unpaced = std::exchange(unpaced_bytes_, 0);
-  if (MustMakeRoom()) status = co_await MakeRoom(leader->bytes() + unpaced);
+  if (leader->needs_room()) {
+    const size_t unpaced = std::exchange(unpaced_bytes_, 0);
+    if (MustMakeRoom()) status = co_await MakeRoom(leader->bytes() + unpaced);
+  } else if (env_.poisoned->load(std::memory_order_acquire)) {
+    status = StopReason();
+  }
   if (gathers_ != Gathers::kNothing && leader->count > 0) co_await Gather();
   Writer* last = queue_.Gather(leader, sync_mode_ == SyncMode::kEvery ? 0 : kGroupBytesMax);
   const bool took_all = last->newer == nullptr;
   uint32_t operations = 0, writers = 0;
-  bool sync_log = false;
   for (Writer* w = leader;; w = w->newer) {
     operations += w->count;
     ++writers;
-    sync_log |= w->sync_log;
     if (status.ok() && w != leader) unpaced_bytes_ += w->bytes();
     if (w == last) break;
   }
@@ -75,7 +77,7 @@ Task<Status> Tree::LeadGroup(Writer* leader) {
     }
     if (env_.shards != nullptr) EndNumbered();
   }
-  if (status.ok() && unsynced_ && sync_log) status = co_await SyncLog();
+  if (status.ok() && unsynced_ && leader->sync_log) status = co_await SyncLog();
   if (status.ok() && last->rotate && memtable_->memtable().entries() > 0) {
     status = co_await RotateMemtable();
   }
@@ -115,7 +117,7 @@ bool Tree::NoteUnsynced() {
   if (!unsynced_.load(std::memory_order_relaxed)) {
     unsynced_.store(true, std::memory_order_relaxed);
     if (sync_mode_ == SyncMode::kInterval) {
-      env_.executor->SpawnAfter(sync_interval_ns_, Priority::kFlush, IntervalSync(), *env_.io);
+      env_.executor->SpawnAfter(sync_interval_ns_, Priority::kForeground, IntervalSync(), *env_.io);
     }
   }
   return false;
@@ -163,8 +165,9 @@ Task<Status> Tree::SyncOpenLog() {
   co_return status;
 }
 
-// With sync = interval: the first write after a sync asks for the next one. Not by the queue: there
-// it would wait for a leader that stalls, and hold a thread of the background meanwhile.
+// With sync = interval: the first write after a sync asks for the next one. It goes before flushes:
+// it bounds what can be lost. Not by the queue: there it would wait for a leader that stalls, and
+// hold a thread of the background meanwhile.
 Task<void> Tree::IntervalSync() {
   if (!BeginTimedJob()) co_return;
   Status ignored = co_await SyncLog();
@@ -174,8 +177,8 @@ Task<void> Tree::IntervalSync() {
 
 // REQUIRES: leader.
 void Tree::WatchAge() {
-  env_.executor->SpawnAfter(memtable_age_ns_, Priority::kFlush, SealAged(memtable_->log_number()),
-                            *env_.io);
+  env_.executor->SpawnAfter(memtable_age_ns_, Priority::kForeground,
+                            SealAged(memtable_->log_number()), *env_.io);
 }
 
 // The memtable of that log has reached its age, unless it was full before. From here on it counts
@@ -206,7 +209,7 @@ Task<void> Tree::SealAged(uint64_t log_number) {
     const int64_t again =
         small ? memtable_age_ns_
               : std::clamp(memtable_age_ns_ / 64, kAgedAgainLeastNanos, kAgedAgainMostNanos);
-    env_.executor->SpawnAfter(again, Priority::kFlush, SealAged(log_number), *env_.io);
+    env_.executor->SpawnAfter(again, Priority::kForeground, SealAged(log_number), *env_.io);
   }
   EndTimedJob();
 }

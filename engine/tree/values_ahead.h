@@ -12,8 +12,8 @@
 namespace lsmlab {
 
 // Entries that a scan has read ahead, all their values read side by side, in windows that grow
-// while the scan asks for values again and again: whoever reads one value, or none, pays for no
-// other.
+// while most of their values are asked for: whoever reads one value now and then, or none, pays for
+// no other.
 class ValuesAhead {
  public:
   // Entries of a window at most; 1, as it begins: nothing is read ahead.
@@ -21,16 +21,25 @@ class ValuesAhead {
   // The walk has been positioned anew.
   void Forget() noexcept {
     Clear();
-    asked_ = false;
-    window_ = 0;
+    passed_ = kNear + 1;
+    window_ = taken_ = 0;
+    largest_ = 0;
   }
-  // Notes that a value was asked for. From the next position on, asking for one begins a window.
-  void Ask() noexcept { asked_ = most_ > 1; }
-  bool asked() const noexcept { return asked_; }
+  // Notes that a separated value was read by itself. From the next position on, asking for one soon
+  // begins a window.
+  void Ask() noexcept {
+    if (most_ > 1) passed_ = 0;
+  }
+  // Notes how long a value was: the bound on a window is one of memory, and how much a reference's
+  // bytes hold when they are decoded is known of earlier ones alone.
+  void NoteSize(uint64_t bytes) noexcept { largest_ = std::max(largest_, bytes); }
+  // Whether a separated value was asked for at one of the last entries that have one.
+  bool asked() const noexcept { return passed_ <= kNear; }
   // The key to show of a position of the walks: a copy where a window may begin, as that moves
   // them, and what was said of the key stays true until the next positioning.
-  Slice Shown(Slice key) {
-    may_begin_ = asked_;
+  Slice Shown(Slice key, EntryKind kind) {
+    Pass(kind);
+    may_begin_ = asked();
     if (!may_begin_) return key;
     shown_.assign(key);
     return shown_;
@@ -38,7 +47,11 @@ class ValuesAhead {
   // Whether asking for a value of the position shown last begins a window.
   bool may_begin() const noexcept { return may_begin_; }
   // Begins a window, to be filled from the current entry on.
-  void Begin() noexcept { window_ = std::min(std::max(kFirstWindow, 2 * window_), most_); }
+  void Begin() noexcept {
+    const bool most_taken = 2 * taken_ >= window_;
+    window_ = std::min(most_taken ? std::max(kFirstWindow, 2 * window_) : kFirstWindow, most_);
+    taken_ = 0;
+  }
   bool full() const noexcept { return items_.size() >= window_ || bytes_ >= kBytesMost; }
   void Clear() noexcept {
     items_.clear();
@@ -48,10 +61,19 @@ class ValuesAhead {
   bool active() const noexcept { return !items_.empty(); }
   Slice key() const noexcept { return items_[at_].key; }
   // False: that was the last one.
-  bool Step() noexcept { return ++at_ < items_.size(); }
-  Result<Slice> Value() const {
-    const Item& item = items_[at_];
+  bool Step() noexcept {
+    items_[at_].block = BlockRef();
+    if (++at_ == items_.size()) return false;
+    Pass(items_[at_].kind);
+    return true;
+  }
+  // The current entry's value could not be read when the window was: ReadAgain.
+  bool failed() const noexcept { return !items_[at_].status.ok(); }
+  Result<Slice> Value() {
+    Item& item = items_[at_];
+    taken_ += !std::exchange(item.taken, true);
     if (item.kind != EntryKind::kPutInValueFile) return Slice(item.value);
+    passed_ = 0;
     if (!item.status.ok()) return item.status;
     return item.block->bytes();
   }
@@ -63,8 +85,9 @@ class ValuesAhead {
     item.kind = walk.kind();
     item.key.assign(walk.key());
     item.value.assign(walk.value());
-    bytes_ +=
-        item.kind == EntryKind::kPutInValueFile ? ReferencedBytes(item.value) : item.value.size();
+    bytes_ += item.kind == EntryKind::kPutInValueFile
+                  ? std::max(ReferencedBytes(item.value), largest_)
+                  : item.value.size();
   }
   Task<Status> ReadValues() {
     std::vector<Task<Result<BlockRef>>> reads;
@@ -76,15 +99,21 @@ class ValuesAhead {
     }
     for (Task<Result<BlockRef>>& read : reads) read.Start();
     for (size_t i = 0; i < reads.size(); ++i) {
-      Result<BlockRef> value = co_await reads[i].Join();
-      readers[i]->status = value.status();
-      if (value.ok()) readers[i]->block = std::move(value).value();
+      Keep(co_await reads[i].Join(), *readers[i]);
     }
+    co_return Status();
+  }
+  // Of the current entry alone. What failed may have been a fault of that moment, and nobody had
+  // asked for the value then.
+  Task<Status> ReadAgain() {
+    Item& item = items_[at_];
+    Keep(co_await item.tree->ReadUserValue(*item.version, item.key, item.value), item);
     co_return Status();
   }
 
  private:
   static constexpr size_t kFirstWindow = 4;
+  static constexpr size_t kNear = 2;  // entries with separated values
   static constexpr uint64_t kBytesMost = 4u << 20;
 
   struct Item {
@@ -94,12 +123,26 @@ class ValuesAhead {
     std::string key, value;  // the value, or the reference to it
     BlockRef block;
     Status status;
+    bool taken = false;  // its value was asked for
   };
+
+  void Pass(EntryKind kind) noexcept {
+    if (kind == EntryKind::kPutInValueFile && passed_ <= kNear) ++passed_;
+  }
+  void Keep(Result<BlockRef> value, Item& item) {
+    item.status = value.status();
+    if (!value.ok()) return;
+    item.block = std::move(value).value();
+    NoteSize(item.block->size);
+  }
+
   std::vector<Item> items_;
   size_t at_ = 0;
-  uint64_t bytes_ = 0;  // of the values, copied or to be read
+  uint64_t bytes_ = 0;    // of the values, copied or to be read
+  uint64_t largest_ = 0;  // separated value met since the walk was positioned
   size_t most_ = 1, window_ = 0;
-  bool asked_ = false;  // for a value, since the walk was positioned
+  size_t taken_ = 0;           // values asked for in the last window
+  size_t passed_ = kNear + 1;  // entries with separated values since one was asked for, up to there
   bool may_begin_ = false;
   KeyBuffer shown_;
 };

@@ -70,7 +70,7 @@ Writer* WriteQueue::Gather(Writer* leader, size_t max_bytes) noexcept {
   LinkNewer(newest);
   size_t bytes = leader->bytes();
   Writer* last = leader;
-  while (last != newest && !last->rotate && !last->newer->alone) {
+  while (last != newest && !leader->alone && !last->rotate && !last->newer->alone) {
     bytes += last->newer->bytes();
     if (bytes > max_bytes) break;
     last = last->newer;

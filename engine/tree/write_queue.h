@@ -19,13 +19,15 @@ struct Writer {
   EntryKind kind = EntryKind::kInvalid;
   Slice key, value;
   uint32_t count = 0;
-  bool sync_log = false;  // make the log durable, whatever the setting
+  bool sync_log = false;  // make the log durable, whatever the setting; REQUIRES: alone
   bool rotate = false;    // seal the memtable afterwards
   bool alone = false;     // joins no group, leads one of its own
 
   Status status;
 
   size_t bytes() const noexcept { return payload.size() + key.size() + value.size() + 16; }
+  // False: a full disk is no reason to refuse it, nor need it wait for a flush.
+  bool needs_room() const noexcept { return count > 0 || rotate; }
 
   enum State : uint32_t { kWaiting, kParked, kLeader, kDone };
   std::atomic<uint32_t> state{kWaiting};
@@ -60,8 +62,8 @@ class WriteQueue {
   WaitAwaiter Wait(Writer* writer) noexcept { return WaitAwaiter(writer); }
 
   // Leader: the group is the writers queued so far, oldest first, itself included, until max_bytes
-  // are reached, one with `rotate` is in or one `alone` is next. Returns the last one; members are
-  // linked by `newer`.
+  // are reached, one with `rotate` is in or one `alone` is next; of one `alone` itself only.
+  // Returns the last one; members are linked by `newer`.
   Writer* Gather(Writer* leader, size_t max_bytes) noexcept;
   // Leader: hands over, then completes every other member up to `last` with `status`.
   void Finish(Writer* leader, Writer* last, const Status& status) noexcept;

@@ -21,9 +21,9 @@ constexpr char kRunsDirectory[] = "results/runs";
 constexpr OptionSpec kOptions[] = {
     {"out", "DIR", "where results go; without it results/runs/<name>-<time>"},
     {"resume", "", "finish what is missing in --out, or in the newest results of this name"},
-    {"smoke", "", "one repetition with few records: does it work at all?"},
+    {"smoke", "", "one repetition with few records: does it work at all? bars are not judged"},
     {"set", "NAME=VALUE", "a setting for every row, above the file's; may be given again"},
-    {"no-report", "", "only measure: no table, plots and page at the end"},
+    {"no-report", "", "no table, plots and page at the end; bars are judged all the same"},
 };
 
 // "results/runs/<name>-20240501-123000".
@@ -84,7 +84,7 @@ int Finish(const Plan& plan, const ConductOutcome& outcome, const std::string& d
   const int code = report ? Report(directory) : kExitDone;
   if (code != kExitDone) return code;
   const bool expects = !plan.runs.empty() && !plan.runs.front().expect.empty();
-  if (report && expects) {
+  if (expects) {
     const Result<int> verdict = RunResultsPackage({"speed", directory});
     if (!verdict.ok()) return FailRun(verdict.status());
     if (verdict.value() != 0) return kExitFailed;
@@ -119,7 +119,11 @@ int Run(const ParsedOptions& options) {
     const bool usage = code == StatusCode::kInvalidArgument || code == StatusCode::kNotFound;
     return usage ? FailUsage(outcome.status()) : FailRun(outcome.status());
   }
-  return Finish(plan.value(), outcome.value(), directory, !options.Has("no-report"));
+  const int code = Finish(plan.value(), outcome.value(), directory, !options.Has("no-report"));
+  if (plan_options.smoke && !experiment.value().expect.empty()) {
+    std::printf("--smoke: bars are not judged; so few operations say nothing about them\n");
+  }
+  return code;
 }
 
 int RunChild(const ParsedOptions& options) {

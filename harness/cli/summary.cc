@@ -57,9 +57,12 @@ std::string Mebibytes(double bytes) {
 void AppendParts(const RunRecord& record, std::string& text) {
   const CounterMap& c = record.counters;
   if (c.empty()) return;
+  const auto time = [&](std::string_view name) {
+    if (c.count(name) == 0) return std::string("not counted");
+    return Time(static_cast<uint64_t>(At(c, name)));
+  };
   Append(text, "  flushes %.0f, compactions %.0f, stalled %s, slowed %s\n", At(c, "flushes"),
-         At(c, "compactions"), Time(static_cast<uint64_t>(At(c, "stall_ns"))).c_str(),
-         Time(static_cast<uint64_t>(At(c, "slowdown_ns"))).c_str());
+         At(c, "compactions"), time("stall_ns").c_str(), time("slowdown_ns").c_str());
   if (c.count("cache_hits") == 0) {  // RocksDB without peers.rocksdb.statistics
     text += "  cache and filter: not counted\n";
     return;

@@ -125,6 +125,7 @@ PhaseResult StoreAdapter::Drive(bool, const PhasePlan&) {
 PhaseResult DrivePhase(StoreAdapter& store, const workloads::WorkloadInfo& workload,
                        const PhasePlan& plan) {
   PhaseResult result;
+  result.ops_planned = plan.total_ops;
   const TickClock clock = TickClock::Get();
   const size_t threads = plan.streams.size();
   std::atomic<bool> halt{false};

@@ -50,6 +50,7 @@ struct PhaseResult {
   int64_t start_ns = 0;  // monotonic clock
   double elapsed_s = 0;  // to the last acknowledgement
   uint64_t ops = 0, ops_failed = 0, not_found = 0;
+  uint64_t ops_planned = 0;  // what the phase would do without a limit of time; 0: unknown
   uint64_t inserts = 0, deletes = 0;
   uint64_t early_choices = 0;  // OpStream's, of all streams
   uint64_t user_bytes_written = 0, insert_bytes = 0;

@@ -180,6 +180,7 @@ Status ReadRun(const TomlValue& table, RunSettings* run) {
   fields.Bool("drain", &run->drain);
   fields.Bool("drain_run", &run->drain_run);
   fields.Duration("interval", 0.01, 60, &run->interval_s);
+  fields.Bytes("touch_memory", 0, uint64_t{1} << 40, &run->touch_bytes);
   run->interleaved = order != "listed";
   run->run = phases == "load+run";
   run->copied = load == "copied";

@@ -46,6 +46,7 @@ struct RunSettings {
   bool copied = false;  // one load for all workloads of a row that load the same, then copies of it
   Warmup warmup = Warmup::kNone;
   double interval_s = 0.1;
+  uint64_t touch_bytes = 0;  // of memory, before each run: TouchMemory
 };
 
 struct Limits {

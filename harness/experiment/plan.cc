@@ -182,6 +182,18 @@ class Planner {
     return row.setup.driver.threads != 0 ? row.setup.driver.threads : workload.threads;
   }
 
+  // With the properties that stand in `opened`.
+  static Status Open(const WorkloadEntry& entry, OpenedWorkload* opened) {
+    const Result<std::unique_ptr<workloads::Workload>> workload =
+        workloads::OpenWorkload(opened->path, opened->properties);
+    if (!workload.ok()) {
+      return Status::InvalidArgument(entry.origin + ": " +
+                                     std::string(workload.status().message()));
+    }
+    opened->info = workload.value()->info();
+    return {};
+  }
+
   Status OpenWorkloads() {
     std::vector<std::string> classes;
     for (const WorkloadEntry& entry : experiment_.workloads) {
@@ -189,17 +201,14 @@ class Planner {
       opened.name = entry.name;
       opened.path = FindShippedFile(entry.file);
       opened.properties = entry.properties;
-      Result<std::unique_ptr<workloads::Workload>> workload =
-          workloads::OpenWorkload(opened.path, opened.properties);
-      if (!workload.ok()) {
-        return Status::InvalidArgument(entry.origin + ": " +
-                                       std::string(workload.status().message()));
+      LSMLAB_TRY(Open(entry, &opened));
+      if (options_.smoke) {
+        Shrink(opened.info, &opened.properties);
+        LSMLAB_TRY(Open(entry, &opened));
       }
-      const workloads::WorkloadInfo& info = workload.value()->info();
+      const workloads::WorkloadInfo& info = opened.info;
       opened.threads = experiment_.run.threads != 0 ? experiment_.run.threads : info.thread_count;
-      if (options_.smoke) Shrink(info, &opened.properties);
       uint64_t bytes = 0;
-      opened.info = info;
       const uint64_t record = info.max_key_bytes + info.max_record_bytes;
       if (__builtin_mul_overflow(info.record_count, record, &bytes)) bytes = UINT64_MAX;
       opened.store_bytes = bytes;
@@ -347,7 +356,10 @@ class Planner {
     spec.interval_s = experiment_.run.interval_s;
     spec.load_seconds = experiment_.limits.load_seconds;
     spec.run_seconds = experiment_.limits.run_seconds;
-    spec.expect = experiment_.expect;
+    if (!options_.smoke) {
+      spec.touch_bytes = experiment_.run.touch_bytes;
+      spec.expect = experiment_.expect;  // few operations say nothing about them
+    }
     spec.compared_parts = row.compared_parts;
     return spec;
   }
@@ -359,6 +371,10 @@ class Planner {
       run.directory.clear();
       run.workload_file = std::filesystem::path(run.workload_file).filename().string();
       all += SpecText(run);
+    }
+    // A workload file may change under its name.
+    for (const OpenedWorkload& workload : workloads_) {
+      for (const auto& [name, value] : workload.info.settings) all += name + "=" + value + "\n";
     }
     char text[17];
     std::snprintf(text, sizeof text, "%016llx",

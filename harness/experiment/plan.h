@@ -19,7 +19,7 @@ struct PlannedRow {
 
 struct PlanOptions {
   std::string directory;  // stores go below it; every run has one of its own
-  bool smoke = false;     // one repetition, few records and operations: does it work at all?
+  bool smoke = false;  // one repetition, few records and operations, no bars: does it work at all?
   std::vector<Assignment> overrides;  // from the command line
 };
 

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "engine/base/real_text.h"
+#include "engine/parts/settings.h"
 #include "variants/nearest.h"
 
 namespace lsmlab::harness {
@@ -110,6 +111,27 @@ void TomlFields::Duration(std::string_view key, double min_s, double max_s, doub
                       "s, written with ms, s or m");
   }
   *seconds = number;
+}
+
+void TomlFields::Bytes(std::string_view key, uint64_t min, uint64_t max, uint64_t* bytes) {
+  const TomlValue* found = Take(key);
+  if (found == nullptr) return;
+  const SettingSpec spec{.name = {},
+                         .type = SettingType::kBytes,
+                         .default_value = {},
+                         .min = static_cast<double>(min),
+                         .max = static_cast<double>(max),
+                         .choices = {},
+                         .summary = {}};
+  const bool written = found->kind == Kind::kString || found->kind == Kind::kInteger;
+  const Result<SettingValue> value = ParseSetting(spec, written ? found->text : std::string());
+  if (!value.ok()) {
+    return FailAt(*found, key,
+                  "a size from " + FormatSetting(spec, int64_t(min)) + " to " +
+                      FormatSetting(spec, int64_t(max)) +
+                      ", written as a number of bytes or with KiB, MiB, GiB or TiB");
+  }
+  *bytes = static_cast<uint64_t>(std::get<int64_t>(value.value()));
 }
 
 const TomlValue* TomlFields::TakeTable(std::string_view key) {

@@ -25,6 +25,8 @@ class TomlFields {
   void Real(std::string_view key, double min, double max, double* value);
   // Written "500ms", "10s", "5m"; stored as seconds.
   void Duration(std::string_view key, double min_s, double max_s, double* seconds);
+  // Written "64MiB" or as a number of bytes. REQUIRES: max < 2^63.
+  void Bytes(std::string_view key, uint64_t min, uint64_t max, uint64_t* bytes);
   // Null when it is not there; counts as taken.
   const TomlValue* Take(std::string_view key);
   const TomlValue* TakeTable(std::string_view key);

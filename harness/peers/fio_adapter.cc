@@ -168,6 +168,7 @@ class FioAdapter final : public StoreAdapter {
       return result;
     }
     const std::string report = directory_ + "/fio.json";
+    result.ops_planned = job.requests;
     result.start_ns = NowNanos();
     result.error =
         RunProgram(CommandLine(job, directory_, report), directory_ + "/fio.text", plan.stop);

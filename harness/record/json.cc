@@ -179,18 +179,13 @@ Json SpecJson(const RunSpec& spec) {
   out["drain"] = spec.drain;
   out["drain_run"] = spec.drain_run;
   out["fresh"] = spec.fresh;
-  // As a plan said it before there was a third kind, so that its hash stays.
-  if (spec.warmup == Warmup::kScan) {
-    out["warmup"] = NameOf(spec.warmup);
-  } else {
-    out["warmup"] = spec.warmup == Warmup::kReadAll;
-  }
+  out["warmup"] = NameOf(spec.warmup);
   out["interval_s"] = spec.interval_s;
   out["load_seconds"] = spec.load_seconds;
   out["run_seconds"] = spec.run_seconds;
   out["directory"] = spec.directory;
-  // Only when it says something, so that plans made before there were copies keep their hash.
-  if (!spec.copies.empty()) out["copies"] = spec.copies;
+  out["copies"] = spec.copies;
+  out["touch_bytes"] = spec.touch_bytes;
   out["expect"] = ToJson(spec.expect);
   out["compared_parts"] = spec.compared_parts;
   return out;
@@ -208,15 +203,13 @@ RunSpec SpecOf(const Json& in) {
   in.at("drain").get_to(spec.drain);
   in.at("drain_run").get_to(spec.drain_run);
   in.at("fresh").get_to(spec.fresh);
-  const Json& warmup = in.at("warmup");
-  spec.warmup = warmup.is_string()   ? Warmup::kScan
-                : warmup.get<bool>() ? Warmup::kReadAll
-                                     : Warmup::kNone;
+  spec.warmup = WarmupOf(in.at("warmup").get<std::string>());
   in.at("interval_s").get_to(spec.interval_s);
   in.at("load_seconds").get_to(spec.load_seconds);
   in.at("run_seconds").get_to(spec.run_seconds);
   in.at("directory").get_to(spec.directory);
-  spec.copies = in.value("copies", "");
+  in.at("copies").get_to(spec.copies);
+  in.at("touch_bytes").get_to(spec.touch_bytes);
   in.at("compared_parts").get_to(spec.compared_parts);
   for (const Json& bar : in.at("expect")) {
     spec.expect.push_back({bar.at("workload"), bar.at("phase"), bar.at("variant"), bar.at("base"),
@@ -224,6 +217,20 @@ RunSpec SpecOf(const Json& in) {
                            bar.value("at_most", 0.0)});
   }
   return spec;
+}
+
+// Of the build alone; what is absent stays empty.
+Provenance BuildOf(const Json& in) {
+  Provenance p;
+  p.revision = in.value("revision", "");
+  p.dirty = in.value("dirty", false);
+  const Json build = in.value("build", Json::object());
+  p.compiler = build.value("compiler", "");
+  p.flags = build.value("flags", "");
+  p.build_type = build.value("type", "");
+  p.sanitizer = build.value("sanitizer", "");
+  p.plugins = build.value("plugins", std::vector<std::string>());
+  return p;
 }
 
 // Bytes that are not UTF-8 (a path, a compiler's string) become U+FFFD instead of an exception.
@@ -292,6 +299,7 @@ Result<RecordSummary> SummarizeLine(std::string_view line) {
     in.at("complete").get_to(summary.complete);
     summary.config_hash = in.value("config_hash", "");
     summary.workload_digest = in.value("workload_digest", "");
+    summary.build = BuildOf(in);
     return summary;
   });
 }

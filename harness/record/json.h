@@ -19,11 +19,13 @@ std::string RecordLine(const RunRecord& record, const Provenance& provenance);
 std::string SpecText(const RunSpec& spec);
 Result<RunSpec> ParseSpec(std::string_view text);
 
-// What --resume needs to know of a line: which phase of which run, and whether it is complete.
+// What --resume needs to know of a line: which phase of which run, whether it is complete, and by
+// which build.
 struct RecordSummary {
   std::string variant, workload, phase, config_hash, workload_digest;
   uint32_t block = 0;
   bool complete = false;
+  Provenance build;  // nothing of the machine
 };
 // Corruption for a line that is no record.
 Result<RecordSummary> SummarizeLine(std::string_view line);

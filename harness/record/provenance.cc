@@ -14,6 +14,7 @@
 #include <sstream>
 #include <system_error>
 
+#include "engine/base/shown.h"
 #include "lsmlab_revision.h"
 #include "variants/plugin_loader.h"
 
@@ -128,6 +129,31 @@ Provenance FindProvenance(const std::string& directory) {
   p.disk = DiskName(device);
   if (!device.empty()) p.write_cache = FirstLine(device / "queue" / "write_cache");
   return p;
+}
+
+std::string BuildDifference(const Provenance& recorded, const Provenance& here) {
+  const auto revision = [](const Provenance& p) {
+    return p.revision + (p.dirty ? " with changes" : "");
+  };
+  const auto plugins = [](const Provenance& p) {
+    std::string all;
+    for (const std::string& plugin : p.plugins) all += (all.empty() ? "" : ", ") + plugin;
+    return all;
+  };
+  std::string difference;
+  const auto compare = [&](const char* what, const std::string& then, const std::string& now) {
+    if (then == now) return;
+    if (!difference.empty()) difference += "; ";
+    const auto shown = [](const std::string& s) { return s.empty() ? "none" : Shown(s); };
+    difference += std::string(what) + " " + shown(then) + ", here " + shown(now);
+  };
+  compare("revision", revision(recorded), revision(here));
+  compare("compiler", recorded.compiler, here.compiler);
+  compare("flags", recorded.flags, here.flags);
+  compare("build type", recorded.build_type, here.build_type);
+  compare("sanitizer", recorded.sanitizer, here.sanitizer);
+  compare("plugins", plugins(recorded), plugins(here));
+  return difference;
 }
 
 std::string UtcTimestamp() {

@@ -19,6 +19,10 @@ struct Provenance {
 // `directory`: where the store lives, for filesystem and disk.
 Provenance FindProvenance(const std::string& directory);
 
+// What tells the builds apart, "revision a, here b; flags c, here d"; empty: nothing does. Of
+// sources that differ from their revision it is only known that they do.
+std::string BuildDifference(const Provenance& recorded, const Provenance& here);
+
 // "2024-05-01T12:30:00Z".
 std::string UtcTimestamp();
 

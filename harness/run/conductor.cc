@@ -13,6 +13,7 @@
 #include "harness/run/interrupt.h"
 #include "harness/run/progress.h"
 #include "harness/run/run_store.h"
+#include "harness/run/touch_memory.h"
 #include "variants/nearest.h"
 
 namespace lsmlab::harness {
@@ -69,7 +70,8 @@ class Conductor {
 
  private:
   // Whether the directory holds results, which are then to be gone on with. Makes nothing: what is
-  // refused must leave no plan.json, which would be taken for results the next time.
+  // refused must leave no plan.json, which would be taken for results the next time, and leave
+  // results as they were.
   Result<bool> ReadEarlier() {
     std::error_code error;
     const bool started = fs::exists(plan_path_, error) || fs::exists(records_path_, error);
@@ -82,8 +84,10 @@ class Conductor {
       return Status::NotFound(Shown(options_.directory) + ": nothing to resume (no plan.json)");
     }
     if (started) {
+      const Result<size_t> torn = ReadDone();
+      if (!torn.ok()) return torn.status();
       LSMLAB_TRY(CheckSamePlan());
-      LSMLAB_TRY(ReadDone());
+      if (torn.value() > 0) LSMLAB_TRY(CutOff(torn.value()));
     }
     return started;
   }
@@ -100,28 +104,40 @@ class Conductor {
     if (!hash.ok())
       return Status::Corruption(plan_path_ + ": " + std::string(hash.status().message()));
     if (hash.value() == plan_.hash) return {};
-    return Status::InvalidArgument(Shown(plan_path_) +
-                                   ": is of another plan (the experiment or its "
-                                   "presets have changed since); --out names another directory");
+    return Status::InvalidArgument(
+        Shown(plan_path_) + ": is of another plan, " + Shown(hash.value()) + ", here " +
+        plan_.hash +
+        " (the experiment, its presets, its workload files or the "
+        "command line have changed since); --out names another directory");
   }
 
-  // Complete records only: what was interrupted or failed is done again.
-  Status ReadDone() {
+  // Complete records only: what was interrupted or failed is done again. All must be of this build:
+  // blocks of two builds would be averaged as if they were of one. Gives the size of a last line
+  // that was being written at a crash.
+  Result<size_t> ReadDone() {
+    const Provenance here = FindProvenance(options_.directory);
     std::ifstream file(records_path_);
     size_t number = 0;
     for (std::string line; std::getline(file, line);) {
       ++number;
       if (line.empty()) continue;
+      if (file.eof()) return line.size();  // without its newline
       const Result<RecordSummary> summary = SummarizeLine(line);
       if (!summary.ok()) {
-        if (file.eof()) return CutOff(line.size());  // a line that was being written at a crash
         return Status::Corruption(records_path_ + ":" + std::to_string(number) + ": " +
                                   std::string(summary.status().message()));
       }
       const RecordSummary& s = summary.value();
-      if (s.complete) done_.insert({s.variant, s.workload, s.phase, s.block});
+      if (!s.complete) continue;
+      const std::string difference = BuildDifference(s.build, here);
+      if (!difference.empty()) {
+        return Status::InvalidArgument(Shown(records_path_) + ":" + std::to_string(number) +
+                                       ": is of another build: " + difference +
+                                       "; --out names another directory");
+      }
+      done_.insert({s.variant, s.workload, s.phase, s.block});
     }
-    return {};
+    return size_t{0};
   }
 
   Status CutOff(size_t bytes) const {
@@ -181,6 +197,7 @@ class Conductor {
 
   Result<ChildOutcome> Attempt(const RunSpec& run, ProgressLine& progress) {
     ChildOutcome failed;
+    LSMLAB_TRY(TouchMemory(run.touch_bytes));
     if (const Status ready = PrepareStore(run); !ready.ok()) {
       failed.error = ready.message();
       return failed;

@@ -42,6 +42,7 @@ struct RunSpec {
   Warmup warmup = Warmup::kNone;
   double interval_s = 0.1;
   double load_seconds = 0, run_seconds = 0;  // limits; 0: none
+  uint64_t touch_bytes = 0;                  // TouchMemory before the run's process starts
   std::string directory;                     // of the store
   // Name of the directory, beside `directory`, whose store is copied there first; empty: none is.
   std::string copies;

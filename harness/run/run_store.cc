@@ -85,6 +85,9 @@ class Run {
     for (const auto& [name, text] : ConditionsOf(setup_, spec_.threads)) {
       record.conditions[name] = text;
     }
+    if (spec_.touch_bytes != 0) {
+      record.conditions["touched_memory"] = std::to_string(spec_.touch_bytes >> 20) + " MiB";
+    }
     const std::string io = store_ != nullptr ? store_->IoBackend() : "";
     if (!io.empty()) record.conditions["io"] = io;
     if (workload_ != nullptr) {
@@ -168,13 +171,13 @@ class Run {
     const PhaseResult& measured = *record.measured;
     Status status = measured.error;
     if (status.ok() && measured.interrupted) status = Status::Aborted("interrupted");
-    const bool in_records = !store_->drives_itself();
-    if (status.ok() && phase == "load" && in_records && measured.ops < plan.total_ops &&
-        plan.max_seconds > 0) {
+    if (status.ok() && phase == "load" && plan.max_seconds > 0 &&
+        measured.ops < measured.ops_planned) {
       // A run would ask for records that are not there, and find that cheap.
       status =
           Status::Aborted("the load ended at its limit, after " + std::to_string(measured.ops) +
-                          " of " + std::to_string(plan.total_ops) + " records");
+                          " of " + std::to_string(measured.ops_planned) +
+                          (store_->drives_itself() ? " requests" : " records"));
     }
     // The phase of the load owns the work it has left behind; the run only where it is asked for
     // bytes: its window must be comparable to the one before the drain.

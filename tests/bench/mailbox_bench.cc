@@ -3,7 +3,9 @@
 
 #include <benchmark/benchmark.h>
 
+#include <cstdlib>
 #include <future>
+#include <string_view>
 #include <vector>
 
 #include "engine/parts/executor.h"
@@ -13,6 +15,8 @@
 
 namespace lsmlab {
 namespace {
+
+int64_t calls_in_all = 160'000;
 
 Task<int> Nothing() { co_return 1; }
 
@@ -33,7 +37,6 @@ Task<void> CallTogether(Executor& executor, Io& io, int64_t calls, int64_t toget
 }
 
 void RoundTrip(benchmark::State& state) {
-  constexpr int64_t kCalls = 160'000;
   const auto io = kPosixIo.make(DefaultSettings(kPosixIo.settings)).value();
   SettingBag bag = DefaultSettings(kReactorExecutor.settings);
   bag.Set("loops", int64_t{2});
@@ -42,11 +45,11 @@ void RoundTrip(benchmark::State& state) {
   for (auto _ : state) {
     std::promise<void> done;
     executor->SpawnOn(0, Priority::kForeground,
-                      CallTogether(*executor, *io, kCalls, state.range(0), done), *io);
+                      CallTogether(*executor, *io, calls_in_all, state.range(0), done), *io);
     done.get_future().wait();
   }
   state.counters["per_call"] =
-      benchmark::Counter(static_cast<double>(state.iterations() * kCalls),
+      benchmark::Counter(static_cast<double>(state.iterations() * calls_in_all),
                          benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 BENCHMARK(RoundTrip)->Arg(1)->Arg(16)->UseRealTime()->Unit(benchmark::kMillisecond);
@@ -54,4 +57,14 @@ BENCHMARK(RoundTrip)->Arg(1)->Arg(16)->UseRealTime()->Unit(benchmark::kMilliseco
 }  // namespace
 }  // namespace lsmlab
 
-BENCHMARK_MAIN();
+// --calls=N: calls of one iteration, 160,000 unless said; few for a smoke test.
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  for (int i = 1; i < argc; ++i) {
+    if (!std::string_view(argv[i]).starts_with("--calls=")) return 2;
+    lsmlab::calls_in_all = std::strtoll(argv[i] + 8, nullptr, 10);
+    if (lsmlab::calls_in_all < 16) return 2;
+  }
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}

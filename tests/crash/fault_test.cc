@@ -341,57 +341,5 @@ TEST(FullDiskTest, KeepsWhatItAcknowledgedAndGoesOnWithSpace) {
   EXPECT_GT(refused, TestScale() < 1 ? 0u : 100u);
 }
 
-// No space left means that room is all it takes; a log that met it needs a reopen, and says so.
-TEST(FullDiskTest, ALogThatHadNoRoomAsksForAReopen) {
-  const auto disk = SimDisk::Make();
-  const auto open = [&disk] {
-    StoreOptions options;
-    options.path = "/store";
-    options.composition =
-        ComposeSmall({"baseline", "baseline", {}}, {{"engine.executor.variant", "inline"}});
-    options.io = MakeSimulatedIo(disk);
-    return Store::Open(std::move(options));
-  };
-  auto store = open();
-  ASSERT_TRUE(store.ok()) << store.status().ToString();
-  ASSERT_TRUE(store.value()->Put("a", "1").ok());
-  disk->Arm({.kind = IoKind::kWrite, .site = IoSite::kWal, .no_space = true});
-  EXPECT_EQ(store.value()->Put("b", "2").code(), StatusCode::kNoSpace);
-  const Status after = store.value()->Put("c", "3");
-  EXPECT_EQ(after.code(), StatusCode::kIoError);
-  EXPECT_NE(after.message().find("until the store is opened again"), std::string_view::npos)
-      << after.ToString();
-  store.value().reset();
-  store = open();
-  ASSERT_TRUE(store.ok()) << store.status().ToString();
-  std::string value;
-  EXPECT_TRUE(store.value()->Get("a", &value).ok());
-  EXPECT_TRUE(store.value()->Put("c", "3").ok());
-}
-
-// Where another file met it, the log is sound, and closing makes it durable.
-TEST(FullDiskTest, ClosingSyncsALogThatIsSound) {
-  const auto disk = SimDisk::Make();
-  const auto options_on = [](std::shared_ptr<SimDisk> on) {
-    StoreOptions options;
-    options.path = "/store";
-    options.composition =
-        ComposeSmall({"baseline", "baseline", {}}, {{"engine.executor.variant", "inline"}});
-    options.io = MakeSimulatedIo(std::move(on));
-    return options;
-  };
-  auto store = Store::Open(options_on(disk));
-  ASSERT_TRUE(store.ok()) << store.status().ToString();
-  ASSERT_TRUE(store.value()->Put("a", "1").ok());
-  disk->Arm({.kind = IoKind::kOpen, .site = IoSite::kWal, .no_space = true});
-  EXPECT_FALSE(store.value()->Flush().ok());
-  Status closed = store.value()->Close();
-  EXPECT_TRUE(closed.ok()) << closed.ToString();
-  store = Store::Open(options_on(disk->Crash(CrashMode::kDurable, 1)));
-  ASSERT_TRUE(store.ok()) << store.status().ToString();
-  std::string value;
-  EXPECT_TRUE(store.value()->Get("a", &value).ok());
-}
-
 }  // namespace
 }  // namespace lsmlab::test

@@ -49,6 +49,22 @@ class BenchTest(ProgramTest):
             self.good("bench", "--engine", engine, "--out", out, *SMALL)
             self.check_records(out, engine)
 
+    def test_figures_of_rocksdb_mean_what_ours_do(self):
+        out = self.path("rocksdb")
+        text = self.good("bench", "--engine", "rocksdb", "--set", "peers.rocksdb.statistics=true",
+                         "--set", "engine.wal.sync=every", "--out", out, *SMALL,
+                         "-p", "recordcount=500")  # fmt: skip
+        self.assertIn("slowed not counted", text)
+        load, run = self.records(out)
+        counters = load["counters"]
+        flushed = [e["bytes_out"] for e in load["events"] if e["kind"] == "flush"]
+        self.assertEqual(len(flushed), counters["flushes"])
+        self.assertEqual(sum(flushed), counters["flush_bytes"])
+        self.assertEqual(counters["wal_syncs"], 500)
+        for name in ("fsyncs", "slowdowns", "slowdown_ns", "user_bytes_written"):
+            self.assertNotIn(name, counters)
+            self.assertNotIn(name, run["counters"])
+
     def test_fio_drives_itself(self):
         out = self.path("fio")
         self.good("bench", "--engine", "fio", "--set", "driver.threads=2", "--set", "driver.depth=4",

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import time
+import unittest.mock
 
 from program import PROGRAM, ProgramTest, main
 
@@ -61,6 +62,38 @@ repetitions = 1
 run = "60s"
 """
 
+BARS = LONG.replace("operationcount = 0", "operationcount = 1000").replace("= 1\n", "= 2\n") + """
+[[expect]]
+workload = "workloadc"
+variant = "same"
+metric = "ops"
+absolute = true
+at_least = 1000
+"""
+
+FIO = """question = "Does a load count that has ended at its limit?"
+base = "fio"
+[[variant]]
+engine = "fio"
+[workload]
+file = "workloads/ycsb/workloadc"
+recordcount = 4000
+operationcount = 1000
+[run]
+repetitions = 1
+[limits]
+load = "60s"
+"""
+# Stands in for fio: reports one request less than it was asked for, as at the end of its time.
+SHORT_FIO = """#!/usr/bin/python3
+import json, sys
+given = dict(a[2:].split("=", 1) for a in sys.argv if "=" in a)
+done = int(given["io_size"]) // int(given["bs"]) - 1
+side = {"total_ios": done, "runtime": 10, "lat_ns": {"bins": {"1000": done}}}
+with open(given["output"], "w") as file:
+    json.dump({"jobs": [{"read": side, "write": side}]}, file)
+"""
+
 
 def cell(record):
     return record["variant"], record["workload"], record["phase"], record["block"]
@@ -108,6 +141,89 @@ class RunTest(ProgramTest):
         self.assertEqual(len(set(complete)), 2 * RUNS)
         text = self.good("run", experiment, "--out", out, "--resume", "--no-report")
         self.assertIn(f"0 runs done, {RUNS} done before", text)
+
+    def test_resume_refuses_records_of_another_build(self):
+        out = self.path("out")
+        command = ["run", self.write("tiny.toml", TINY), "--out", out, "--smoke", "--no-report"]
+        self.good(*command)
+        with open(os.path.join(out, "records.ndjson"), encoding="utf-8") as file:
+            lines = file.readlines()
+        here = json.loads(lines[1])
+
+        def put(**changes):
+            other = json.loads(lines[1])
+            for name, value in changes.items():
+                (other if name in other else other["build"])[name] = value
+            torn = lines[0][:-1]  # by its newline alone; is to stay, too
+            self.write("out/records.ndjson",
+                       "".join([lines[0], json.dumps(other) + "\n", *lines[2:], torn]))  # fmt: skip
+
+        for name, there, says in (("revision", "0123abcd", here["revision"]),
+                                  ("dirty", not here["dirty"], "with changes"),
+                                  ("compiler", "cc 1.0", here["build"]["compiler"]),
+                                  ("flags", "-O0", here["build"]["flags"]),
+                                  ("type", "Other", here["build"]["type"]),
+                                  ("sanitizer", "other", "sanitizer other"),
+                                  ("plugins", ["p.so 12"], "plugins p.so 12, here none")):  # fmt: skip
+            with self.subTest(name):
+                put(**{name: there})
+                before = self.listing(out)
+                both = [says, there] if isinstance(there, str) else [says]
+                self.bad(2, *command, "--resume",
+                         says=["records.ndjson:2", "another build", *both])  # fmt: skip
+                self.assertEqual(self.listing(out), before)
+        put(revision="0123abcd", complete=False)  # is done again, whoever has measured it
+        self.assertIn("1 runs done, 5 done before", self.good(*command, "--resume"))
+        self.assertEqual(len(self.records(out)), len(lines) + 1)
+
+    def test_resume_refuses_another_text_of_the_workload_file(self):
+        with open("workloads/ycsb/workloadc", encoding="utf-8") as file:
+            text = file.read()
+        own = self.write("own", text)
+        out = self.path("out")
+        experiment = self.write("e.toml", TINY.replace("workloads/ycsb/workloada", own))
+        command = ["run", experiment, "--out", out, "--smoke", "--no-report"]
+        self.good(*command)
+        before = self.listing(out)
+        self.write("own", text + "\nfieldlength=10\n")
+        self.bad(2, *command, "--resume", says=["another plan"])
+        self.assertEqual(self.listing(out), before)
+
+    def test_bars_are_judged_with_the_page_and_without(self):
+        missed = BARS.replace("at_least = 1000", "at_least = 1001")
+        for name, text, more, code in (("kept", BARS, ["--no-report"], 0),
+                                       ("missed", missed, ["--no-report"], 1),
+                                       ("missed-page", missed, [], 1)):  # fmt: skip
+            with self.subTest(name):
+                out = self.path(name)
+                got, said, err = self.call("run", self.write("b.toml", text), "--out", out, *more)
+                self.assertEqual(got, code, said + err)
+                self.assertIn(f"{1 - code} of 1 bars passed", said)
+                self.assertEqual(os.path.exists(os.path.join(out, "report.html")), not more)
+
+    def test_smoke_judges_no_bars(self):
+        out = self.path("out")
+        experiment = self.write("b.toml", BARS.replace("at_least = 1000", "at_least = 1001"))
+        said = self.good("run", experiment, "--out", out, "--smoke", "--no-report")
+        self.assertIn("bars are not judged", said)
+        self.assertNotIn("bars passed", said)
+        self.assertFalse([r for r in self.records(out) if "expect" in r])
+
+    def test_load_of_fio_that_ends_at_its_limit_is_not_complete(self):
+        experiment = self.write("fio.toml", FIO)
+        whole = self.path("whole")
+        self.good("run", experiment, "--out", whole, "--no-report")
+        self.assertEqual([r["complete"] for r in self.records(whole)], [True, True])
+        os.mkdir(self.path("bin"))
+        os.chmod(self.write("bin/fio", SHORT_FIO), 0o755)
+        path = self.path("bin") + ":" + os.environ["PATH"]
+        short = self.path("short")
+        with unittest.mock.patch.dict(os.environ, PATH=path):
+            code, _, _ = self.call("run", experiment, "--out", short, "--no-report")
+        self.assertEqual(code, 1)
+        load, run = self.records(short)
+        self.assertEqual((load["complete"], run["complete"]), (False, False))
+        self.assertRegex(load["error"], "load ended at its limit, after [0-9]+ of [0-9]+ requests")
 
     def test_copied_load_is_done_once_and_runs_as_a_fresh_one(self):
         out = self.path("out")
@@ -195,6 +311,7 @@ class RunTest(ProgramTest):
         for _ in range(2):
             self.bad(1, "run", large, "--out", out, says=[out, "bytes free"])
             self.assertFalse(os.path.exists(self.path("deep")))
+        self.good("run", large, "--out", out, "--smoke", "--no-report")  # which are few records
 
     def test_report_is_made_from_the_records_alone(self):
         out = self.path("out")

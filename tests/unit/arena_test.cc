@@ -50,6 +50,18 @@ TEST(Arena, ALargePieceLeavesTheChunkInUse) {
   EXPECT_EQ(arena.mapped_bytes(), 4 * Arena::kChunkBytes);
 }
 
+// Each piece takes a chunk, and a limit on what is used holds for the chunks, too.
+TEST(Arena, CountsTheEndsThatNothingFitsInto) {
+  constexpr size_t kPiece = Arena::kChunkBytes / 2 + 4096;
+  Arena arena;
+  for (int i = 0; i < 32; ++i) {
+    arena.Allocate(kPiece);
+    EXPECT_LE(arena.mapped_bytes() - arena.used_bytes(), Arena::kChunkBytes);
+  }
+  arena.Allocate(3 * Arena::kChunkBytes - 4096);  // what is left of it is less than of the last
+  EXPECT_LE(arena.mapped_bytes() - arena.used_bytes(), Arena::kChunkBytes);
+}
+
 TEST(Arena, ChargesWhatIsHeldElsewhere) {
   Arena arena;
   arena.Charge(1000);

@@ -1,4 +1,6 @@
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -6,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <utility>
@@ -290,6 +293,49 @@ TEST_P(DiskIoTest, DirectFiles) {
   // A log is direct where each of its writes is durable by itself.
   EXPECT_EQ(Open(OpenMode::kCreate, "log", IoSite::kWal).value()->alignment(), 1u);
   EXPECT_EQ(Open(OpenMode::kCreate, "slot", IoSite::kDurableWal).value()->alignment(), 4096u);
+}
+
+// Makes a directory a file system that knows no direct I/O, for this process only.
+bool MountWithoutDirect(const std::string& directory) {
+  const uid_t user = geteuid();
+  if (unshare(CLONE_NEWNS | (user == 0 ? 0 : CLONE_NEWUSER)) != 0) return false;
+  if (user != 0) std::ofstream("/proc/self/uid_map") << "0 " << user << " 1";
+  return mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+         mount("none", directory.c_str(), "ramfs", 0, nullptr) == 0;
+}
+
+// Every store that writes takes the lock first: so it is not left to a flush, much later.
+TEST_P(DiskIoTest, WhereNothingCanBeDirectTheLockSaysSo) {
+  int to_parent[2];
+  ASSERT_EQ(pipe(to_parent), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    std::string said;
+    if (MountWithoutDirect(dir_)) {
+      for (const char* direct : {"writes", "all", "none"}) {
+        io_ = Make(direct);
+        IoOp op(IoKind::kLock, IoSite::kLock);
+        op.path = Path("LOCK");
+        const Status status = Do(op);
+        said += std::string(status.ok() ? "taken" : status.message()) + "\n";
+      }
+    }
+    _exit(write(to_parent[1], said.data(), said.size()) < 0 ? 1 : 0);
+  }
+  close(to_parent[1]);
+  std::string said;
+  char text[1024];
+  for (ssize_t got; (got = read(to_parent[0], text, sizeof text)) > 0;) {
+    said.append(text, static_cast<size_t>(got));
+  }
+  close(to_parent[0]);
+  int state = 0;
+  ASSERT_EQ(waitpid(child, &state, 0), child);
+  ASSERT_EQ(state, 0);
+  if (said.empty()) GTEST_SKIP() << "nothing can be mounted here";
+  const std::string refused =
+      "lock " + Path("LOCK") + ": the file system refuses direct I/O; set io.direct to none\n";
+  EXPECT_EQ(said, refused + refused + "taken\n");
 }
 
 TEST_P(DiskIoTest, BuffersAreAlignedDistinctAndRecycled) {

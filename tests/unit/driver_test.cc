@@ -14,6 +14,7 @@
 #include "harness/run/files.h"
 #include "harness/run/idle_parts.h"
 #include "harness/run/run_store.h"
+#include "harness/run/touch_memory.h"
 #include "workloads/ycsb/record.h"
 
 namespace lsmlab::harness {
@@ -485,6 +486,16 @@ TEST(IdleParts, NamesWhatDidNothing) {
   EXPECT_TRUE(IdleParts({"cache", "filter"}, record).empty());
   record.counters.clear();  // an engine that does not count is not blamed
   EXPECT_TRUE(IdleParts({"cache", "filter"}, record).empty());
+}
+
+TEST(TouchMemory, TakesWhatIsThereAndRefusesMore) {
+  EXPECT_TRUE(TouchMemory(0).ok());
+  EXPECT_TRUE(TouchMemory(size_t{3} << 20).ok());
+  const Status refused = TouchMemory(uint64_t{1} << 50);
+  EXPECT_EQ(refused.code(), StatusCode::kNoSpace);
+  EXPECT_NE(refused.message().find("touch_memory: 1073741824 MiB of memory, and "),
+            std::string::npos)
+      << refused.message();
 }
 
 TEST(Files, AreReplacedWholeAndForeignOnesLeftAlone) {

@@ -101,6 +101,66 @@ TEST(Epoch, DrainFreesWhatDeletersRetire) {
   EXPECT_EQ(alive, 0);
 }
 
+// Where there is always a reader inside and something that it may have found, as beside busy
+// stores, a drain ends all the same; the test's own limit ends one that does not.
+TEST(Epoch, DrainWaitsForNothingThatComesLater) {
+  EpochDrain();
+  static std::atomic<int> step{0};
+  static std::thread later;
+  // Runs in the drain, so that the reader comes after it has begun.
+  EpochRetire(new int(0), [](void* p) {
+    delete static_cast<int*>(p);
+    later = std::thread([] {
+      ReadGuard guard;
+      EpochDelete(new Counted);
+      step = 1;
+      while (step != 2) std::this_thread::yield();
+    });
+    while (step != 1) std::this_thread::yield();
+  });
+  EpochDrain();
+  EXPECT_EQ(alive, 1);
+  step = 2;
+  later.join();
+  EpochDrain();
+  EXPECT_EQ(alive, 0);
+}
+
+TEST(Epoch, DrainWaitsForReadersInside) {
+  for (int round = 0; round < 20; ++round) {
+    std::atomic<bool> entered{false}, draining{false}, left{false};
+    std::thread reader([&] {
+      ReadGuard guard;
+      entered = true;
+      while (!draining) std::this_thread::yield();
+      for (int i = 0; i < 200; ++i) std::this_thread::yield();
+      left = true;
+    });
+    while (!entered) std::this_thread::yield();
+    EpochDelete(new Chain(3));
+    draining = true;
+    EpochDrain();
+    EXPECT_TRUE(left);
+    EXPECT_EQ(alive, 0);
+    reader.join();
+  }
+}
+
+// For callers that hold a lock.
+TEST(Epoch, DeferringFreesNothing) {
+  EpochDrain();
+  const auto defer = [] {
+    EpochDefer(new Counted, [](void* p) { delete static_cast<Counted*>(p); });
+  };
+  for (int i = 0; i < 1000; ++i) defer();
+  EXPECT_EQ(alive, 1000);
+  EXPECT_EQ(EpochCollect(), 0u);
+  EXPECT_EQ(alive, 0);
+  defer();
+  EpochDrain();
+  EXPECT_EQ(alive, 0);
+}
+
 TEST(Epoch, DrainWaitsForDeletersOfOtherThreads) {
   static std::atomic<bool> entered{false};
   static std::atomic<bool> leave{false};

@@ -202,6 +202,30 @@ TEST(ThreadsExecutor, TakesFlushesFirst) {
   EXPECT_EQ(log, "xyab");
 }
 
+// Makes work that is more urgent than itself, then has two yield points.
+Task<void> SpawnAbove(Executor& executor, Io& io, Priority priority, Task<void> urgent,
+                      std::string& log, char name) {
+  log += name;
+  executor.Spawn(static_cast<Priority>(static_cast<int>(priority) - 1), std::move(urgent), io);
+  for (int i = 0; i < 2; ++i) {
+    co_await Yield(executor, priority);
+    log += name;
+  }
+}
+
+// Every task steps aside for a more urgent one, also where it runs over another that did.
+TEST(ThreadsExecutor, AFlushOverACompactionStepsAsideToo) {
+  auto io = Posix();
+  auto executor = Threads(1);
+  std::string log;
+  Task<void> flush = SpawnAbove(*executor, *io, Priority::kFlush, Append(log, 'x'), log, 'f');
+  executor->Spawn(Priority::kCompaction,
+                  SpawnAbove(*executor, *io, Priority::kCompaction, std::move(flush), log, 'c'),
+                  *io);
+  executor->Drain(*io);
+  EXPECT_EQ(log, "cffxfcc");
+}
+
 Task<void> LongCompaction(Executor& executor, std::atomic<bool>& begun, std::atomic<bool>& flushed,
                           std::atomic<int64_t>& yields) {
   begun = true;

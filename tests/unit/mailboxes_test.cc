@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "engine/parts/executor.h"
@@ -13,7 +15,7 @@
 #include "variants/io/sim_disk.h"
 #include "variants/io/simulated_io.h"
 
-// Tasks of one event loop that do something on another.
+// What is done on an event loop by tasks of another, and by threads that have none.
 namespace lsmlab {
 namespace {
 
@@ -126,6 +128,111 @@ TEST_P(MailboxesTest, AVisitorsOperationsCompleteThere) {
   }
   executor->Drain(*io);
   EXPECT_EQ(right.load(), 200);
+}
+
+// Callers that are no loops: several at once, but where one thread does everything.
+template <typename F>
+void OnOtherThreads(int64_t seed, F work) {
+  std::vector<std::thread> threads;
+  for (int i = 0; i < (seed == 0 ? 4 : 1); ++i) threads.emplace_back(work);
+  for (std::thread& thread : threads) thread.join();
+}
+
+TEST_P(MailboxesTest, AThreadWithoutALoopWaitsForItsAnswer) {
+  auto io = PosixForVisits();
+  auto executor = Loops(3, 1, GetParam());
+  Mailboxes& boxes = *executor->mailboxes();
+  std::atomic<int> wrong{0};
+  OnOtherThreads(GetParam(), [&] {
+    for (int i = 0; i < 600; ++i) {
+      const int there = RunSync(*executor, *io, Visit(boxes, i, *io, LoopOf(boxes)));
+      const int here = RunSync(*executor, *io, CallOn(boxes, i, *io, LoopOf(boxes)));
+      wrong += there == i % 3 && here == -1 && boxes.CurrentLoop() == -1 ? 0 : 1;
+    }
+  });
+  EXPECT_EQ(wrong.load(), 0);
+}
+
+std::function<void(int)> ToldOn(Mailboxes& boxes, int loop, std::atomic<int>& right) {
+  return [&boxes, loop, &right](int there) {
+    right += there == loop && boxes.CurrentLoop() == loop ? 1 : 0;
+  };
+}
+
+Task<void> SendFromLoop(Executor& executor, Io& io, int messages, std::atomic<int>& right) {
+  Mailboxes& boxes = *executor.mailboxes();
+  for (int i = 0; i < messages; ++i) {
+    Task<void> send = Send(boxes, i, io, LoopOf(boxes), ToldOn(boxes, i % 3, right));
+    co_await send;
+  }
+}
+
+// From loops, to themselves, too, and from other threads, with little room.
+TEST_P(MailboxesTest, ACallbackIsCalledOnTheLoopOfItsMessage) {
+  auto io = PosixForVisits();
+  auto executor = Loops(3, 2, GetParam());
+  Mailboxes& boxes = *executor->mailboxes();
+  std::atomic<int> right{0}, expected{0};
+  for (int loop = 0; loop < 3; ++loop) {
+    executor->SpawnOn(loop, Priority::kForeground, SendFromLoop(*executor, *io, 600, right), *io);
+    expected += 600;
+  }
+  OnOtherThreads(GetParam(), [&] {
+    for (int i = 0; i < 600; ++i) {
+      RunSync(*executor, *io, Send(boxes, i, *io, LoopOf(boxes), ToldOn(boxes, i % 3, right)));
+    }
+    expected += 600;
+  });
+  RunSync(*executor, *io, Send(boxes, 0, *io, LoopOf(boxes), nullptr));
+  executor->Drain(*io);
+  EXPECT_EQ(right.load(), expected.load());
+}
+
+TEST_P(MailboxesTest, ALoopTakesSoManyMessagesAndSendersWait) {
+  auto io = PosixForVisits();
+  auto executor = Loops(2, 2, GetParam());
+  Mailboxes& boxes = *executor->mailboxes();
+  Visits visits;
+  std::atomic<int> sent{0};
+  OnOtherThreads(GetParam(), [&] {
+    for (int i = 0; i < 300; ++i) {
+      ++sent;
+      RunSync(*executor, *io, Send(boxes, 1, *io, Stay(*executor, visits), [&visits](bool stayed) {
+        visits.done += stayed ? 1 : 0;
+      }));
+    }
+  });
+  executor->Drain(*io);
+  EXPECT_EQ(visits.done.load(), sent.load());
+  EXPECT_EQ(visits.most.load(), 2);
+  EXPECT_EQ(visits.there.load(), 0);
+}
+
+Task<int> StayUntil(Executor& executor, std::atomic<bool>& open) {
+  while (!open.load()) co_await Yield(executor, Priority::kForeground);
+  co_return 1;
+}
+
+TEST_P(MailboxesTest, WhoDoesNotWaitIsRefusedByAFullLoop) {
+  auto io = PosixForVisits();
+  auto executor = Loops(2, 2, GetParam());
+  Mailboxes& boxes = *executor->mailboxes();
+  std::atomic<bool> open{false};
+  std::atomic<int> answers{0};
+  const std::function<void(int)> count = [&answers](int one) { answers += one; };
+  EXPECT_TRUE(TrySend(boxes, 1, *io, StayUntil(*executor, open), count));
+  EXPECT_TRUE(TrySend(boxes, 1, *io, StayUntil(*executor, open), count));
+  Task<int> third = StayUntil(*executor, open);
+  EXPECT_FALSE(TrySend(boxes, 1, *io, std::move(third), count));
+  EXPECT_TRUE(TrySend(boxes, 0, *io, StayUntil(*executor, open), count));
+  EXPECT_EQ(answers.load(), 0);
+  open = true;
+  executor->Drain(*io);
+  EXPECT_EQ(answers.load(), 3);
+  ASSERT_TRUE(third.valid()) << "was taken over";
+  EXPECT_TRUE(TrySend(boxes, 1, *io, std::move(third), count));
+  executor->Drain(*io);
+  EXPECT_EQ(answers.load(), 4);
 }
 
 TEST(Mailboxes, ExecutorsWithoutLoopsHaveNone) {

@@ -97,9 +97,23 @@ TEST(Plan, HashIsTheSameForTheSamePlanWhereverItRuns) {
 }
 
 TEST(Plan, SmokeIsOneBlockOfFewOperations) {
-  const Plan plan = Make(kText, {"/work", true, {}});
+  const std::string text = std::string(kText) + "touch_memory = \"1GiB\"\n";
+  const Plan plan = Make(text, {"/work", true, {}});
   EXPECT_EQ(plan.runs.size(), 14u);
   EXPECT_EQ(plan.runs[0].properties.back().first, "operationcount");
+  EXPECT_EQ(plan.runs[0].touch_bytes, 0u);
+  for (const RunSpec& run : Make(text).runs) EXPECT_EQ(run.touch_bytes, uint64_t{1} << 30);
+}
+
+TEST(Plan, SmokeNeedsRoomForItsRecordsAloneAndHasNoBars) {
+  std::string text(kText);
+  text.replace(text.find("recordcount = 10"), 16, "recordcount = 5000000");
+  text += "[[expect]]\nworkload = \"workloada\"\nvariant = \"rocksdb\"\nat_least = 2\n";
+  const Plan whole = Make(text), smoke = Make(text, {"/work", true, {}});
+  EXPECT_GT(smoke.largest_store_bytes, 0u);
+  EXPECT_LT(smoke.largest_store_bytes * 1000, whole.largest_store_bytes);
+  EXPECT_EQ(whole.runs[0].expect.size(), 1u);
+  EXPECT_TRUE(smoke.runs[0].expect.empty());
 }
 
 // Two clients of a store that serves one caller at a time would be a data race.
@@ -244,12 +258,14 @@ TEST(Plan, CopiedLoadsAreCountedAndHashed) {
 }
 
 TEST(Plan, SpecsSurviveTheWayToTheChild) {
-  for (const char* text : {kText, kCopied}) {
+  const std::string touching = std::string(kText) + "touch_memory = \"1GiB\"\n";
+  for (const std::string& text : {std::string(kText), std::string(kCopied), touching}) {
     for (const RunSpec& run : Make(text).runs) {
       const Result<RunSpec> again = ParseSpec(SpecText(run));
       ASSERT_TRUE(again.ok()) << again.status().message();
       EXPECT_EQ(SpecText(again.value()), SpecText(run));
       EXPECT_EQ(again->copies, run.copies);
+      EXPECT_EQ(again->touch_bytes, run.touch_bytes);
     }
   }
   EXPECT_FALSE(ParseSpec("{}").ok());

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "engine/store.h"
 #include "tests/support/checked_value.h"
@@ -10,14 +11,15 @@
 #include "tests/support/filter_io.h"
 #include "variants/io/simulated_io.h"
 
-// Walks over tables whose blocks the cache lacks: what they have under way at the device at a time,
-// on an I/O part that completes later.
+// Walks, and Gets of many keys, over tables whose blocks the cache lacks: what they have under way
+// at the device at a time, on an I/O part that completes later.
 namespace lsmlab::test {
 namespace {
 
 constexpr int kRuns = 4;
 constexpr int kKeysInRun = 200;
 constexpr size_t kValue = 400;  // one entry in a block of 512 bytes
+constexpr uint64_t kReadsOfMultiGet = 32;
 
 std::string KeyNumber(int i) { return "key" + std::to_string(10000 + i); }
 
@@ -36,6 +38,7 @@ class ReadAheadTest : public testing::TestWithParam<const char*> {
                                         {{"engine.table.variant", GetParam()},
                                          {"engine.table.read_ahead", blocks},
                                          {"engine.table.block.size", "512"},
+                                         {"engine.codec.per_level", codec_},
                                          {"engine.memtable.size", "1MiB"},
                                          {"engine.compaction.variant", "none"},
                                          {"engine.cache.variant", "lru"},
@@ -45,6 +48,7 @@ class ReadAheadTest : public testing::TestWithParam<const char*> {
       if (op.kind == IoKind::kRead && op.site == IoSite::kBlockRead) {
         ++started_;
         most_together_ = std::max(most_together_, started_ - Completed());
+        if (started_ == kReadsOfMultiGet + 1) completed_then_ = Completed();
       }
       return false;
     });
@@ -86,8 +90,10 @@ class ReadAheadTest : public testing::TestWithParam<const char*> {
   std::shared_ptr<SimDisk> disk_ = SimDisk::Make();
   std::shared_ptr<Io> io_;
   std::unique_ptr<Store> store_;
+  std::string codec_ = "none";
   int runs_ = kRuns;
   uint64_t before_ = 0, started_ = 0, most_together_ = 0;
+  uint64_t completed_then_ = 0;  // when one more was started than a MultiGet has under way
 };
 
 TEST_P(ReadAheadTest, APositioningReadsItsSourcesSideBySide) {
@@ -168,6 +174,21 @@ TEST_P(ReadAheadTest, LargeBlocksAreNotReadAhead) {
   EXPECT_EQ(most_together_, 2u);
 }
 
+// What is bounded is the memory that the blocks take, not their size on disk.
+TEST_P(ReadAheadTest, BlocksThatAreLargeOnceDecodedAreNotReadAhead) {
+  codec_ = "lz4";
+  Open("8", 1);
+  constexpr int kLarge = 20;
+  const std::string value(100'000, 'v');
+  for (int i = 0; i < kLarge; ++i) ASSERT_TRUE(store_->Put(KeyNumber(i), value).ok());
+  ASSERT_TRUE(store_->Flush().ok());
+  Reopen("8", 1);
+  const auto iterator = store_->NewIterator();
+  ASSERT_TRUE(iterator->SeekToFirst().ok());
+  for (; iterator->valid(); iterator->Next().ok()) ASSERT_EQ(iterator->Value().value(), value);
+  EXPECT_EQ(most_together_, 2u);
+}
+
 TEST_P(ReadAheadTest, SkipsWhatTheCacheHas) {
   Open("8", 1);
   Fill();
@@ -181,6 +202,31 @@ TEST_P(ReadAheadTest, SkipsWhatTheCacheHas) {
   ASSERT_TRUE(iterator->SeekToFirst().ok());
   Walk(*iterator, 0, kKeysInRun, 1);
   EXPECT_LE(started_, kKeysInRun / 2u);
+}
+
+// A read that takes long holds up nothing but itself: the next one begins with the first that has
+// ended, not with the last.
+TEST_P(ReadAheadTest, AMultiGetKeepsSoManyUnderWay) {
+  Open("1", 1);
+  Fill();
+  Reopen("1", 1);
+  // With every second key what leads to blocks is there.
+  for (const int first : {0, 1}) {
+    std::vector<std::string> names;
+    for (int i = first; i < kKeysInRun; i += 2) names.push_back(KeyNumber(i));
+    const std::vector<Slice> keys(names.begin(), names.end());
+    std::vector<std::string> values;
+    StartCounting();
+    const std::vector<Status> statuses = store_->MultiGet(keys, &values);
+    for (size_t i = 0; i < keys.size(); ++i) {
+      ASSERT_TRUE(statuses[i].ok()) << statuses[i].ToString();
+      ASSERT_TRUE(OperationOf(names[i], values[i]).has_value());
+    }
+  }
+  EXPECT_EQ(started_, kKeysInRun / 2u);
+  EXPECT_EQ(most_together_, kReadsOfMultiGet);
+  EXPECT_GT(completed_then_, 0u);
+  EXPECT_LT(completed_then_, kReadsOfMultiGet);
 }
 
 INSTANTIATE_TEST_SUITE_P(Tables, ReadAheadTest, testing::Values("flat", "partitioned"),

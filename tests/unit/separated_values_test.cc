@@ -316,6 +316,97 @@ TEST_F(DeferredTest, AScanReadsAheadInBothDirections) {
   CheckAll();
 }
 
+// Entries whose values nobody asks for cost no read.
+TEST_F(DeferredTest, AWalkThatAsksNowAndThenReadsNothingElse) {
+  OpenDeferred();
+  for (const int step : {1, -1}) {
+    auto iterator = store_->NewIterator();
+    ASSERT_TRUE((step > 0 ? iterator->SeekToFirst() : iterator->SeekToLast()).ok());
+    StartCounting();
+    uint64_t asked = 0;
+    for (int n = 0; iterator->valid(); ++n) {
+      if (n % 5 == 0) {
+        ++asked;
+        ASSERT_TRUE(iterator->Value().ok());
+      }
+      ASSERT_TRUE((step > 0 ? iterator->Next() : iterator->Prev()).ok());
+    }
+    EXPECT_EQ(asked, 20u);
+    EXPECT_EQ(started_, asked);
+  }
+}
+
+// Nor does a window of them: it stays short while most of it is passed over.
+TEST_F(DeferredTest, WindowsGrowWhereMostValuesAreAskedFor) {
+  OpenDeferred();
+  auto iterator = store_->NewIterator();
+  ASSERT_TRUE(iterator->SeekToFirst().ok());
+  StartCounting();
+  for (int n = 0; iterator->valid(); ++n) {
+    if (n % 3 != 2) {
+      ASSERT_TRUE(iterator->Value().ok());
+    }
+    ASSERT_TRUE(iterator->Next().ok());
+  }
+  EXPECT_EQ(most_together_, 8u);
+  iterator = store_->NewIterator();
+  ASSERT_TRUE(iterator->SeekToFirst().ok());
+  StartCounting();
+  for (int n = 0; iterator->valid(); ++n) {
+    if (n % 3 == 0) {
+      ASSERT_TRUE(iterator->Value().ok());
+    }
+    ASSERT_TRUE(iterator->Next().ok());
+  }
+  EXPECT_LE(most_together_, 4u);
+}
+
+// A fault of the moment in which a value was read ahead is not the scan's.
+TEST_F(DeferredTest, AFailedReadAheadIsReadAgain) {
+  OpenDeferred();
+  uint64_t to_fail = 4;  // the third of the first window
+  watch_ = [&](IoOp& op) {
+    if (op.kind != IoKind::kRead || op.site != IoSite::kValueFile || --to_fail != 0) return false;
+    op.status = Status::IoError("read: injected");
+    return true;
+  };
+  Open({{"engine.values.read_ahead", "8"}});
+  auto iterator = store_->NewIterator();
+  ASSERT_TRUE(iterator->SeekToFirst().ok());
+  for (const auto& [i, operation] : newest_) {
+    const Result<Slice> value = iterator->Value();
+    ASSERT_TRUE(value.ok()) << i << ": " << value.status().ToString();
+    ASSERT_EQ(OperationOf(NumberedKey(i), value.value()), operation);
+    ASSERT_TRUE(iterator->Next().ok());
+  }
+  EXPECT_GT(to_fail, uint64_t{1} << 60) << "nothing has failed";
+  iterator.reset();
+  store_.reset();
+}
+
+// A window is bounded by the memory that its values take, not by what they take on disk.
+TEST_F(DeferredTest, CompressedValuesAreBoundedByWhatTheyHold) {
+  defer_ = true;
+  Open({{"engine.values.read_ahead", "64"},
+        {"engine.values.codec", "zstd"},
+        {"engine.memtable.size", "64MiB"}});
+  constexpr size_t kLength = 1 << 20;
+  const std::string value(kLength, 'v');
+  for (int i = 0; i < 40; ++i) ASSERT_TRUE(store_->Put(NumberedKey(i), value).ok());
+  ASSERT_TRUE(store_->Flush().ok());
+  ASSERT_LT(store_->Stats().value_bytes, kLength);
+  const uint64_t before = BlockFrameBytes();
+  auto iterator = store_->NewIterator();
+  ASSERT_TRUE(iterator->SeekToFirst().ok());
+  uint64_t most = 0;
+  for (; iterator->valid(); iterator->Next().ok()) {
+    ASSERT_TRUE(iterator->Value().ok());
+    most = std::max(most, BlockFrameBytes() - before);
+  }
+  EXPECT_GT(most, 3 * kLength) << "nothing was read ahead";
+  EXPECT_LT(most, 6 * kLength);
+}
+
 // What was said of a key stays true until the next positioning, also where values are read ahead.
 TEST_F(DeferredTest, AKeyIsShownAcrossItsValue) {
   OpenDeferred();

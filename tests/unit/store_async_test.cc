@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <atomic>
 #include <future>
+#include <mutex>
 #include <string>
 #include <vector>
 
+#include "engine/parts/mailboxes.h"
+#include "engine/parts/partitioner.h"
 #include "engine/store.h"
 #include "engine/store_client.h"
 #include "tests/support/checked_value.h"
@@ -33,6 +36,8 @@ class StoreAsyncTest : public testing::TestWithParam<int> {
     StoreOptions options;
     options.path = "/store";
     options.composition = ComposeSmall({"async", "", settings});
+    const auto& partitioner = options.composition.partitioner;
+    partitioner_ = partitioner.variant->make(partitioner.settings);
     SimulatedOptions simulated;
     simulated.defer = defer_;
     options.io = MakeSimulatedIo(SimDisk::Make(), simulated);
@@ -65,6 +70,7 @@ class StoreAsyncTest : public testing::TestWithParam<int> {
     co_return Status();
   }
 
+  std::unique_ptr<Partitioner> partitioner_;  // as the store's
   std::unique_ptr<Store> store_;
   bool defer_ = false;
 };
@@ -232,6 +238,30 @@ TEST_P(StoreAsyncTest, AClientAnswersByFutureAndCallback) {
   EXPECT_EQ(found, 1500);
 }
 
+TEST_P(StoreAsyncTest, ACallOfAClientGoesToTheLoopOfItsShard) {
+  auto made = StoreClient::Make(*store_);
+  ASSERT_TRUE(made.ok());
+  StoreClient& client = *made.value();
+  const Mailboxes& boxes = *store_->executor().mailboxes();
+  for (int i = 0; i < 40; ++i) {
+    const std::string key = AsyncKey(i);
+    WriteBatch batch;
+    batch.Put(key, "2");
+    std::promise<int> put, written, got;
+    client.Put(key, "1", [&](const Status&) { put.set_value(boxes.CurrentLoop()); });
+    client.Write(batch, [&](const Status&) { written.set_value(boxes.CurrentLoop()); });
+    client.Get(key, [&](const Status&, std::string) { got.set_value(boxes.CurrentLoop()); });
+    const int loop = got.get_future().get();
+    EXPECT_EQ(put.get_future().get(), loop) << key;
+    EXPECT_EQ(written.get_future().get(), loop) << key;
+    const int shard = static_cast<int>(partitioner_->ShardOf(key));
+    EXPECT_EQ(store_->WriteLoopOf(key), GetParam() == 1 ? -1 : shard % boxes.loops());
+    if (GetParam() > 1) {
+      EXPECT_EQ(loop, store_->WriteLoopOf(key));
+    }
+  }
+}
+
 TEST_P(StoreAsyncTest, AFullLoopSaysSoToWhoOnlyTries) {
   auto made = StoreClient::Make(*store_, 2);
   ASSERT_TRUE(made.ok());
@@ -251,6 +281,46 @@ TEST_P(StoreAsyncTest, AFullLoopSaysSoToWhoOnlyTries) {
   gate.set_value();
   made.value().reset();
   EXPECT_EQ(answers, taken);
+}
+
+// A scan of what is in memory never waits: it has to step aside by itself.
+TEST_P(StoreAsyncTest, ALongScanLetsOthersIn) {
+  WriteBatch batch;
+  constexpr int kEntries = 5000;
+  for (int i = 0; i < kEntries; ++i) batch.Put(AsyncKey(10'000 + i), std::string(100, 'v'));
+  ASSERT_TRUE(store_->Write(batch).ok());
+  auto made = StoreClient::Make(*store_, 256);
+  ASSERT_TRUE(made.ok());
+  StoreClient& client = *made.value();
+  const Mailboxes& boxes = *store_->executor().mailboxes();
+  // Every loop is held until all calls are in its box.
+  std::promise<void> gate;
+  const std::shared_future<void> open = gate.get_future().share();
+  const auto hold = [&](const Status&, std::string) { open.wait(); };
+  for (int i = 0; i < 64; ++i) client.Get(AsyncKey(i), hold);
+  std::mutex mutex;
+  std::vector<std::pair<int, bool>> answers;  // the loop, and whether the scan's
+  size_t scanned = 0;
+  client.Scan("", "", SIZE_MAX, [&](StoreClient::Range range) {
+    std::lock_guard guard(mutex);
+    scanned = range.entries.size();
+    answers.emplace_back(boxes.CurrentLoop(), true);
+  });
+  for (int i = 0; i < 64; ++i) {
+    client.Get(AsyncKey(i), [&](const Status&, std::string) {
+      std::lock_guard guard(mutex);
+      answers.emplace_back(boxes.CurrentLoop(), false);
+    });
+  }
+  gate.set_value();
+  made.value().reset();
+  ASSERT_EQ(answers.size(), 65u);
+  EXPECT_EQ(scanned, static_cast<size_t>(kEntries));
+  const auto scan = std::find_if(answers.begin(), answers.end(),
+                                 [](const auto& answer) { return answer.second; });
+  EXPECT_TRUE(std::any_of(answers.begin(), scan, [&](const auto& answer) {
+    return answer.first == scan->first;
+  })) << "the scan held its loop to its end";
 }
 
 TEST_P(StoreAsyncTest, AClientNeedsLoopsWithThreadsAndACapacity) {

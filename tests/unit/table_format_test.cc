@@ -182,6 +182,15 @@ TEST(TableProperties, RoundTripAndGoldenStart) {
   EXPECT_EQ(again, bytes);
 }
 
+TEST(TableProperties, LostDeletesAreNothingThatAReaderMustKnow) {
+  TableProperties p;
+  p.lost_deletes = true;
+  std::string bytes;
+  EncodeTableProperties(p, bytes);
+  EXPECT_EQ(Hex(bytes), "01ea070101");
+  EXPECT_TRUE(DecodeTableProperties(bytes)->lost_deletes);
+}
+
 TEST(TableProperties, UnknownFieldsAreIgnoredOnlyWhenOptional) {
   EXPECT_TRUE(DecodeTableProperties(std::string("\x01\xd0\x0f\x02xx", 6)).ok());     // 2000
   EXPECT_FALSE(DecodeTableProperties(std::string("\x01\xe7\x07\x02xx", 6)).ok());    // 999

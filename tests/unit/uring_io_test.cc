@@ -22,6 +22,7 @@
 #include "tests/support/disk_ios.h"
 #include "tests/support/temp_directory.h"
 #include "variants/io/ios.h"
+#include "variants/io/posix_errors.h"
 #include "variants/io/posix_file.h"
 #include "variants/io/uring_ring.h"
 
@@ -116,6 +117,54 @@ TEST_F(UringIoTest, MoreReadsOfOneCallerThanTheRingTakes) {
     EXPECT_EQ(io->Counters(IoSite::kBlockRead).reads, kReads);
     EXPECT_EQ(io->Poll(INT64_MAX), 0u) << "nothing is under way, so there is nothing to wait for";
   }
+}
+
+// Whether it was left to the ring; it is complete then, too.
+bool GoesToTheRing(Io& io, IoOp& op) {
+  op.node.home = &RunLoop::Current();
+  if (io.Start(op)) return false;
+  EXPECT_EQ(io.Poll(INT64_MAX), 1u);
+  EXPECT_EQ(RunLoop::Current().TakeReady(), &op.node);
+  return true;
+}
+
+bool ThisKernelTruncates() {
+  io_uring_probe* probe = io_uring_get_probe();
+  const bool does = TruncatesInRing(*probe);
+  io_uring_free_probe(probe);
+  return does;
+}
+
+// They may wait for the device, and a loop must not meanwhile.
+TEST_F(UringIoTest, OperationsOnNamesAndSizesGoToTheRing) {
+  const auto io = Make(8);
+  const std::string in = directory_.path() + "/d";
+  std::deque<IoOp> ops;
+  const auto add = [&](IoKind kind, std::string path) -> IoOp& {
+    IoOp& op = ops.emplace_back(kind, IoSite::kOther);
+    op.path = std::move(path);
+    return op;
+  };
+  add(IoKind::kMakeDir, in);
+  add(IoKind::kMakeDir, in);  // exists already: ok
+  IoOp& create = add(IoKind::kOpen, in + "/a");
+  create.mode = OpenMode::kCreate;
+  add(IoKind::kOpen, in + "/a");
+  add(IoKind::kRename, in + "/a").path_to = in + "/b";
+  add(IoKind::kSyncDir, in);
+  add(IoKind::kUnlink, in + "/b");
+  for (IoOp& op : ops) {
+    EXPECT_TRUE(GoesToTheRing(*io, op)) << IoKindName(op.kind);
+    EXPECT_TRUE(op.status.ok()) << op.status.ToString();
+  }
+  ASSERT_NE(create.opened, nullptr);
+  IoOp cut(IoKind::kTruncate, IoSite::kOther);
+  cut.file = create.opened.get();
+  cut.length = 100'000;
+  EXPECT_EQ(GoesToTheRing(*io, cut), ThisKernelTruncates());
+  EXPECT_TRUE(cut.status.ok()) << cut.status.ToString();
+  EXPECT_EQ(create.opened->size(), 100'000u);
+  EXPECT_EQ(io->Counters().syncs, 1u);
 }
 
 TEST_F(UringIoTest, EveryThreadHasARingAndLeavesItToTheNext) {
@@ -293,10 +342,9 @@ TEST_F(UringIoTest, RegisteredFilesAreTheOnesThatAreOpen) {
   for (uint32_t pages = 1; pages <= 40; ++pages) {
     const auto file = MakeFile(*io, "f" + std::to_string(pages), pages);
     // The last page is there in this file only.
-    test::FinishOn(*io, [&]() -> Task<Status> {
-      co_await ReadPage(*io, *file, pages - 1, numbers, &wrong);
-      co_return Status();
-    }());
+    std::deque<Task<void>> read;
+    read.push_back(ReadPage(*io, *file, pages - 1, numbers, &wrong));
+    FinishAll(*io, read);
   }
   // More files open at once than the table has places.
   std::vector<std::unique_ptr<IoFile>> files;
@@ -418,8 +466,7 @@ TEST_F(UringIoTest, BuffersThatTheKernelWillNotLockAreUsedAsTheyAre) {
 TEST_F(UringIoTest, AClosedFileIsInNoTable) {
   SiteCounters counters;
   auto table = std::make_shared<UringFileTable>(4);
-  auto ring =
-      UringRing::Make({.read_depth = 4, .counters = &counters, .files = table.get()}).value();
+  auto ring = UringRing::Make({.read_depth = 4, .counters = &counters, .files = table}).value();
   int ends[2];
   ASSERT_EQ(pipe(ends), 0);
   PosixFile made("pipe", ends[1], false, 0);

@@ -62,7 +62,12 @@ class PinBudget {
   uint64_t limit_ = 0, bytes_ = 0, refused_ = 0;
 };
 
-inline uint64_t HashOf(const BlockId& id) noexcept { return MixSeed(id.file, id.offset); }
+// MixSeed alone leaves the low bits of both halves alike where offsets are multiples of a page: the
+// shard is taken from one half and the place in it from the other.
+inline uint64_t HashOf(const BlockId& id) noexcept {
+  const uint64_t mixed = MixSeed(id.file, id.offset) * 0xc4ceb9fe1a85ec53;
+  return mixed ^ mixed >> 32;
+}
 
 // The cache's references to blocks that it has dropped. They are given back after the shard's lock
 // is released: retiring may run the deleters of other objects, and those may call the cache.

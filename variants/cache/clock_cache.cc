@@ -10,7 +10,7 @@
 // CLOCK (Corbató 1968) over an open-addressing hash table that readers search without a lock: a
 // slot is the pointer to the block, which says itself what it is, and the epoch keeps both the
 // block and an outgrown table alive for whoever still looks at them. A hit sets the block's bit
-// when it is clear and writes nothing else that is shared. Inserts, evictions and growth take the
+// when it is clear and writes nothing else. Inserts, evictions and growth take the
 // shard's lock.
 namespace lsmlab {
 namespace {
@@ -84,11 +84,7 @@ class alignas(128) ClockTableShard {
 
   Block* Find(const BlockId& id, uint64_t hash) noexcept {
     Block* block = Peek(id, hash);
-    if (block == nullptr) {
-      misses_.fetch_add(1, std::memory_order_relaxed);
-      return nullptr;
-    }
-    hits_.fetch_add(1, std::memory_order_relaxed);
+    if (block == nullptr) return nullptr;
     if (block->recently_used.load(std::memory_order_relaxed) == 0) {
       block->recently_used.store(1, std::memory_order_relaxed);
     }
@@ -132,8 +128,6 @@ class alignas(128) ClockTableShard {
 
   void AddTo(CacheCounters& total) const noexcept {
     std::lock_guard guard(mutex_);
-    total.hits += hits_.load(std::memory_order_relaxed);
-    total.misses += misses_.load(std::memory_order_relaxed);
     total.inserts += counters_.inserts;
     total.evictions += counters_.evictions;
     total.charge_bytes += counters_.charge_bytes;
@@ -184,19 +178,18 @@ class alignas(128) ClockTableShard {
       Block* block = Table().At(i);
       if (block != nullptr) larger->Add(block, HashOf(block->id));
     }
+    // The hand stays where it is: from the start each time, it would never come to the end.
     taken_ = counters_.blocks;
-    hand_ = 0;
     return table_.exchange(larger.release(), std::memory_order_acq_rel);
   }
 
   mutable std::mutex mutex_;  // not taken by hits and misses
   std::atomic<ClockTable*> table_{new ClockTable(64)};
-  std::atomic<uint64_t> hits_{0}, misses_{0};
   uint64_t capacity_ = 0;
   size_t taken_ = 0;  // slots that hold a block or the mark of one
   size_t hand_ = 0;
   PinBudget pins_;
-  CacheCounters counters_;  // without hits and misses
+  CacheCounters counters_;
 };
 
 class ClockCache final : public BlockCache {

@@ -21,8 +21,9 @@ class alignas(128) LruShard : public NodeShard {
 
   Block* Find(const BlockId& id, uint64_t hash) noexcept {
     std::lock_guard guard(mutex_);
-    Node* node = FindNode(id, hash);
+    Node* node = index_.Find(id, hash);
     if (node == nullptr) return nullptr;
+    node->block->spared = 0;
     NodeQueue::Unlink(node);
     use_.PushNewest(node);
     return node->block;

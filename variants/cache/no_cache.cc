@@ -1,6 +1,3 @@
-#include <atomic>
-#include <utility>
-
 #include "variants/cache/caches.h"
 
 namespace lsmlab {
@@ -12,21 +9,11 @@ class NoCache final : public BlockCache {
   Block* TryPin(BlockSlot&, const BlockId&, const ReadGuard&) noexcept final { return nullptr; }
   Block* Peek(BlockSlot&, const BlockId&, const ReadGuard&) noexcept final { return nullptr; }
   bool swizzled_slots() const noexcept final { return false; }
-  BlockRef Insert(BlockSlot&, const BlockId&, BlockRef block) final {
-    misses_.fetch_add(1, std::memory_order_relaxed);
-    return block;
-  }
+  BlockRef Insert(BlockSlot&, const BlockId&, BlockRef block) final { return block; }
   void Unpin(std::span<BlockSlot>, uint64_t) noexcept final {}
   void Forget(std::span<BlockSlot>, uint64_t) noexcept final {}
-  CacheCounters Counters() const noexcept final {
-    CacheCounters counters;
-    counters.misses = misses_.load(std::memory_order_relaxed);
-    return counters;
-  }
+  CacheCounters Counters() const noexcept final { return {}; }
   uint64_t capacity_bytes() const noexcept final { return 0; }
-
- private:
-  std::atomic<uint64_t> misses_{0};  // counted beside a device read, never by a hit
 };
 
 }  // namespace

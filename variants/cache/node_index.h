@@ -141,8 +141,6 @@ class NodeShard {
   }
   void AddTo(CacheCounters& total) const noexcept {
     std::lock_guard guard(mutex_);
-    total.hits += counters_.hits;
-    total.misses += counters_.misses;
     total.inserts += counters_.inserts;
     total.evictions += counters_.evictions;
     total.charge_bytes += counters_.charge_bytes;
@@ -151,12 +149,6 @@ class NodeShard {
   }
 
  protected:
-  // The node, counted as a hit, or null, counted as a miss.
-  Node* FindNode(const BlockId& id, uint64_t hash) noexcept {
-    Node* node = index_.Find(id, hash);
-    ++(node == nullptr ? counters_.misses : counters_.hits);
-    return node;
-  }
   // A node with its own reference to the block, pinned if it asks for it and may be; in the index
   // but in no queue yet.
   Node* AddNode(const BlockId& id, uint64_t hash, Block* block) {

@@ -1,7 +1,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
-#include <unordered_set>
+#include <unordered_map>
 #include <utility>
 
 #include "variants/cache/cache_common.h"
@@ -21,22 +21,27 @@ using namespace cache_internal;  // NOLINT: the variant's own namespace
 
 constexpr uint8_t kMostUses = 3;
 
-// The names of blocks evicted from the small queue, the last so many of them.
+// The names of blocks evicted from the small queue, the last so many of them that have not come
+// again.
 class GhostQueue {
  public:
   bool Take(uint64_t hash) { return names_.erase(hash) > 0; }
   void Add(uint64_t hash, size_t most) {
-    order_.push_back(hash);
-    names_.insert(hash);
-    while (order_.size() > most) {
-      names_.erase(order_.front());
+    names_[hash] = ++added_;
+    order_.push_back({hash, added_});
+    // What was taken, or added anew, left its place behind; those are no more than the names, too.
+    while (names_.size() > most || order_.size() > 2 * most) {
+      const auto [oldest, number] = order_.front();
       order_.pop_front();
+      const auto found = names_.find(oldest);
+      if (found != names_.end() && found->second == number) names_.erase(found);
     }
   }
 
  private:
-  std::deque<uint64_t> order_;
-  std::unordered_set<uint64_t> names_;
+  std::deque<std::pair<uint64_t, uint64_t>> order_;  // a name, and the number of its Add
+  std::unordered_map<uint64_t, uint64_t> names_;
+  uint64_t added_ = 0;
 };
 
 class alignas(128) S3FifoShard : public NodeShard {
@@ -49,7 +54,7 @@ class alignas(128) S3FifoShard : public NodeShard {
 
   Block* Find(const BlockId& id, uint64_t hash) noexcept {
     std::lock_guard guard(mutex_);
-    Node* node = FindNode(id, hash);
+    Node* node = index_.Find(id, hash);
     if (node == nullptr) return nullptr;
     if (node->uses < kMostUses) ++node->uses;
     return node->block;
@@ -85,6 +90,7 @@ class alignas(128) S3FifoShard : public NodeShard {
     pins_.Release(*node->block);
     NodeQueue::Unlink(node);
     PushMain(node);
+    if (node->block->priority > 0) node->uses = kMostUses;
   }
 
   void Forget(uint64_t file) noexcept {
@@ -107,13 +113,15 @@ class alignas(128) S3FifoShard : public NodeShard {
     if (bytes > capacity_) return false;
     // Enough for every block to lose all its uses and be looked at once more.
     size_t steps = (kMostUses + 2) * index_.size();
+    size_t kept = 0;  // in the main queue, since one was evicted of it
     while (counters_.charge_bytes + bytes > capacity_) {
       if (steps-- == 0) return false;                     // all are in use elsewhere
       if (small_.empty() && main_.empty()) return false;  // all that is left is pinned
-      if (!small_.empty() && (small_bytes_ > capacity_ / 10 || main_.empty())) {
+      const bool main_is_busy = main_.empty() || kept >= (kMostUses + 1) * index_.size();
+      if (!small_.empty() && (small_bytes_ > capacity_ / 10 || main_is_busy)) {
         StepSmall(dropped);
       } else {
-        StepMain(dropped);
+        kept = StepMain(dropped) ? 0 : kept + 1;
       }
     }
     return true;
@@ -131,16 +139,18 @@ class alignas(128) S3FifoShard : public NodeShard {
     ++counters_.evictions;
     Remove(node, dropped);
   }
-  void StepMain(Dropped& dropped) {
+  // True: its oldest was evicted; else it has become the newest.
+  bool StepMain(Dropped& dropped) {
     Node* node = main_.Oldest();
     if (node->uses > 0 || !IsIdle(*node->block)) {
       if (node->uses > 0) --node->uses;
       NodeQueue::Unlink(node);
       main_.PushNewest(node);
-      return;
+      return false;
     }
     ++counters_.evictions;
     Remove(node, dropped);
+    return true;
   }
   void Remove(Node* node, Dropped& dropped) {
     if (!node->is_main) small_bytes_ -= node->block->charge;

@@ -31,7 +31,6 @@ class alignas(128) ClockShard {
   BlockRef Insert(BlockSlot& slot, BlockRef block) {
     Dropped dropped;
     std::lock_guard guard(mutex_);
-    ++counters_.misses;
     // Only this shard's lock changes the slot, so what it holds stays while we hold the lock.
     if (Block* present = BlockOf(slot.word.load(std::memory_order_relaxed)); present != nullptr) {
       return BlockRef::Share(present);
@@ -70,7 +69,6 @@ class alignas(128) ClockShard {
 
   void AddTo(CacheCounters& total) const noexcept {
     std::lock_guard guard(mutex_);
-    total.misses += counters_.misses;
     total.inserts += counters_.inserts;
     total.evictions += counters_.evictions;
     total.charge_bytes += counters_.charge_bytes;

@@ -291,9 +291,11 @@ Task<Status> FootersCatalog::TakeOver() {
     co_return Status::NotSupported(TablePath(entry.file) +
                                    ": catalog footers takes no ingested tables");
   }
-  // Marks of an earlier time say nothing, but new ones must be newer.
+  // Marks of an earlier time say nothing, but new ones must be newer, also than those of tables
+  // that are gone, as a power loss may bring their names back. Each commit used up a file number.
   LSMLAB_CO_TRY(co_await found_.ReadTables(env_, seed_));
-  if (!found_.commits.empty()) number_ = found_.commits.rbegin()->first;
+  number_ = state_.next_file;
+  if (!found_.commits.empty()) number_ = std::max(number_, found_.commits.rbegin()->first);
   // Orphans may be unfinished here, which rule 1 excludes from now on.
   for (const uint64_t file : all) {
     if (live_.count(file) > 0) continue;

@@ -45,7 +45,8 @@ constexpr SettingSpec kDeleteTtlSetting = {
     1e18,
     {},
     "time after which a delete and what it deletes are gone from the tables, snapshots aside; "
-    "memtable.max_age bounds how long one waits in a memtable before; 0: none"};
+    "memtable.max_age bounds how long one waits in a memtable before; nothing bounds by time how "
+    "long separated values stay in their files after it; 0: none"};
 constexpr SettingSpec kLevel0TriggerSetting = {"l0_trigger",
                                                SettingType::kInteger,
                                                "4",

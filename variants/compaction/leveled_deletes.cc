@@ -7,7 +7,11 @@
 // LSM Engine", 2020. The time is shared out among the levels above the deepest one that hold
 // tables, each `size_ratio` times as much as the one above; a table whose oldest delete has used up
 // the shares down to its level goes down, whatever the sizes are. What reaches the deepest level by
-// a move still has its deletes: it is written anew.
+// a move still has its deletes: it is written anew. A delete counts on in the table whose entries
+// have taken its place while what it deletes may be left (TableProperties::lost_deletes).
+//
+// The tables alone are meant. A separated value's bytes stay in its value file when no table refers
+// to them any more, until the values part collects the file for its garbage.
 namespace lsmlab::compaction_internal {
 namespace {
 

@@ -159,6 +159,10 @@ void EventLoop::Farewell(Io& io) noexcept {
     visited_.erase(known);
     if (!Uses(&io)) std::erase(deferring_, &io);
   }
+  FreePlace();
+}
+
+void EventLoop::FreePlace() noexcept {
   if (visitors_.fetch_sub(1, std::memory_order_relaxed) == options_.visitors) place_free_.Notify();
 }
 

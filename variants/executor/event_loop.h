@@ -60,13 +60,14 @@ class UnfinishedJobs {
 // the foreground uses it: `background_share` of the thread in the long run, so that neither starves
 // the other under overload. A step ends where its task waits or yields; nothing interrupts it.
 //
-// Thread safety: Add, AddAfter, Hurry from any thread; Reschedule by the loop's own coroutines.
+// Thread safety: Add, AddAfter, Hurry, TryEnter, Welcome from any thread; Reschedule by the loop's
+// own coroutines.
 class EventLoop {
  public:
   struct Options {
     double background_share = 0.5;  // in (0, 1)
     int64_t spin_ns = 0;            // looked around for before it sleeps
-    uint32_t visitors = 1024;       // from other loops, at most
+    uint32_t visitors = 1024;       // at most
     int cpu = -1;                   // that its thread is kept on; -1: any
   };
   // `unfinished` outlives it.
@@ -91,8 +92,10 @@ class EventLoop {
   AsyncEvent& place_free() noexcept { return place_free_; }
   // Any thread: the coroutine goes on here, as a visitor with a place.
   void Welcome(VisitNode& node) noexcept;
-  // This loop's thread: a visitor that uses `io` leaves.
+  // This loop's thread: a visitor that was welcomed, and uses `io`, leaves.
   void Farewell(Io& io) noexcept;
+  // This loop's thread: one that had a place and was no visitor in this way has ended.
+  void FreePlace() noexcept;
 
   // Resumes the coroutine in its turn, after delay_ns if that is not 0.
   void Reschedule(WaitNode& node, Priority priority, int64_t delay_ns);

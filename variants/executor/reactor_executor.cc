@@ -89,6 +89,13 @@ class ReactorExecutor final : public Executor, private Mailboxes {
     EventLoop::Current()->Farewell(*node.io);
     node.home->Post(&node);
   }
+  void Deliver(int loop, Task<void> task, Io& io) override {
+    At(loop).Add({OnItsPlace(At(loop), std::move(task)), &io, Priority::kForeground});
+  }
+  static Task<void> OnItsPlace(EventLoop& loop, Task<void> task) {
+    co_await task;
+    loop.FreePlace();
+  }
   EventLoop& At(int loop) noexcept { return *loops_[static_cast<size_t>(loop)]; }
   EventLoop& LeastBusy() {
     const auto fewer = [](const auto& a, const auto& b) { return a->jobs() < b->jobs(); };
@@ -116,7 +123,7 @@ constexpr SettingSpec kReactorSettings[] = {
      "with pin: where the first loop is kept, counted among the processors that the process may "
      "use; a loop that waits for the device is best where that interrupts"},
     {"visitors", SettingType::kInteger, "1024", 1, 65536, "",
-     "tasks of other loops that a loop takes at the same time; more wait at home"},
+     "tasks of other loops, and messages, that a loop takes at the same time; more wait at home"},
     {"spin", SettingType::kDuration, "0", 0, 1e9, "",
      "time that a loop looks around for work before it sleeps: a shorter way to the device and "
      "back "

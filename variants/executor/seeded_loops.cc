@@ -27,6 +27,10 @@ class SeededLoops final : public SteppedExecutor, private Mailboxes {
 
  private:
   struct Box {
+    void Free() noexcept {
+      --inside;
+      place_free.Notify();
+    }
     uint32_t inside = 0;
     AsyncEvent place_free;
   };
@@ -44,10 +48,15 @@ class SeededLoops final : public SteppedExecutor, private Mailboxes {
     node.home->Post(&node);
   }
   void Leave(VisitNode& node) noexcept override {
-    Box& box = At(place());
-    --box.inside;
-    box.place_free.Notify();
+    At(place()).Free();
     node.home->Post(&node);
+  }
+  void Deliver(int loop, Task<void> task, Io& io) override {
+    SpawnAt(loop, Priority::kForeground, OnItsPlace(At(loop), std::move(task)), io);
+  }
+  static Task<void> OnItsPlace(Box& box, Task<void> task) {
+    co_await task;
+    box.Free();
   }
   Box& At(int loop) noexcept { return boxes_[static_cast<size_t>(loop)]; }
 

@@ -23,24 +23,25 @@ namespace {
 
 struct Job {
   Task<void> task;
-  Io* io;
+  Io* io = nullptr;
+  Priority priority = Priority::kForeground;
 };
 
 // The background tasks that wait, in order within each priority. Thread-safe.
 class JobQueue {
  public:
-  void Add(Priority priority, Job job) {
+  void Add(Job job) {
     std::lock_guard guard(mutex_);
-    queues_[static_cast<size_t>(priority)].push_back(std::move(job));
+    QueueOf(job).push_back(std::move(job));
     CountUrgent();
     ++unfinished_;
     arrived_.notify_one();
   }
 
   // As Add, from due_ns (monotonic) on.
-  void AddLater(int64_t due_ns, Priority priority, Job job) {
+  void AddLater(int64_t due_ns, Job job) {
     std::lock_guard guard(mutex_);
-    later_.emplace(due_ns, std::make_pair(priority, std::move(job)));
+    later_.emplace(due_ns, std::move(job));
     NoteNextDue();
     ++unfinished_;
     arrived_.notify_one();
@@ -57,20 +58,17 @@ class JobQueue {
         return true;
       }
       if (stopped_) return false;
-      if (later_.empty()) {
-        arrived_.wait(lock);
-      } else {
-        const int64_t left = later_.begin()->first - NowNanos();
-        arrived_.wait_for(lock, std::chrono::nanoseconds(std::max<int64_t>(left, 0)));
-      }
+      WaitForArrival(lock);
     }
   }
 
-  // A job above compaction that uses `io`; does not wait.
-  bool TakeUrgent(const Io& io, Job& job) {
+  // A job more urgent than `priority` that uses `io`, if one is left for a thread that is busy;
+  // does not wait.
+  bool TakeUrgent(Priority priority, const Io& io, Job& job) {
     std::lock_guard guard(mutex_);
     QueueDue(NowNanos());
-    for (size_t i = 0; i < static_cast<size_t>(Priority::kCompaction); ++i) {
+    if (!IsLeftForBusy(priority)) return false;
+    for (size_t i = 0; i < static_cast<size_t>(priority); ++i) {
       if (queues_[i].empty() || queues_[i].front().io != &io) continue;
       TakeFront(queues_[i], job);
       return true;
@@ -78,10 +76,11 @@ class JobQueue {
     return false;
   }
   // Also one that has come due: all threads may be busy, and nobody looks at the clock.
-  bool HasUrgent() const noexcept {
-    if (urgent_.load(std::memory_order_relaxed) > 0) return true;
+  bool HasUrgent(Priority priority) const noexcept {
+    if (IsLeftForBusy(priority)) return true;
     const int64_t due_ns = next_due_ns_.load(std::memory_order_relaxed);
-    return due_ns != INT64_MAX && due_ns <= NowNanos();
+    return due_ns != INT64_MAX && idle_.load(std::memory_order_relaxed) == 0 &&
+           due_ns <= NowNanos();
   }
 
   void Finished(size_t jobs) {
@@ -103,10 +102,28 @@ class JobQueue {
   }
 
  private:
+  std::deque<Job>& QueueOf(const Job& job) { return queues_[static_cast<size_t>(job.priority)]; }
+  // Whether more jobs above `priority` wait than idle threads are about to take: what a thread has
+  // begun stays with it, so one with nothing else to do takes a job before one that has to step
+  // aside for it.
+  bool IsLeftForBusy(Priority priority) const noexcept {
+    return urgent_[static_cast<size_t>(priority)].load(std::memory_order_relaxed) >
+           idle_.load(std::memory_order_relaxed);
+  }
+  void WaitForArrival(std::unique_lock<std::mutex>& lock) {
+    idle_.fetch_add(1, std::memory_order_relaxed);
+    if (later_.empty()) {
+      arrived_.wait(lock);
+    } else {
+      const int64_t left = later_.begin()->first - NowNanos();
+      arrived_.wait_for(lock, std::chrono::nanoseconds(std::max<int64_t>(left, 0)));
+    }
+    idle_.fetch_sub(1, std::memory_order_relaxed);
+  }
   void QueueDue(int64_t now_ns) {
     while (!later_.empty() && later_.begin()->first <= now_ns) {
-      auto& [priority, job] = later_.begin()->second;
-      queues_[static_cast<size_t>(priority)].push_back(std::move(job));
+      Job& job = later_.begin()->second;
+      QueueOf(job).push_back(std::move(job));
       later_.erase(later_.begin());
       arrived_.notify_one();  // whoever is here takes one at most
     }
@@ -123,22 +140,29 @@ class JobQueue {
     CountUrgent();
   }
   void CountUrgent() {
-    urgent_.store(queues_[0].size() + queues_[1].size(), std::memory_order_relaxed);
+    size_t above = 0;
+    for (size_t i = 0; i < queues_.size(); ++i) {
+      urgent_[i].store(above, std::memory_order_relaxed);
+      above += queues_[i].size();
+    }
   }
 
   std::mutex mutex_;
   std::condition_variable arrived_, all_finished_;
-  std::array<std::deque<Job>, 3> queues_;                   // by Priority
-  std::multimap<int64_t, std::pair<Priority, Job>> later_;  // by the moment they are due
-  std::atomic<size_t> urgent_{0};                           // jobs above compaction
-  std::atomic<int64_t> next_due_ns_{INT64_MAX};             // of later_
-  size_t unfinished_ = 0;                                   // waiting or running
+  std::array<std::deque<Job>, 3> queues_;        // by Priority
+  std::multimap<int64_t, Job> later_;            // by the moment they are due
+  std::array<std::atomic<size_t>, 3> urgent_{};  // by Priority: jobs above it
+  std::atomic<size_t> idle_{0};                  // threads that wait for a job
+  std::atomic<int64_t> next_due_ns_{INT64_MAX};  // of later_
+  size_t unfinished_ = 0;                        // waiting or running
   bool draining_ = false;
   bool stopped_ = false;
 };
 
-// One thread of the pool. It drives one job, and at that job's yield points also flushes that
-// would otherwise wait behind a long compaction. Owned by its thread.
+// One thread of the pool. It drives one job, and at that job's yield points also more urgent ones,
+// which would otherwise wait behind it: at those of a compaction flushes, at those of both what a
+// caller may wait for. What it has begun stays with it to the end: a coroutine is resumed on the
+// thread it was suspended on, where operations of its Io may be under way. Owned by its thread.
 class Worker {
  public:
   explicit Worker(JobQueue& queue) : queue_(queue) {}
@@ -154,11 +178,14 @@ class Worker {
     current_ = nullptr;
   }
 
-  // Called from await_suspend of a compaction: true when it is to step aside, for a flush that is
-  // waiting or already under way on this thread.
-  bool StepAside(WaitNode& node) noexcept {
-    if (aside_ != nullptr || (running_.size() == 1 && !queue_.HasUrgent())) return false;
-    aside_ = &node;
+  // Called from await_suspend of a background task: true when it is to step aside, for a more
+  // urgent one that is waiting or already under way on this thread.
+  bool StepAside(WaitNode& node, Priority priority) {
+    const bool under_way =
+        std::any_of(running_.begin(), running_.end(),
+                    [priority](const Job& job) { return job.priority < priority; });
+    if (!under_way && !queue_.HasUrgent(priority)) return false;
+    aside_.emplace(priority, &node);
     return true;
   }
 
@@ -168,18 +195,21 @@ class Worker {
     Io& io = *first.io;
     Begin(std::move(first));
     while (EndFinished(), !running_.empty()) {
-      if (aside_ != nullptr) {
-        Job urgent;
-        // The compaction goes on as soon as the flush waits for anything, so that a flush that
-        // waits for this very compaction cannot hang.
-        if (queue_.TakeUrgent(io, urgent)) Begin(std::move(urgent));
-        if (io.defers()) io.Poll(0);
-        WaitNode* node = std::exchange(aside_, nullptr);
-        node->home->Post(node);
-      } else if (!loop.RunReady()) {
-        WaitForReady(loop, io);
-      }
+      if (!aside_.empty()) GiveWay(io);
+      if (!loop.RunReady()) WaitForReady(loop, io);
     }
+  }
+
+  // One more urgent job is begun, if there is one. Then the most urgent of those aside goes on,
+  // beside what is ready: so it does as soon as those above it wait for anything, and one that
+  // waits for this very job cannot hang.
+  void GiveWay(Io& io) {
+    Job urgent;
+    if (queue_.TakeUrgent(aside_.begin()->first, io, urgent)) Begin(std::move(urgent));
+    if (io.defers()) io.Poll(0);
+    WaitNode* node = aside_.begin()->second;  // maybe of the job just begun
+    aside_.erase(aside_.begin());
+    node->home->Post(node);
   }
 
   void Begin(Job job) {
@@ -196,7 +226,7 @@ class Worker {
   static constinit inline thread_local Worker* current_ = nullptr;
   JobQueue& queue_;
   std::vector<Job> running_;
-  WaitNode* aside_ = nullptr;
+  std::multimap<Priority, WaitNode*> aside_;  // in order within each priority
 };
 
 class ThreadsExecutor final : public Executor {
@@ -227,17 +257,17 @@ class ThreadsExecutor final : public Executor {
   }
 
   void Spawn(Priority priority, Task<void> task, Io& io) override {
-    queue_.Add(priority, Job{std::move(task), &io});
+    queue_.Add(Job{std::move(task), &io, priority});
   }
   void SpawnAfter(int64_t delay_ns, Priority priority, Task<void> task, Io& io) override {
-    queue_.AddLater(NowNanos() + delay_ns, priority, Job{std::move(task), &io});
+    queue_.AddLater(NowNanos() + delay_ns, Job{std::move(task), &io, priority});
   }
   void Breathe(Io&) override {}
 
   bool Reschedule(WaitNode& node, Priority priority, int64_t delay_ns) override {
     Worker* worker = Worker::Current();
-    if (priority == Priority::kCompaction && worker != nullptr && &worker->queue() == &queue_ &&
-        worker->StepAside(node)) {
+    if (priority != Priority::kForeground && delay_ns == 0 && worker != nullptr &&
+        &worker->queue() == &queue_ && worker->StepAside(node, priority)) {
       return true;
     }
     if (delay_ns > 0) {

@@ -57,6 +57,7 @@ constexpr SettingSpec kDirectSetting{
     0,
     "none|writes|all",
     "which files bypass the page cache: none, those being written by flush and compaction and the "
-    "segments of a ring log with sync = group or every, or also tables being read"};
+    "segments of a ring log with sync = group or every, or also tables being read; where the file "
+    "system refuses that, opening fails and says so"};
 
 }  // namespace lsmlab

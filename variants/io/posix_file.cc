@@ -27,40 +27,15 @@ Status Failed(const char* operation, const std::string& path) {
   return StatusFromErrno(operation, path, errno);
 }
 
+Status RefusesDirect(const char* operation, const std::string& path) {
+  return Status::IoError(std::string(operation) + " " + path +
+                         ": the file system refuses direct I/O; set io.direct to none");
+}
+
 Status Open(IoOp& op, Direct mode) {
-  const bool direct = IsDirect(mode, op.site);
-  // O_NONBLOCK: a pipe in the place of a file must not hold up the open.
-  int flags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | (direct ? O_DIRECT : 0);
-  const char* name = "open";
-  switch (op.mode) {
-    case OpenMode::kRead:
-      flags |= O_RDONLY;
-      break;
-    case OpenMode::kReadWrite:
-      flags |= O_RDWR;
-      break;
-    case OpenMode::kCreate:
-      flags |= O_RDWR | O_CREAT | O_EXCL;
-      name = "create";
-      break;
-  }
-  const int fd = Uninterrupted([&] { return open(op.path.c_str(), flags, 0600); });
-  if (fd < 0) {
-    if (direct && errno == EINVAL) {
-      return Status::IoError(std::string(name) + " " + op.path +
-                             ": the file system refuses direct I/O; set io.direct to none");
-    }
-    return Failed(name, op.path);
-  }
-  struct stat info;
-  if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
-    close(fd);
-    return Status::IoError(std::string(name) + " " + op.path + ": not a regular file");
-  }
-  // Plain calls on files ignore it. io_uring does not: on some devices nothing would ever be done.
-  fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
-  op.opened = std::make_unique<PosixFile>(op.path, fd, direct, static_cast<uint64_t>(info.st_size));
-  return Status();
+  const int flags = OpenFlags(op, mode);
+  const int fd = Uninterrupted([&] { return open(op.path.c_str(), flags, kFileMode); });
+  return FinishOpen(op, mode, fd >= 0 ? fd : -errno);
 }
 
 Status Read(IoOp& op) {
@@ -122,20 +97,15 @@ Status Allocate(const IoOp& op) {
 }
 
 Status SyncDir(const IoOp& op) {
-  const Result<std::unique_ptr<IoFile>> opened = OpenDirectory(op.path);
-  if (!opened.ok()) return opened.status();
-  if (fsync(static_cast<PosixFile&>(*opened.value()).fd()) == 0) return Status();
-  return Failed("fsync directory", op.path);
+  const int fd = Uninterrupted([&] { return open(op.path.c_str(), kDirectoryFlags); });
+  if (fd < 0) return Failed("open directory", op.path);
+  Status status = fsync(fd) == 0 ? Status() : Failed("fsync directory", op.path);
+  close(fd);
+  return status;
 }
 
 Status MakeDir(const IoOp& op) {
-  if (mkdir(op.path.c_str(), 0700) == 0) return Status();
-  const int error = errno;
-  struct stat info;
-  if (error == EEXIST && stat(op.path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) {
-    return Status();
-  }
-  return StatusFromErrno("make directory", op.path, error);
+  return FinishMakeDir(op, mkdir(op.path.c_str(), kDirectoryMode) == 0 ? 0 : -errno);
 }
 
 Status List(IoOp& op) {
@@ -171,20 +141,62 @@ Status List(IoOp& op) {
   return Status();
 }
 
-Status Lock(IoOp& op) {
+// Every store that writes locks its directory when it opens, and there it learns what its first
+// flush would otherwise: that no file of it can be direct.
+Status Lock(IoOp& op, Direct direct) {
   Result<std::unique_ptr<IoFile>> lock = AcquirePosixLock(op.path);
   if (!lock.ok()) return lock.status();
+  if (direct != Direct::kNone) {
+    const int fd = open(op.path.c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 && errno == EINVAL) return RefusesDirect("lock", op.path);
+    if (fd >= 0) close(fd);
+  }
   op.opened = std::move(lock).value();
   return Status();
 }
 
 }  // namespace
 
-Result<std::unique_ptr<IoFile>> OpenDirectory(const std::string& path) {
-  const int fd =
-      Uninterrupted([&] { return open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
-  if (fd < 0) return Failed("open directory", path);
-  return std::unique_ptr<IoFile>(std::make_unique<PosixFile>(path, fd, false, 0));
+int OpenFlags(const IoOp& op, Direct direct) noexcept {
+  // O_NONBLOCK: a pipe in the place of a file must not hold up the open.
+  int flags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+  if (IsDirect(direct, op.site)) flags |= O_DIRECT;
+  switch (op.mode) {
+    case OpenMode::kRead:
+      return flags | O_RDONLY;
+    case OpenMode::kReadWrite:
+      return flags | O_RDWR;
+    case OpenMode::kCreate:
+      return flags | O_RDWR | O_CREAT | O_EXCL;
+  }
+  return flags;
+}
+
+Status FinishOpen(IoOp& op, Direct direct, int answer) {
+  const char* name = op.mode == OpenMode::kCreate ? "create" : "open";
+  const bool is_direct = IsDirect(direct, op.site);
+  if (answer == -EINVAL && is_direct) return RefusesDirect(name, op.path);
+  if (answer < 0) return StatusFromErrno(name, op.path, -answer);
+  const int fd = answer;
+  struct stat info;
+  if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+    close(fd);
+    return Status::IoError(std::string(name) + " " + op.path + ": not a regular file");
+  }
+  // Plain calls on files ignore it. io_uring does not: on some devices nothing would ever be done.
+  fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+  op.opened =
+      std::make_unique<PosixFile>(op.path, fd, is_direct, static_cast<uint64_t>(info.st_size));
+  return Status();
+}
+
+Status FinishMakeDir(const IoOp& op, int answer) {
+  if (answer == 0) return Status();
+  struct stat info;
+  if (answer == -EEXIST && stat(op.path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) {
+    return Status();
+  }
+  return StatusFromErrno("make directory", op.path, -answer);
 }
 
 Status RunBlocking(IoOp& op, Direct direct) {
@@ -223,7 +235,7 @@ Status RunBlocking(IoOp& op, Direct direct) {
       if (unlink(op.path.c_str()) == 0) return Status();
       return Failed("unlink", op.path);
     case IoKind::kLock:
-      return Lock(op);
+      return Lock(op, direct);
   }
   return Status::NotSupported("unknown I/O operation");
 }

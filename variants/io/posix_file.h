@@ -1,5 +1,6 @@
 #pragma once
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -47,8 +48,17 @@ inline PosixFile& PosixFileOf(const IoOp& op) { return static_cast<PosixFile&>(*
 // Does the operation: sets `transferred`, `opened`, `entries` and the file's size, and returns the
 // status. `direct` decides the mode of files that it opens. Any thread.
 Status RunBlocking(IoOp& op, Direct direct);
-// A directory, to be synced.
-Result<std::unique_ptr<IoFile>> OpenDirectory(const std::string& path);
+
+// The pieces of a kOpen, for whoever makes the call itself: the flags of open(2), and what its
+// answer means, a descriptor or minus an errno. Nothing here waits for a device.
+constexpr unsigned kFileMode = 0600;
+int OpenFlags(const IoOp& op, Direct direct) noexcept;
+Status FinishOpen(IoOp& op, Direct direct, int answer);
+// The same for a directory that is to be synced, and for a kMakeDir (0, or minus an errno).
+constexpr int kDirectoryFlags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+constexpr unsigned kDirectoryMode = 0700;
+Status FinishMakeDir(const IoOp& op, int answer);
+
 // Whether a transfer of direct files may go on after it moved op.transferred bytes: it has not
 // ended inside a block, which only the end of the file explains (reads) or nothing (writes).
 inline bool EndsOnBlock(const IoOp& op) noexcept {

@@ -51,4 +51,9 @@ UringFile::~UringFile() {
   if (place_ != UringFileTable::kNone) table_->Give(place_);
 }
 
+void LetRegister(IoOp& op, const std::shared_ptr<UringFileTable>& table) {
+  if (table == nullptr) return;
+  op.opened = std::make_unique<UringFile>(static_cast<PosixFile&>(*op.opened), table);
+}
+
 }  // namespace lsmlab

@@ -55,4 +55,8 @@ class UringFile final : public PosixFile {
   const uint64_t serial_;
 };
 
+// Makes the file that a kOpen has opened one that rings may have in their tables. Null: there are
+// none.
+void LetRegister(IoOp& op, const std::shared_ptr<UringFileTable>& table);
+
 }  // namespace lsmlab

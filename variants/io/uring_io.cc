@@ -17,10 +17,16 @@
 #include "variants/io/site_counters.h"
 #include "variants/io/uring_ring.h"
 
-// I/O by io_uring. What waits for the device goes through the ring of the loop that asks for it:
-// reads, direct writes, durable writes, syncs, allocations, unlinks. A buffered write that is not
-// synced is a copy into the page cache and a call to open or list files is short: those are done in
-// the call, because the kernel would hand them to a thread of its own at ten times their price.
+// I/O by io_uring. What may wait for the device goes through the ring of the loop that asks for it:
+// reads, direct and durable writes, syncs, allocations, truncations, and whatever opens a file or
+// changes a directory. What still blocks the thread that calls:
+//  - a buffered write that is not synced: a copy into the page cache, which the kernel would hand
+//    to a thread of its own at ten times its price; it waits only where the kernel slows writers
+//    down, with too much memory not written back;
+//  - listing a directory and taking the lock, which io_uring has no operation for; an open does
+//    both, and nothing later;
+//  - closing a file: of one that was unlinked the kernel frees the space then;
+//  - truncation on a kernel before 6.9.
 namespace lsmlab {
 namespace {
 
@@ -31,12 +37,14 @@ std::atomic<uint64_t> next_io_number{1};
 class UringIo final : public Io {
  public:
   // `registered_files`: places in the tables of files, 0: files are not registered.
-  UringIo(Direct direct, uint32_t read_depth, uint32_t registered_files, bool registered_buffers)
-      : direct_(direct), buffers_(registered_buffers) {
-    if (registered_files > 0) files_ = std::make_shared<UringFileTable>(registered_files);
+  UringIo(Direct direct, bool truncates, uint32_t read_depth, uint32_t registered_files,
+          bool registered_buffers)
+      : direct_(direct), truncates_(truncates), buffers_(registered_buffers) {
     shared_ = {.read_depth = read_depth,
+               .direct = direct,
                .counters = &counters_,
-               .files = files_.get(),
+               .files = registered_files == 0 ? nullptr
+                                              : std::make_shared<UringFileTable>(registered_files),
                .buffers = registered_buffers ? &buffers_ : nullptr};
   }
 
@@ -59,7 +67,7 @@ class UringIo final : public Io {
   IoCounters Counters(IoSite site) const noexcept override { return counters_.Of(site); }
 
  private:
-  static bool IsForTheRing(const IoOp& op) noexcept;
+  bool IsForTheRing(const IoOp& op) const noexcept;
   // The loop's ring; null: it has none yet.
   UringRing* Find(const RunLoop& loop) noexcept;
   Result<UringRing*> FindOrMake(const RunLoop& loop) noexcept;
@@ -70,17 +78,17 @@ class UringIo final : public Io {
   }
 
   const Direct direct_;
+  const bool truncates_;  // in the ring
   const uint64_t number_ = next_io_number.fetch_add(1, std::memory_order_relaxed);
   SiteCounters counters_;
   AlignedBuffers buffers_;
-  std::shared_ptr<UringFileTable> files_;  // null: files are not registered
   UringShared shared_;
   std::mutex mutex_;  // guards rings_
   // By loop. Loops are recycled among threads, and their rings with them.
   std::unordered_map<const RunLoop*, std::unique_ptr<UringRing>> rings_;
 };
 
-bool UringIo::IsForTheRing(const IoOp& op) noexcept {
+bool UringIo::IsForTheRing(const IoOp& op) const noexcept {
   switch (op.kind) {
     case IoKind::kRead:
       return op.length > 0;
@@ -88,13 +96,13 @@ bool UringIo::IsForTheRing(const IoOp& op) noexcept {
       return op.length > 0 && (op.data_sync_after || op.file->alignment() > 1);
     case IoKind::kAllocate:
       return op.length > 0;
-    case IoKind::kSync:
-    case IoKind::kDataSync:
-    case IoKind::kSyncDir:
-    case IoKind::kUnlink:
-      return true;
-    default:
+    case IoKind::kTruncate:
+      return truncates_;
+    case IoKind::kList:
+    case IoKind::kLock:
       return false;
+    default:
+      return true;
   }
 }
 
@@ -123,27 +131,17 @@ Result<UringRing*> UringIo::FindOrMake(const RunLoop& loop) noexcept {
 }
 
 bool UringIo::Start(IoOp& op) noexcept {
-  if (!IsForTheRing(op)) {
-    Status status = RunBlocking(op, direct_);
-    if (status.ok() && op.kind == IoKind::kOpen && files_ != nullptr) {
-      op.opened = std::make_unique<UringFile>(static_cast<PosixFile&>(*op.opened), files_);
-    }
-    return FinishNow(op, std::move(status));
-  }
+  if (!IsForTheRing(op)) return FinishNow(op, RunBlocking(op, direct_));
   const bool transfers = op.kind == IoKind::kRead || op.kind == IoKind::kWrite;
   if (transfers && !IsAligned(op)) return FinishNow(op, Misaligned(op));
-  if (op.kind == IoKind::kSyncDir) {
-    Result<std::unique_ptr<IoFile>> opened = OpenDirectory(op.path);
-    if (!opened.ok()) return FinishNow(op, opened.status());
-    op.opened = std::move(opened).value();
-  }
   const Result<UringRing*> ring = FindOrMake(RunLoop::Current().context());
   if (!ring.ok()) {
     // Too many threads for the limit on open files, as a rule. To fail would be worse: a sync that
     // was never tried would count as one that failed.
-    op.opened.reset();
     counters_.CountWithoutRing();
-    return FinishNow(op, RunBlocking(op, direct_));
+    Status status = RunBlocking(op, direct_);
+    if (status.ok() && op.kind == IoKind::kOpen) LetRegister(op, shared_.files);
+    return FinishNow(op, std::move(status));
   }
   ring.value()->Start(op);
   return false;
@@ -199,44 +197,46 @@ uint32_t RegisteredFiles(const SettingBag& settings) {
   return static_cast<uint32_t>(std::clamp<rlim_t>(limit.rlim_cur, 1, kRegisteredFilesMost));
 }
 
-// A ring that works, with every operation and table that is used.
-Status Probe(const SettingBag& settings) {
+// A ring that works, with every operation and table that is needed. The value: whether it also
+// truncates files.
+Result<bool> Probe(const SettingBag& settings) {
   SiteCounters counters;
-  UringFileTable files(std::max(1u, RegisteredFiles(settings)));
   AlignedBuffers buffers(/*all_in_slabs=*/true);
-  const UringShared shared = {.read_depth = 1,
-                              .counters = &counters,
-                              .files = settings.Bool("registered_files") ? &files : nullptr,
-                              .buffers = settings.Bool("registered_buffers") ? &buffers : nullptr};
+  UringShared shared = {.read_depth = 1, .counters = &counters};
+  if (settings.Bool("registered_files")) {
+    shared.files = std::make_shared<UringFileTable>(RegisteredFiles(settings));
+  }
+  if (settings.Bool("registered_buffers")) shared.buffers = &buffers;
   const Result<std::unique_ptr<UringRing>> ring = UringRing::Make(shared);
   if (!ring.ok()) return ring.status();
-  io_uring_probe* probe = io_uring_get_probe();
+  const std::unique_ptr<io_uring_probe, decltype(&io_uring_free_probe)> probe(io_uring_get_probe(),
+                                                                              io_uring_free_probe);
   if (probe == nullptr) return Status::NotSupported("io_uring: this kernel cannot be probed");
-  Status status;
   for (const auto& [code, name] : {std::pair{IORING_OP_READ, "read"},
                                    {IORING_OP_WRITE, "write"},
                                    {IORING_OP_FSYNC, "fsync"},
                                    {IORING_OP_FALLOCATE, "fallocate"},
+                                   {IORING_OP_OPENAT, "openat"},
+                                   {IORING_OP_MKDIRAT, "mkdirat"},
+                                   {IORING_OP_RENAMEAT, "renameat"},
                                    {IORING_OP_UNLINKAT, "unlinkat"}}) {
-    if (!io_uring_opcode_supported(probe, code)) {
-      status = Status::NotSupported(std::string("io_uring: this kernel has no ") + name + " in it");
-      break;
+    if (!io_uring_opcode_supported(probe.get(), code)) {
+      return Status::NotSupported(std::string("io_uring: this kernel has no ") + name + " in it");
     }
   }
-  io_uring_free_probe(probe);
-  return status;
+  return TruncatesInRing(*probe);
 }
 
 Result<std::unique_ptr<Io>> MakeUring(const SettingBag& settings) {
-  const Status usable = Probe(settings);
+  const Result<bool> usable = Probe(settings);
   if (usable.ok()) {
-    return Result<std::unique_ptr<Io>>(
-        std::make_unique<UringIo>(ParseDirect(settings.Choice("direct")),
-                                  static_cast<uint32_t>(settings.Integer("queue_depth")),
-                                  RegisteredFiles(settings), settings.Bool("registered_buffers")));
+    return Result<std::unique_ptr<Io>>(std::make_unique<UringIo>(
+        ParseDirect(settings.Choice("direct")), /*truncates=*/usable.value(),
+        static_cast<uint32_t>(settings.Integer("queue_depth")), RegisteredFiles(settings),
+        settings.Bool("registered_buffers")));
   }
   if (settings.Choice("fallback") == "posix") return kPosixIo.make(settings);
-  return Status::NotSupported(std::string(usable.message()) +
+  return Status::NotSupported(std::string(usable.status().message()) +
                               "; io.variant 'posix' works everywhere, io.fallback = 'posix' takes "
                               "it where io_uring is not to be had");
 }
@@ -244,7 +244,9 @@ Result<std::unique_ptr<Io>> MakeUring(const SettingBag& settings) {
 }  // namespace
 
 constinit const IoVariant kUringIo{
-    "uring", "io_uring: a ring per thread or loop, many reads of one caller at the device together",
+    "uring",
+    "io_uring: a ring per thread or loop, many reads of one caller at the device together; what "
+    "still blocks: buffered writes without a sync, closing, and at open the lock and listings",
     kUringSettings, MakeUring};
 
 }  // namespace lsmlab

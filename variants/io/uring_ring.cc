@@ -39,25 +39,37 @@ Status NoRing(const char* what, int error) {
 
 bool IsTransient(int result) noexcept { return result == -EINTR || result == -EAGAIN; }
 
+// Of the sync of a directory: whether that is open, and what is left to do is the sync itself.
+bool IsOpened(const IoOp& op) noexcept { return op.opened != nullptr; }
+
 // Whether an operation that ended so did not happen and is to be begun again. The thread that began
 // it may have ended meanwhile (executor `inline` has no thread of its own): what the kernel then
 // had not done yet comes back as cancelled, and transfers also as a bad address, theirs being gone.
-bool IsToBeginAgain(IoKind kind, int result) noexcept {
-  switch (kind) {
+bool IsToBeginAgain(const IoOp& op, int result) noexcept {
+  if (result == -ECANCELED) return true;
+  switch (op.kind) {
     case IoKind::kSync:
     case IoKind::kDataSync:
-    case IoKind::kSyncDir:
       // After any failure of a sync nobody knows what is durable; one that was cancelled never ran.
-      return result == -ECANCELED;
+      return false;
+    case IoKind::kSyncDir:
+      return !IsOpened(op) && IsTransient(result);
     case IoKind::kRead:
     case IoKind::kWrite:
-      return IsTransient(result) || result == -ECANCELED || result == -EFAULT;
+      return IsTransient(result) || result == -EFAULT;
     default:
-      return IsTransient(result) || result == -ECANCELED;
+      return IsTransient(result);
   }
 }
 
+// IORING_OP_FTRUNCATE: the number is the kernel's for good, and older headers lack the name.
+constexpr int kTruncateCode = 55;
+
 }  // namespace
+
+bool TruncatesInRing(const io_uring_probe& probe) noexcept {
+  return io_uring_opcode_supported(&probe, kTruncateCode) != 0;
+}
 
 void UringRing::Backlog::Push(IoOp& op) noexcept {
   op.next = nullptr;
@@ -188,12 +200,10 @@ void UringRing::Enqueue(IoOp& op) noexcept {
   Prepare(op);
 }
 
+// There is always one: kMaxInKernel counts the entries that the kernel has not seen, too.
 io_uring_sqe* UringRing::NextEntry() noexcept {
   io_uring_sqe* entry = io_uring_get_sqe(&ring_);
-  while (entry == nullptr) {
-    Submit();
-    entry = io_uring_get_sqe(&ring_);
-  }
+  LSMLAB_ASSERT(entry != nullptr);
   return entry;
 }
 
@@ -214,8 +224,33 @@ void UringRing::PrepareTransfer(io_uring_sqe* entry, const IoOp& op, int fd) noe
   if (op.data_sync_after) entry->rw_flags = RWF_DSYNC;
 }
 
+// False: the operation is on a file that is open.
+bool UringRing::PrepareOnPath(io_uring_sqe* entry, const IoOp& op) noexcept {
+  const char* path = op.path.c_str();
+  switch (op.kind) {
+    case IoKind::kOpen:
+      io_uring_prep_openat(entry, AT_FDCWD, path, OpenFlags(op, shared_.direct), kFileMode);
+      return true;
+    case IoKind::kSyncDir:
+      if (IsOpened(op)) return false;
+      io_uring_prep_openat(entry, AT_FDCWD, path, kDirectoryFlags, 0);
+      return true;
+    case IoKind::kMakeDir:
+      io_uring_prep_mkdir(entry, path, kDirectoryMode);
+      return true;
+    case IoKind::kRename:
+      io_uring_prep_rename(entry, path, op.path_to.c_str());
+      return true;
+    case IoKind::kUnlink:
+      io_uring_prep_unlink(entry, path, 0);
+      return true;
+    default:
+      return false;
+  }
+}
+
 // `fd`: a descriptor, or a place in the table.
-void UringRing::PrepareOn(io_uring_sqe* entry, const IoOp& op, int fd) noexcept {
+void UringRing::PrepareOnFile(io_uring_sqe* entry, const IoOp& op, int fd) noexcept {
   switch (op.kind) {
     case IoKind::kRead:
     case IoKind::kWrite:
@@ -225,6 +260,8 @@ void UringRing::PrepareOn(io_uring_sqe* entry, const IoOp& op, int fd) noexcept 
     case IoKind::kAllocate:
       return io_uring_prep_fallocate(entry, fd, 0, static_cast<off_t>(op.offset),
                                      static_cast<off_t>(op.length));
+    case IoKind::kTruncate:
+      return io_uring_prep_rw(kTruncateCode, entry, fd, nullptr, 0, op.length);
     default:
       return io_uring_prep_fsync(entry, fd, 0);
   }
@@ -233,11 +270,9 @@ void UringRing::PrepareOn(io_uring_sqe* entry, const IoOp& op, int fd) noexcept 
 // The rest of a transfer, from op.transferred on; the whole of anything else.
 void UringRing::Prepare(IoOp& op) noexcept {
   io_uring_sqe* entry = NextEntry();
-  if (op.kind == IoKind::kUnlink) {
-    io_uring_prep_unlink(entry, op.path.c_str(), 0);
-  } else {
+  if (!PrepareOnPath(entry, op)) {
     const Target target = TargetOf(op);
-    PrepareOn(entry, op, target.fd);
+    PrepareOnFile(entry, op, target.fd);
     entry->flags |= target.flags;
   }
   io_uring_sqe_set_data(entry, &op);
@@ -314,23 +349,40 @@ void UringRing::StartWaiting() noexcept {
 
 // False: there is more of it to do.
 bool UringRing::Complete(IoOp& op, int result) noexcept {
-  if (IsToBeginAgain(op.kind, result) && ++op.attempts < kMaxInterrupts) return false;
-  if (op.kind == IoKind::kSyncDir) op.opened.reset();
-  if (result < 0) {
-    // Reserving space is an optimisation; a file system without it is as good.
-    const bool may_lack = op.kind == IoKind::kAllocate;
-    op.status = may_lack && (result == -EOPNOTSUPP || result == -ENOSYS)
-                    ? Status()
-                    : StatusFromErrno(IoKindName(op.kind), IoPath(op), -result);
-    return true;
+  if (IsToBeginAgain(op, result) && ++op.attempts < kMaxInterrupts) return false;
+  if (op.kind == IoKind::kSyncDir) {
+    if (!IsOpened(op) && result >= 0) {
+      op.opened = std::make_unique<PosixFile>(op.path, result, false, 0);
+      return false;
+    }
+    op.opened.reset();
   }
-  op.status = Status();
-  if (op.kind == IoKind::kRead || op.kind == IoKind::kWrite) return CompleteTransfer(op, result);
+  if (result >= 0 && (op.kind == IoKind::kRead || op.kind == IoKind::kWrite)) {
+    op.status = Status();
+    return CompleteTransfer(op, result);
+  }
+  op.status = StatusOf(op, result);
+  return true;
+}
+
+// Of an operation that has ended: also takes over what else the answer tells.
+Status UringRing::StatusOf(IoOp& op, int result) noexcept {
+  if (op.kind == IoKind::kMakeDir) return FinishMakeDir(op, result);
+  if (op.kind == IoKind::kOpen) {
+    Status status = FinishOpen(op, shared_.direct, result);
+    if (status.ok()) LetRegister(op, shared_.files);
+    return status;
+  }
+  // Reserving space is an optimisation; a file system without it is as good.
+  const bool lacks = result == -EOPNOTSUPP || result == -ENOSYS;
+  if (op.kind == IoKind::kAllocate && lacks) return Status();
+  if (result < 0) return StatusFromErrno(IoKindName(op.kind), IoPath(op), -result);
   if (op.kind == IoKind::kAllocate) {
     PosixFile& file = PosixFileOf(op);
     file.set_size(std::max(file.size(), op.offset + op.length));
   }
-  return true;
+  if (op.kind == IoKind::kTruncate) PosixFileOf(op).set_size(op.length);
+  return Status();
 }
 
 bool UringRing::CompleteTransfer(IoOp& op, int result) noexcept {

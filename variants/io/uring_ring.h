@@ -11,6 +11,7 @@
 #include "engine/base/status.h"
 #include "engine/parts/io.h"
 #include "variants/io/aligned_buffers.h"
+#include "variants/io/direct_files.h"
 #include "variants/io/site_counters.h"
 #include "variants/io/uring_files.h"
 
@@ -19,10 +20,14 @@ namespace lsmlab {
 // What the rings of one Io have in common; all of it outlives them.
 struct UringShared {
   uint32_t read_depth = 1;
+  Direct direct = Direct::kNone;
   SiteCounters* counters = nullptr;
-  UringFileTable* files = nullptr;          // of registered files; null: none are
-  const AlignedBuffers* buffers = nullptr;  // whose slabs are registered; null: none are
+  std::shared_ptr<UringFileTable> files = nullptr;  // of registered files; null: none are
+  const AlignedBuffers* buffers = nullptr;          // whose slabs are registered; null: none are
 };
+
+// Whether the kernel of this probe has what kTruncate needs, which came with Linux 6.9.
+bool TruncatesInRing(const io_uring_probe& probe) noexcept;
 
 // One io_uring and the operations of one RunLoop in it. The kernel's rings are never walked while a
 // coroutine runs: completions are copied out first, and only posted to their loops.
@@ -40,8 +45,8 @@ class UringRing final : public Waker {
   UringRing(const UringRing&) = delete;
   UringRing& operator=(const UringRing&) = delete;
 
-  // Begins a read, write, sync, allocation, unlink, or the sync of the directory op.opened.
-  // REQUIRES: aligned as the file asks, length > 0 where there is one.
+  // Begins any operation but a listing or a lock; a truncation where TruncatesInRing(). REQUIRES:
+  // aligned as the file asks, length > 0 where bytes are moved or allocated.
   void Start(IoOp& op) noexcept;
 
   // See Io::Poll; `loop` is the one whose work ends a wait.
@@ -83,12 +88,14 @@ class UringRing final : public Waker {
   bool HasRoom(const IoOp& op) const noexcept;
   void Enqueue(IoOp& op) noexcept;
   void Prepare(IoOp& op) noexcept;
-  void PrepareOn(io_uring_sqe* entry, const IoOp& op, int fd) noexcept;
+  bool PrepareOnPath(io_uring_sqe* entry, const IoOp& op) noexcept;
+  void PrepareOnFile(io_uring_sqe* entry, const IoOp& op, int fd) noexcept;
   void PrepareTransfer(io_uring_sqe* entry, const IoOp& op, int fd) noexcept;
   io_uring_sqe* NextEntry() noexcept;
   void ArmWake() noexcept;
   size_t Reap() noexcept;
   bool Complete(IoOp& op, int result) noexcept;
+  Status StatusOf(IoOp& op, int result) noexcept;
   bool CompleteTransfer(IoOp& op, int result) noexcept;
   void StartWaiting() noexcept;
   void Wait(int64_t deadline_ns, const RunLoop& loop) noexcept;

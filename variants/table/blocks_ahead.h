@@ -19,7 +19,10 @@ class BlocksAhead {
   static constexpr uint64_t kBytesMost = 256u << 10;
 
   // Blocks to read together at block `i`, which is missing: at most `most`, and `left` from it on.
+  // What they hold in memory is bounded by the largest that the walk has read so far: they may be
+  // stored in a fraction of it.
   uint32_t Window(uint32_t i, uint32_t left, uint32_t most) noexcept {
+    most = std::min(most, static_cast<uint32_t>(std::max<uint64_t>(kBytesMost / largest_, 1)));
     window_ = i == next_ ? std::min(2 * window_, most) : 1;
     blocks_.clear();
     next_ = i;
@@ -40,9 +43,13 @@ class BlocksAhead {
     Result<BlockRef> first = co_await reads_[0].Join();
     for (size_t n = 1; n < reads_.size(); ++n) {
       Result<BlockRef> block = co_await reads_[n].Join();
-      if (block.ok()) blocks_[n].second = std::move(block).value();
+      if (block.ok()) {
+        blocks_[n].second = std::move(block).value();
+        largest_ = std::max(largest_, blocks_[n].second->size);
+      }
     }
     reads_.clear();
+    if (first.ok()) largest_ = std::max(largest_, first.value()->size);
     co_return first;
   }
   // The block, if it was read ahead, and it is here no more; empty otherwise.
@@ -58,6 +65,7 @@ class BlocksAhead {
   std::vector<Task<Result<BlockRef>>> reads_;
   uint32_t next_ = UINT32_MAX;  // behind the last window
   uint32_t window_ = 1;
+  uint32_t largest_ = 1;  // block read, in bytes
 };
 
 }  // namespace lsmlab::table_internal

@@ -108,6 +108,8 @@ class DataBuilder final : public TableBuilder, private SectionWriter {
     return Status();
   }
 
+  void AddLostDelete() noexcept final { properties_.lost_deletes = true; }
+
   uint64_t EstimatedFileBytes() const noexcept final {
     return writer_.offset() + (block_.empty() ? 0 : block_.bytes()) +
            (samples_ == nullptr ? 0 : samples_->stored_bytes());
@@ -127,7 +129,7 @@ class DataBuilder final : public TableBuilder, private SectionWriter {
     properties_.largest_key = last_key_;
     properties_.largest_tag = last_tag_;
     if (properties_.entries == 0) properties_.min_sequence = 0;
-    if (properties_.tombstones + properties_.range_tombstones == 0) {
+    if (properties_.tombstones + properties_.range_tombstones == 0 && !properties_.lost_deletes) {
       properties_.oldest_tombstone_ns = 0;
     }
     properties_.data_blocks = blocks_;

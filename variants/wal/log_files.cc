@@ -11,7 +11,10 @@
 namespace lsmlab {
 namespace {
 
+// What is read is built on, and must not go with the power. Who only reads builds nothing, and a
+// sync of his could take an error that is the writer's to see.
 Task<Status> SyncFileFound(const WalEnvironment& env, const std::string& path) {
+  if (env.read_only) co_return Status();
   Result<std::unique_ptr<IoFile>> opened =
       co_await OpenFile(*env.io, IoSite::kRecovery, OpenMode::kRead, path);
   if (!opened.ok()) co_return opened.status();
@@ -24,7 +27,7 @@ Task<Status> Examine(const WalEnvironment& env, LogFile* file) {
       co_await OpenFile(*env.io, IoSite::kRecovery, OpenMode::kRead, file->path);
   if (!opened.ok()) co_return opened.status();
   IoFile& slot = *opened.value();
-  LSMLAB_CO_TRY(co_await DataSync(*env.io, IoSite::kRecovery, slot));
+  if (!env.read_only) LSMLAB_CO_TRY(co_await DataSync(*env.io, IoSite::kRecovery, slot));
   file->bytes = slot.size();
   std::string start(static_cast<size_t>(std::min(file->bytes, kRingHeadBytes)), '\0');
   LSMLAB_CO_TRY(
@@ -53,7 +56,9 @@ Task<Status> Examine(const WalEnvironment& env, LogFile* file) {
 }
 
 Task<Status> FindFiles(const WalEnvironment& env, FoundLogs* found) {
-  LSMLAB_CO_TRY(co_await SyncDirectory(*env.io, IoSite::kRecovery, env.directory));
+  if (!env.read_only) {
+    LSMLAB_CO_TRY(co_await SyncDirectory(*env.io, IoSite::kRecovery, env.directory));
+  }
   Result<std::vector<DirEntry>> listed =
       co_await ListDirectory(*env.io, IoSite::kRecovery, env.directory);
   if (!listed.ok()) co_return listed.status();
