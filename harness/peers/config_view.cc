@@ -43,6 +43,8 @@ SharedConditions ShareConditions(const Composition& c) {
   shared.log = c.wal.variant->name != "off";
   shared.sync = c.wal.settings.Choice("sync");
   shared.block_bytes = c.table.settings.Bytes("block.size");
+  shared.page_blocks = c.table.settings.Has("block.alignment") &&
+                       c.table.settings.Choice("block.alignment") == "page";
   shared.restart_interval = IntegerOr(c.table.settings, "block.restart_interval", 16);
   if (c.filter.variant->name != "none") {
     shared.filter_bits_per_key = c.filter.settings.RealList("bits_per_key").front();
@@ -87,6 +89,7 @@ std::map<std::string, std::string> ConditionsOf(const EngineSetup& setup, uint32
       {"background_threads", std::to_string(shared.background_threads)},
       {"direct_io", shared.direct},
   };
+  if (shared.page_blocks) conditions["block_alignment"] = "page";
   const auto amend = FindEngine(setup.engine)->amend_conditions;
   if (amend != nullptr) amend(setup, threads, conditions);
   return conditions;

@@ -18,6 +18,7 @@ struct SharedConditions {
   bool log = true;
   std::string sync;  // "none", "interval", "group", "every"
   uint64_t block_bytes = 0;
+  bool page_blocks = false;  // every block starts a page
   int restart_interval = 16;
   double filter_bits_per_key = 0;            // of the first level; 0: no filter
   uint64_t cache_bytes = 0;                  // 0: no cache

@@ -189,6 +189,13 @@ std::shared_ptr<rocksdb::Cache> MakeCache(const SharedConditions& shared, const 
   return rocksdb::NewLRUCache(shared.cache_bytes);
 }
 
+// It can align only blocks that are stored as they are.
+bool AlignsBlocks(const SharedConditions& shared) {
+  const std::vector<std::string>& codecs = shared.codec_per_level;
+  return shared.page_blocks &&
+         std::all_of(codecs.begin(), codecs.end(), [](const auto& c) { return c == "none"; });
+}
+
 rocksdb::BlockBasedTableOptions TableOptions(const SharedConditions& shared, const SettingBag& own,
                                              const std::shared_ptr<rocksdb::Cache>& cache) {
   rocksdb::BlockBasedTableOptions table;
@@ -196,6 +203,7 @@ rocksdb::BlockBasedTableOptions TableOptions(const SharedConditions& shared, con
   table.block_restart_interval = shared.restart_interval;
   table.block_cache = cache;
   table.no_block_cache = cache == nullptr;
+  table.block_align = AlignsBlocks(shared);
   table.cache_index_and_filter_blocks = false;  // held in memory for as long as the table is open
   if (shared.filter_bits_per_key > 0) {
     table.filter_policy.reset(own.Choice("filter") == "ribbon"
@@ -222,7 +230,9 @@ void SetLevels(const SharedConditions& shared, rocksdb::Options* options) {
   options->level0_slowdown_writes_trigger = shared.l0_slowdown;
   options->level0_stop_writes_trigger = shared.l0_stop;
   if (shared.compacts) return;
+  // What no compaction will ever do must not be owed either: Drain would wait for it.
   options->disable_auto_compactions = true;
+  options->level0_file_num_compaction_trigger = INT_MAX;
   options->level0_slowdown_writes_trigger = INT_MAX;
   options->level0_stop_writes_trigger = INT_MAX;
 }
@@ -472,6 +482,7 @@ void AmendConditions(const EngineSetup& setup, uint32_t threads,
   if (own.Bytes("block_size") != 0)
     conditions["block_bytes"] = std::to_string(own.Bytes("block_size"));
   const SharedConditions shared = ShareConditions(setup.composed.composition);
+  if (!AlignsBlocks(shared)) conditions.erase("block_alignment");
   const auto jobs = static_cast<int>(own.Integer("background_jobs"));
   std::string workers = std::to_string(std::max(2, jobs != 0 ? jobs : shared.background_threads));
   if (own.Integer("subcompactions") > 1) {

@@ -86,6 +86,15 @@ class BenchTest(ProgramTest):
         self.assertEqual(compactions["none"], 0)
         self.assertGreater(compactions["compact"], 0)
 
+    def test_rocksdb_drains_where_nothing_compacts(self):
+        out = self.path("rocksdb-none")
+        self.good("bench", "--engine", "rocksdb", "--set", "engine.compaction.variant=none",
+                  "--set", "engine.memtable.size=1MiB", "--out", out, *SMALL,
+                  "-p", "recordcount=10000")  # fmt: skip
+        load, _ = self.records(out)
+        self.assertEqual(load["counters"]["compactions"], 0)
+        self.assertGreater(load["levels"][0]["tables"], 4)
+
     def test_depth(self):
         for io in ("posix", "uring"):
             out = self.path("depth-" + io)

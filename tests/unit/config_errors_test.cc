@@ -144,6 +144,12 @@ TEST(Engines, ConditionsSayWhatAnEngineReallyDoes) {
   EXPECT_EQ(conditions("rocksdb", every, 1).at("wal_sync"), "every");
   EXPECT_EQ(conditions("rocksdb", every, 2).at("wal_sync"), "group");
   EXPECT_EQ(conditions("lsmlab", every, 2).at("wal_sync"), "every");
+  std::vector<Assignment> pages = {{"engine.table.block.alignment", "page", "a", 0}};
+  EXPECT_EQ(conditions("lsmlab", pages, 1).at("block_alignment"), "page");
+  EXPECT_EQ(conditions("rocksdb", pages, 1).at("block_alignment"), "page");
+  pages.push_back({"engine.codec.variant", "lz4", "a", 0});
+  EXPECT_EQ(conditions("lsmlab", pages, 1).at("block_alignment"), "page");
+  EXPECT_EQ(conditions("rocksdb", pages, 1).count("block_alignment"), 0u);
   const std::vector<Assignment> one = {{"engine.executor.background", "1", "a", 0}};
   EXPECT_NE(conditions("rocksdb", one, 1), conditions("lsmlab", one, 1));
   const auto tuned = conditions("rocksdb",
