@@ -58,9 +58,10 @@ class StoreClient {
   // before a failure comes with it.
   virtual void Scan(std::string begin, std::string end, size_t limit, Scanned scanned) = 0;
 
-  // False: there is no room now; nothing was taken over, and the callback is not called.
-  virtual bool TryGet(std::string key, Found found) = 0;
-  virtual bool TryPut(std::string key, std::string value, Done done) = 0;
+  // False: there is no room now; what was given is the caller's still (a `found` that is a Found
+  // already, not what one would be made of), and the callback is not called.
+  virtual bool TryGet(std::string&& key, Found&& found) = 0;
+  virtual bool TryPut(std::string&& key, std::string&& value, Done&& done) = 0;
 
   std::future<Answer> Get(std::string key);
   std::future<Status> Put(std::string key, std::string value);

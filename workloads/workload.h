@@ -46,7 +46,8 @@ struct Operation {
 };
 
 // One thread's operations. One thread at a time; never blocks, no allocation once warm, and what it
-// gives depends on settings, seed, thread and thread count alone, never on time.
+// gives depends on settings and StreamOptions alone, never on time. in_flight counts where there
+// are inserts: a new key may be asked for that many operations later.
 class OpStream {
  public:
   virtual ~OpStream() = default;

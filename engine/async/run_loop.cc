@@ -89,7 +89,7 @@ void RunLoop::Post(WaitNode* node) noexcept {
 }
 
 bool RunLoop::HasReadyAlone() const noexcept {
-  return posted_.load(std::memory_order_seq_cst) != nullptr;
+  return left_ != nullptr || posted_.load(std::memory_order_seq_cst) != nullptr;
 }
 
 bool RunLoop::HasReady() const noexcept {
@@ -121,7 +121,8 @@ bool RunLoop::RunReady() {
   WaitNode* node = TakeReady();
   if (node == nullptr) return false;
   while (node != nullptr) {
-    WaitNode* next = node->next;
+    WaitNode* const next = node->next;
+    left_ = next;
     Resume(node);
     node = next;
   }

@@ -81,7 +81,8 @@ class RunLoop {
   // Takes all that is ready without resuming it, linked in order of posting; nullptr when nothing
   // is. The caller gives each to Resume, reading node->next before.
   WaitNode* TakeReady() noexcept;
-  // Also in loops that joined this one.
+  // Also in loops that joined this one. To a coroutine that RunReady resumes the rest of what it
+  // has taken counts as ready.
   bool HasReady() const noexcept;
   bool HasReadyAlone() const noexcept;
 
@@ -116,6 +117,7 @@ class RunLoop {
   static constinit inline thread_local RunLoop* current_ = nullptr;
 
   std::atomic<WaitNode*> posted_{nullptr};  // LIFO of posters, reversed by the owner
+  WaitNode* left_ = nullptr;                // taken by RunReady and not yet resumed
   // kAwake, kSleeping (then also the futex word), or kPolling + kOneWaker per poster inside
   // place.Wake(): the owner leaves the poll only when there is none.
   std::atomic<uint32_t> state_{0};

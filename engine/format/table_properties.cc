@@ -56,6 +56,8 @@ void VisitFields(Properties& p, Visitor& v) {
   v.Number(1000, p.block_alignment);
   v.Number(1001, p.dictionary_bytes);
   v.Number(1002, p.lost_deletes);
+  v.Bytes(1003, kMaxKeyBytes, p.first_lost_key);
+  v.Bytes(1004, kMaxKeyBytes, p.last_lost_key);
 }
 
 struct PropertyWriter {

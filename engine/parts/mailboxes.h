@@ -94,32 +94,38 @@ Task<void> RunAndTell(Task<T> task, std::function<void(T value)> done) {
   if (done) std::exchange(done, nullptr)(std::move(value));
 }
 
-}  // namespace internal
-
-// Runs the task, which was not started, on loop `loop` % loops() and gives its value back here; on
-// that loop already: runs it where it is. Called from a coroutine of any loop, or by RunSync.
-// REQUIRES: `io` is that of the calling job; the task calls no other loop.
+// Visit and CallOn. Where it is shows when it runs: who has made it may be elsewhere.
+// `from_loops_only`: where the thread is no loop, the task runs on it.
 template <typename T>
-Task<T> Visit(Mailboxes& boxes, int loop, Io& io, Task<T> task) {
+Task<T> ThereAndBack(Mailboxes& boxes, int loop, Io& io, Task<T> task, bool from_loops_only) {
   const int home = boxes.CurrentLoop();
   const int away = loop % boxes.loops();
-  if (home == away) co_return co_await task;
+  if (home == away || (home < 0 && from_loops_only)) co_return co_await task;
   uint64_t ticket = 0;
   const bool has_place = boxes.TryEnter(away, &ticket);
-  if (!has_place) co_await internal::TakePlace(boxes, away);
+  if (!has_place) co_await TakePlace(boxes, away);
   RunLoop* const back = &RunLoop::Current();
-  co_await internal::Travel(boxes, away, io, nullptr);
+  co_await Travel(boxes, away, io, nullptr);
   T value = co_await task;
-  co_await internal::Travel(boxes, home, io, back);
+  co_await Travel(boxes, home, io, back);
   co_return value;
+}
+
+}  // namespace internal
+
+// Runs the task, which was not started, on loop `loop` % loops() and gives its value back where it
+// is awaited; on that loop already: runs it where it is. Awaited by a coroutine of any loop, or run
+// by RunSync. REQUIRES: `io` is that of the calling job; the task calls no other loop.
+template <typename T>
+Task<T> Visit(Mailboxes& boxes, int loop, Io& io, Task<T> task) {
+  return internal::ThereAndBack(boxes, loop, io, std::move(task), false);
 }
 
 // The same for callers whose thread may be no loop, for which the way would be dearer than what it
 // is for: runs the task where it is then.
 template <typename T>
 Task<T> CallOn(Mailboxes& boxes, int loop, Io& io, Task<T> task) {
-  if (boxes.CurrentLoop() < 0) return task;
-  return Visit(boxes, loop, io, std::move(task));
+  return internal::ThereAndBack(boxes, loop, io, std::move(task), true);
 }
 
 // Ends when the task, which was not started, is on its way to loop `loop` % loops(), be it the
@@ -134,10 +140,12 @@ Task<void> Send(Mailboxes& boxes, int loop, Io& io, Task<T> task,
   boxes.Deliver(there, internal::RunAndTell(std::move(task), std::move(done)), io);
 }
 
-// The same at once. False: the loop has no room now; nothing was begun or taken over.
+// The same at once. False: the loop has no room now; nothing was begun or taken over, so that what
+// was moved here can be moved here again (a `done` that is a std::function already, not what one
+// would be made of).
 template <typename T>
 bool TrySend(Mailboxes& boxes, int loop, Io& io, Task<T>&& task,
-             std::type_identity_t<std::function<void(T value)>> done) {
+             std::type_identity_t<std::function<void(T value)>>&& done) {
   const int there = loop % boxes.loops();
   uint64_t ticket = 0;
   if (!boxes.TryEnter(there, &ticket)) return false;

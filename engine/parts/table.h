@@ -62,8 +62,9 @@ struct TableProperties {
   uint32_t block_alignment = 0;   // data blocks start at multiples of it; 0: anywhere
   uint32_t dictionary_bytes = 0;  // of the codec's dictionary in the file; 0: there is none
   // Entries of the table have taken the place of tombstones whose older data may be left: below the
-  // table, or for a snapshot in it.
+  // table, or for a snapshot in it. Their keys are among first_lost_key to last_lost_key.
   bool lost_deletes = false;
+  std::string first_lost_key, last_lost_key;
   std::string catalog_mark;  // bytes of the catalog part
 };
 
@@ -123,8 +124,8 @@ class TableBuilder {
   virtual ~TableBuilder() = default;
   // REQUIRES: entries in entry order, each (key, tag) once. Copies them.
   virtual Status Add(Slice key, Tag tag, Slice value) = 0;
-  // An entry added before has taken the place of a tombstone: see TableProperties::lost_deletes.
-  virtual void AddLostDelete() noexcept = 0;
+  // The entry added last has taken the place of a tombstone: see TableProperties::lost_deletes.
+  virtual void AddLostDelete() = 0;
   // Bytes of the file so far, counting the open block; what output size targets are held against.
   virtual uint64_t EstimatedFileBytes() const noexcept = 0;
   virtual uint64_t entries() const noexcept = 0;

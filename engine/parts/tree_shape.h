@@ -59,7 +59,8 @@ struct TreeShape {
   std::vector<RunningJobShape> jobs;
   std::vector<ValueFileShape> value_files;  // by rising number
   uint64_t waiting_memtable_bytes = 0;
-  bool has_snapshots = false;  // one lives: what it sees cannot be dropped
+  // When the oldest snapshot alive was taken, since 1970; 0: none lives. What it sees stays.
+  int64_t oldest_snapshot_ns = 0;
 };
 
 }  // namespace lsmlab

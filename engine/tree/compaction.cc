@@ -141,14 +141,31 @@ KeyRanges OlderData(const CompactionPlan& plan, const Version& version) {
   return older;
 }
 
-// The inputs in whose entries deletes are lost.
-KeyRanges LostDeletesOf(const std::deque<Run>& inputs) {
-  KeyRanges lost;
-  for (const Run& run : inputs) {
-    lost.Add(run, [](const TableHandle& t) { return t.table().properties().lost_deletes; });
+// The ranges of keys in which deletes are lost in the inputs, for a walk over rising keys.
+class LostDeletes {
+ public:
+  explicit LostDeletes(const std::deque<Run>& inputs) {
+    for (const Run& run : inputs) {
+      for (const TableHandle* table : run.tables) {
+        const TableProperties& p = table->table().properties();
+        if (p.lost_deletes) ranges_.emplace_back(p.first_lost_key, p.last_lost_key);
+      }
+    }
+    std::sort(ranges_.begin(), ranges_.end());
   }
-  return lost;
-}
+  // REQUIRES: no smaller key than that of the call before.
+  bool MayHold(Slice key) noexcept {
+    for (; begun_ < ranges_.size() && ranges_[begun_].first <= key; ++begun_) {
+      last_ = std::max(last_, ranges_[begun_].second);
+    }
+    return begun_ > 0 && key <= last_;
+  }
+
+ private:
+  std::vector<std::pair<Slice, Slice>> ranges_;  // the tables' own keys
+  size_t begun_ = 0;                             // of them
+  Slice last_;                                   // key of any of those
+};
 
 StoreEvent::Kind EventOf(CompactionPlan::Kind kind) noexcept {
   switch (kind) {
@@ -237,16 +254,14 @@ Task<Status> Tree::RunPlan(const CompactionPlan& plan, Version* version, StoreEv
 // What one merge reads, and what its outputs are told.
 struct Tree::MergeInputs {
   MergeInputs(const CompactionPlan& plan, const Version& version)
-      : runs(InputRuns(plan, version)),
-        older(OlderData(plan, version)),
-        lost_deletes(LostDeletesOf(runs)) {}
+      : runs(InputRuns(plan, version)), older(OlderData(plan, version)), lost_deletes(runs) {}
   // Whether a delete that was lost in the inputs stays so in the output that has taken the key.
-  bool StaysLost(Slice key, bool for_snapshot) const noexcept {
+  bool StaysLost(Slice key, bool for_snapshot) noexcept {
     return lost_deletes.MayHold(key) && (for_snapshot || older.MayHold(key));
   }
   std::deque<Run> runs;
   const KeyRanges older;
-  const KeyRanges lost_deletes;
+  LostDeletes lost_deletes;
   TableReadCounters blocks;
   MergeSources sources;
   TableBuildContext context;
@@ -323,9 +338,7 @@ Task<Status> Tree::MergeEntries(const CompactionPlan& plan, MergeInputs* inputs,
       if (mover->Concerns(tag, value)) LSMLAB_CO_TRY(co_await mover->Move(key, &tag, &value));
       LSMLAB_CO_TRY(output->Add(key, tag, value));
       cut.Took(key, output->open_bytes());
-      if (!output->lost_deletes() && inputs->StaysLost(key, fold.for_snapshot())) {
-        output->AddLostDelete();
-      }
+      if (inputs->StaysLost(key, fold.for_snapshot())) output->AddLostDelete();
       if (output->NeedsFlush()) LSMLAB_CO_TRY(co_await output->FlushPieces());
     }
     if (fold.lost_delete()) output->AddLostDelete();

@@ -10,6 +10,7 @@ namespace {
 
 // See IsBeingRead.
 constexpr uint64_t kWritesPerRead = 16;
+constexpr uint64_t kLargeMemtable = 1000;  // entries: those of several steps
 
 }  // namespace
 
@@ -86,7 +87,11 @@ Task<Status> Tree::FlushOne(MemtableHandle* handle) {
   event.shard = env_.shard;
   event.bytes_in = handle->arena().used_bytes();
   const uint64_t job = catalog_->BeginJob({}, Catalog::JobKind::kFlush);
+  // Some memtables sort their entries now, in one go: of many entries that is a step of its own.
+  const bool in_steps = handle->memtable().entries() >= kLargeMemtable;
+  if (in_steps) co_await Yield(*env_.executor, Priority::kFlush);
   handle->memtable().Seal();
+  if (in_steps) co_await Yield(*env_.executor, Priority::kFlush);
 
   TableBuildContext context;
   context.now_ns = WallNanos();

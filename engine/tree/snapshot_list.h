@@ -1,9 +1,13 @@
 #pragma once
 
+#include <cstdint>
+#include <iterator>
 #include <mutex>
 #include <set>
+#include <utility>
 #include <vector>
 
+#include "engine/base/clock.h"
 #include "engine/format/entry.h"
 
 namespace lsmlab {
@@ -18,22 +22,24 @@ class SnapshotList {
   Sequence Take(Now&& now) {
     std::lock_guard guard(mutex_);
     const Sequence sequence = now();
-    alive_.insert(sequence);
+    alive_.emplace(sequence, WallNanos());
     return sequence;
   }
+  // Of several of one number the one taken last goes.
   void Release(Sequence sequence) {
     std::lock_guard guard(mutex_);
-    alive_.erase(alive_.find(sequence));
+    alive_.erase(std::prev(alive_.upper_bound({sequence, INT64_MAX})));
   }
-  bool any() const {
+  // When the oldest was taken, in nanoseconds since 1970; 0: there is none.
+  int64_t OldestTaken() const {
     std::lock_guard guard(mutex_);
-    return !alive_.empty();
+    return alive_.empty() ? 0 : alive_.begin()->second;
   }
   // Ascending, without repetition.
   std::vector<Sequence> All() const {
     std::lock_guard guard(mutex_);
     std::vector<Sequence> all;
-    for (Sequence sequence : alive_) {
+    for (const auto& [sequence, taken_ns] : alive_) {
       if (all.empty() || all.back() != sequence) all.push_back(sequence);
     }
     return all;
@@ -41,7 +47,7 @@ class SnapshotList {
 
  private:
   mutable std::mutex mutex_;
-  std::multiset<Sequence> alive_;
+  std::multiset<std::pair<Sequence, int64_t>> alive_;  // with when it was taken
 };
 
 }  // namespace lsmlab

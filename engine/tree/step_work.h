@@ -4,7 +4,7 @@
 
 namespace lsmlab {
 
-// Measures the steps of a background job or a long scan, which end at yield points: about 250 small
+// Measures the steps of a background job or a long read, which end at yield points: about 250 small
 // entries, or fewer large ones, some tens of microseconds, for which the foreground of an event
 // loop may have to wait.
 class StepWork {

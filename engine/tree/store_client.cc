@@ -89,13 +89,13 @@ class LoopClient final : public StoreClient {
     const size_t loop = Enter(begin);
     Send(loop, ScanOn(loop, std::move(begin), std::move(end), limit, std::move(scanned)));
   }
-  bool TryGet(std::string key, Found found) override {
+  bool TryGet(std::string&& key, Found&& found) override {
     const size_t loop = LoopOf(key);
     if (!TryEnter(loop)) return false;
     Send(loop, GetOn(loop, std::move(key), std::move(found)));
     return true;
   }
-  bool TryPut(std::string key, std::string value, Done done) override {
+  bool TryPut(std::string&& key, std::string&& value, Done&& done) override {
     const size_t loop = LoopOf(key);
     if (!TryEnter(loop)) return false;
     Send(loop, PutOn(loop, std::move(key), std::move(value), std::move(done)));

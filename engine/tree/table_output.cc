@@ -4,6 +4,11 @@
 #include "engine/tree/tree_files.h"
 
 namespace lsmlab {
+namespace {
+
+constexpr uint64_t kLargeTable = 1000;  // entries: those of several steps
+
+}  // namespace
 
 TableOutput::~TableOutput() {
   builder_.reset();
@@ -33,7 +38,6 @@ Task<Status> TableOutput::Begin() {
   builder_ =
       tree_.env_.composition->table.variant->make_builder(tree_.table_env_, context_, *writer_);
   builder_->KeepBlocks(keep_, keep_limit_);
-  lost_deletes_ = false;
   co_return Status();
 }
 
@@ -53,7 +57,13 @@ void TableOutput::AddEntry(uint32_t run) {
 // Makes the open table durable, under its name, and completes its entry.
 Task<Status> TableOutput::EndFile(Slice mark) {
   TableProperties properties;
+  // The end of a large table is long (its filter is built of all keys, its index written): a step
+  // of its own, but where the commit waits for it, and with the commit all others.
+  const bool in_steps = !last_is_open_ && builder_->entries() >= kLargeTable;
+  const Priority priority = site_ == IoSite::kFlush ? Priority::kFlush : Priority::kCompaction;
+  if (in_steps) co_await Yield(*tree_.env_.executor, priority);
   LSMLAB_CO_TRY(builder_->Finish(mark, &properties));
+  if (in_steps) co_await Yield(*tree_.env_.executor, priority);
   LSMLAB_CO_TRY(co_await writer_->Finish(Slice()));
   TableEntry entry = EntryOf(properties, file_, writer_->offset());
   entry.run = entries_.back().run;

@@ -34,13 +34,8 @@ class TableOutput final : private LastOutput {
     if (TagKind(tag) == EntryKind::kPutInValueFile) CountUse(value);
     return builder_->Add(key, tag, value);
   }
-  // Of a tombstone whose place an entry of the open table has taken: see TableProperties.
-  void AddLostDelete() noexcept {
-    builder_->AddLostDelete();
-    lost_deletes_ = true;
-  }
-  // Whether the open table has such.
-  bool lost_deletes() const noexcept { return lost_deletes_; }
+  // Of a tombstone whose place the entry added last has taken: see TableProperties.
+  void AddLostDelete() { builder_->AddLostDelete(); }
   // Whether blocks finished from now on are offered to the cache when their table is.
   void KeepBlocks(bool keep) noexcept {
     keep_ = keep;
@@ -84,7 +79,6 @@ class TableOutput final : private LastOutput {
   static constexpr uint64_t kKeptShare = 16;
   const uint64_t keep_limit_;
   bool keep_ = false;
-  bool lost_deletes_ = false;
   uint64_t file_ = 0;
   std::string path_;
   std::unique_ptr<FileWriter> writer_;

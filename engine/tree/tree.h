@@ -227,6 +227,7 @@ class Tree {
   Task<Status> CommitEdit(uint64_t job, VersionEdit edit, TableOutput* output,
                           MemtableHandle* flushed,
                           std::vector<ValueFileHandle*> values = std::vector<ValueFileHandle*>());
+  Status CheckFits(const VersionEdit& edit, const LastOutput* last) const;
   Version* NextVersion(const VersionEdit& edit, const std::vector<TableHandle*>& added,
                        std::vector<LiveValueFile> values) const;
   Task<Status> SyncNames(IoSite site);

@@ -1,5 +1,8 @@
 #include <algorithm>
+#include <set>
+#include <tuple>
 
+#include "engine/format/file_name.h"
 #include "engine/tree/table_output.h"
 #include "engine/tree/tree.h"
 
@@ -26,7 +29,7 @@ void Tree::InstallViewLocked() {
 TreeShape Tree::ShapeLocked() const {
   TreeShape shape = version_->Shape();
   shape.jobs = jobs_;
-  shape.has_snapshots = env_.snapshots->any();
+  shape.oldest_snapshot_ns = env_.snapshots->OldestTaken();
   for (const MemtableHandle* handle : sealed_) {
     shape.waiting_memtable_bytes += handle->arena().used_bytes();
   }
@@ -232,6 +235,39 @@ Status Tree::StopReason() const {
                          ": another shard of the store has failed; open the store again");
 }
 
+// Corruption when tables of a run would overlap: that policies keep them apart is an invariant, and
+// no open would take what was committed without it. What the commit itself finishes, `last` or
+// null, has no keys yet. REQUIRES: the commit lock.
+Status Tree::CheckFits(const VersionEdit& edit, const LastOutput* last) const {
+  using Place = std::tuple<uint32_t, uint32_t, Slice, Slice, uint64_t>;  // level, run, keys, file
+  std::vector<Place> places;
+  std::set<std::pair<uint32_t, uint32_t>> runs;
+  std::set<uint64_t> gone;
+  for (const RemovedTable& removed : edit.removed) gone.insert(removed.file);
+  for (const TableEntry& e : edit.added) {
+    runs.emplace(e.level, e.run);
+    gone.insert(e.file);
+    if (last != nullptr && last->entry().file == e.file) continue;
+    places.emplace_back(e.level, e.run, e.smallest_key, e.largest_key, e.file);
+  }
+  for (const PlacedTable& placed : version_->tables()) {
+    const TableEntry& e = placed.table->entry();
+    if (runs.count({placed.level, placed.run}) == 0 || gone.count(e.file) > 0) continue;
+    places.emplace_back(placed.level, placed.run, e.smallest_key, e.largest_key, e.file);
+  }
+  std::sort(places.begin(), places.end());
+  for (size_t i = 1; i < places.size(); ++i) {
+    const auto& [level, run, smallest, largest, file] = places[i];
+    const auto& [level_before, run_before, unused, largest_before, file_before] = places[i - 1];
+    if (level != level_before || run != run_before || smallest > largest_before) continue;
+    return Status::Corruption(PathOf(NumberedFileName("", file, ".sst")) +
+                              ": would overlap table " + std::to_string(file_before) +
+                              " in a run of level " + std::to_string(level) +
+                              "; the job's result was not committed");
+  }
+  return Status();
+}
+
 // The version after the edit, whose `added` tables are open and whose value files are `values`.
 // What it does not take over becomes obsolete. REQUIRES: the commit lock; the edit is durable.
 Version* Tree::NextVersion(const VersionEdit& edit, const std::vector<TableHandle*>& added,
@@ -280,6 +316,7 @@ Task<Status> Tree::CommitEdit(uint64_t job, VersionEdit edit, TableOutput* outpu
   std::vector<LiveValueFile> live = NextValueFiles(&edit, values);
   LastOutput* const last = output == nullptr ? nullptr : output->last();
   Status status = ErrorUntilReopen();
+  if (status.ok()) status = CheckFits(edit, last);
   if (status.ok()) status = co_await catalog_->Commit(job, edit, last);
   if (status.ok() && last != nullptr) status = co_await output->OpenLast();
   std::vector<TableHandle*> added;

@@ -1,5 +1,7 @@
+#include "engine/parts/mailboxes.h"
 #include "engine/tree/merging_iterator.h"
 #include "engine/tree/run_iterator.h"
+#include "engine/tree/step_work.h"
 #include "engine/tree/tree.h"
 
 // The read path. A read that finds everything in memory takes no lock, allocates nothing (but the
@@ -12,16 +14,41 @@ namespace {
 constexpr size_t kMultiGetStage = 16;
 // Its reads in flight, at most: more find no faster disk, only longer queues.
 constexpr size_t kReadsTogether = 32;
+// A block that is read, checked and decoded is about as much work as copying so many bytes.
+constexpr size_t kReadWork = 4096;
 
-using MissingGets = std::vector<std::pair<size_t, Task<Status>>>;
+// What MultiGet has not found in memory: the key's place, and what stands for its value if only
+// that was found.
+struct MissingKey {
+  size_t place = 0;
+  std::string reference;
+};
+struct MissingKeys {
+  std::span<std::string> values;  // of all keys, as the next
+  std::span<Status> statuses;
+  std::vector<MissingKey> keys;
+  size_t next = 0;  // the first of them that nobody has begun to read
+  StepWork step;
+};
 
-// One Get after another of those that nobody has begun yet, from `next` on.
-Task<void> ReadMissing(MissingGets& missing, size_t& next, std::span<Status> statuses) {
-  while (next < missing.size()) {
-    const size_t i = next++;
-    Status status = co_await missing[i].second;
-    statuses[missing[i].first] = std::move(status);
+// One read after another of those that nobody has begun yet.
+template <typename BeginRead>
+Task<void> ReadMissing(Executor& executor, bool takes_turns, MissingKeys& missing,
+                       const BeginRead& begin_read) {
+  while (missing.next < missing.keys.size()) {
+    MissingKey& key = missing.keys[missing.next++];
+    Status status = co_await begin_read(key);
+    missing.statuses[key.place] = std::move(status);
+    const bool step_is_over =
+        takes_turns && missing.step.Add(kReadWork + missing.values[key.place].size());
+    if (step_is_over) co_await Yield(executor, Priority::kForeground);
   }
+}
+
+// On a loop others wait for the turns of this thread; any other is the system's to share out.
+bool IsOnLoop(Executor& executor) {
+  const Mailboxes* boxes = executor.mailboxes();
+  return boxes != nullptr && boxes->CurrentLoop() >= 0;
 }
 
 }  // namespace
@@ -142,37 +169,55 @@ Task<Status> Tree::MultiGet(std::span<const Slice> keys, std::span<std::string> 
   ViewRef view = CurrentView();
   if (snapshot == kMaxSequence) snapshot = published();
   env_.counters->Add(Counter::kGets, keys.size());
-  MissingGets missing;
-  for (size_t begin = 0; begin < keys.size(); begin += kMultiGetStage) {
-    const size_t end = std::min(keys.size(), begin + kMultiGetStage);
-    std::vector<LookupKey> lookups;
-    lookups.reserve(kMultiGetStage);
-    ReadGuard guard;
-    for (size_t i = begin; i < end; ++i) {
-      const LookupKey& lookup = lookups.emplace_back(keys[i], snapshot);
-      view->memtable()->memtable().PrefetchGet(lookup);
-      view->version()->PrefetchGet(lookup);
-    }
-    for (size_t i = begin; i < end; ++i) {
-      LookupFold fold(snapshot);
-      ReadTarget target;
-      target.text = &values[i];
-      if (!TryGetInView(*view.get(), lookups[i - begin], fold, guard)) {
-        missing.emplace_back(i, GetSlow(keys[i], target, snapshot, ViewRef::Share(view.get())));
-      } else if (fold.kind() == EntryKind::kPutInValueFile) {
-        missing.emplace_back(i, GetValue(keys[i], target, snapshot, ViewRef::Share(view.get()),
-                                         std::string(fold.value())));
-      } else {
-        statuses[i] = Deliver(fold, view.get(), target);
+  // However many are in memory, none of them waits for anything.
+  const bool takes_turns = IsOnLoop(*env_.executor);
+  StepWork step;
+  MissingKeys missing;
+  missing.values = values;
+  missing.statuses = statuses;
+  for (size_t next = 0; next < keys.size();) {
+    bool step_is_over = false;
+    {
+      const size_t begin = next;
+      const size_t end = std::min(keys.size(), begin + kMultiGetStage);
+      std::vector<LookupKey> lookups;
+      lookups.reserve(kMultiGetStage);
+      ReadGuard guard;
+      for (size_t i = begin; i < end; ++i) {
+        const LookupKey& lookup = lookups.emplace_back(keys[i], snapshot);
+        view->memtable()->memtable().PrefetchGet(lookup);
+        view->version()->PrefetchGet(lookup);
+      }
+      for (; next < end && !step_is_over; ++next) {
+        LookupFold fold(snapshot);
+        ReadTarget target;
+        target.text = &values[next];
+        if (!TryGetInView(*view.get(), lookups[next - begin], fold, guard)) {
+          missing.keys.push_back({next, std::string()});
+        } else if (fold.kind() == EntryKind::kPutInValueFile) {
+          missing.keys.push_back({next, std::string(fold.value())});
+        } else {
+          statuses[next] = Deliver(fold, view.get(), target);
+        }
+        step_is_over = takes_turns && step.Add(keys[next].size() + values[next].size());
       }
     }
+    if (step_is_over) co_await Yield(*env_.executor, Priority::kForeground);
   }
+  const auto begin_read = [&](MissingKey& key) {
+    ReadTarget target;
+    target.text = &values[key.place];
+    ViewRef held = ViewRef::Share(view.get());
+    if (key.reference.empty()) return GetSlow(keys[key.place], target, snapshot, std::move(held));
+    return GetValue(keys[key.place], target, snapshot, std::move(held), std::move(key.reference));
+  };
   // The reads of what is missing overlap where the I/O part can do that: whoever has ended one
   // begins the next, so that a slow one holds up nothing but itself.
-  size_t next = 0;
   std::vector<Task<void>> readers;
-  const size_t together = std::min(missing.size(), env_.io->defers() ? kReadsTogether : 1);
-  while (readers.size() < together) readers.push_back(ReadMissing(missing, next, statuses));
+  const size_t together = std::min(missing.keys.size(), env_.io->defers() ? kReadsTogether : 1);
+  while (readers.size() < together) {
+    readers.push_back(ReadMissing(*env_.executor, takes_turns, missing, begin_read));
+  }
   for (Task<void>& reader : readers) reader.Start();
   for (Task<void>& reader : readers) co_await reader.Join();
   co_return Status();

@@ -92,7 +92,7 @@ void AppendAmplification(const RunRecord& record, std::string& text) {
     std::snprintf(number, sizeof number, "%.2f", *value);
     return std::string(number);
   };
-  Append(text, "  amplification: write %s, read %s block reads per get, space %s\n",
+  Append(text, "  amplification: write %s, read %s reads of blocks and values per get, space %s\n",
          figure(record.write_amplification).c_str(), figure(record.read_amplification).c_str(),
          figure(record.space_amplification).c_str());
 }

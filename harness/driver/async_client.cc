@@ -47,6 +47,7 @@ class AsyncClient final : public ClientCounts {
     std::vector<Task<void>> askers;
     for (uint32_t i = 0; i < depth_; ++i) askers.push_back(Ask());
     session_->Run(askers);
+    if (!stream_ended_) CountNotBegun(intended_, deadline);
   }
 
  private:
@@ -69,7 +70,8 @@ class AsyncClient final : public ClientCounts {
         continue;
       }
       if (pace() != 0 && intended_ >= deadline_) break;
-      if (!stream().Next(&next)) break;
+      stream_ended_ = !stream().Next(&next);
+      if (stream_ended_) break;
       place.owned.Take(next);
       uint64_t begin = clock().Now();
       if (pace() != 0) {
@@ -162,6 +164,7 @@ class AsyncClient final : public ClientCounts {
   const size_t scan_prefix_bytes_;
   AsyncEvent inserted_;  // an insert is over
   bool ended_ = false;
+  bool stream_ended_ = false;
   uint64_t deadline_ = 0;
   uint64_t intended_ = 0;  // ticks: of the next operation
   uint64_t user_bytes_ = 0;

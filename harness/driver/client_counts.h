@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -24,10 +25,13 @@ class ClientCounts {
  public:
   ClientCounts(const PhasePlan& plan, size_t index, std::atomic<bool>& halt, LiveCount& live)
       : plan_(plan), stream_(*plan.streams[index]), halt_(halt), live_(live) {
-    const double threads = static_cast<double>(plan.streams.size());
+    const size_t count = plan.streams.size();
+    const double threads = static_cast<double>(count);
+    // As the streams share them.
+    if (plan.total_ops > 0) part_ = plan.total_ops / count + (index < plan.total_ops % count);
     if (plan.target_ops_per_s > 0) {
       pace_ = clock_.FromNanos(static_cast<uint64_t>(1e9 * threads / plan.target_ops_per_s));
-      first_delay_ = pace_ / plan.streams.size() * index;
+      first_delay_ = pace_ / count * index;
     }
   }
   virtual ~ClientCounts() = default;
@@ -39,6 +43,7 @@ class ClientCounts {
     result.ops += ops_;
     result.ops_failed += failed_;
     result.not_found += not_found_;
+    if (pace_ != 0) result.ops_due += ops_ + not_begun_;
     result.inserts += inserts_;
     result.deletes += deletes_;
     result.insert_bytes += insert_bytes_;
@@ -76,6 +81,14 @@ class ClientCounts {
     if (outcome == Outcome::kDone && !missing) [[likely]]
       return;
     CountOdd(op, outcome, missing);
+  }
+
+  // To be called at the end of Run, unless the stream or an error has ended it: counts what was due
+  // by then and has not begun. `intended`: when the next operation was to begin.
+  void CountNotBegun(uint64_t intended, uint64_t deadline) {
+    const uint64_t end = std::min(deadline, clock_.Now());
+    if (pace_ == 0 || intended >= end) return;
+    not_begun_ = std::min((end - intended + pace_ - 1) / pace_, part_ - std::min(part_, ops_));
   }
 
   // Ends the phase for everybody.
@@ -116,6 +129,8 @@ class ClientCounts {
   std::atomic<bool>& halt_;
   LiveCount& live_;
   uint64_t pace_ = 0, first_delay_ = 0;
+  uint64_t part_ = UINT64_MAX;  // operations of this thread, as far as that is known
+  uint64_t not_begun_ = 0;
   uint64_t ops_ = 0, failed_ = 0, not_found_ = 0, inserts_ = 0, deletes_ = 0, insert_bytes_ = 0;
   std::array<Histogram, kLatencyKinds> latency_;
   Status error_;

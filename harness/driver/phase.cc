@@ -44,6 +44,7 @@ class Client final : public ClientCounts {
       Count(op, outcome, end > begin ? clock().ToNanos(end - begin) : 0);
       if (outcome == Outcome::kFailed) return Fail(executor_.error());
     }
+    CountNotBegun(intended, deadline);
   }
 
  private:

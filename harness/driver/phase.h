@@ -51,6 +51,7 @@ struct PhaseResult {
   double elapsed_s = 0;  // to the last acknowledgement
   uint64_t ops = 0, ops_failed = 0, not_found = 0;
   uint64_t ops_planned = 0;  // what the phase would do without a limit of time; 0: unknown
+  uint64_t ops_due = 0;      // with a target rate: those whose intended start came before the end
   uint64_t inserts = 0, deletes = 0;
   uint64_t early_choices = 0;  // OpStream's, of all streams
   uint64_t user_bytes_written = 0, insert_bytes = 0;
@@ -63,6 +64,7 @@ struct PhaseResult {
 
 // Blocks until every thread is done. With a target rate latency counts from the intended start of
 // an operation, else from its real one (a closed loop: a slow answer delays the next question).
+// At the end operations may be due that no thread had come to: their waits are in no latency.
 PhaseResult DrivePhase(StoreAdapter& store, const workloads::WorkloadInfo& workload,
                        const PhasePlan& plan);
 

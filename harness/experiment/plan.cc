@@ -275,13 +275,15 @@ class Planner {
 
   enum class Phases : uint8_t { kBoth, kLoadOnly, kRunOnly };
 
+  uint32_t BlockCount() const { return options_.smoke ? 1 : experiment_.run.repetitions; }
+
   Status LayOut() {
     std::vector<size_t> all, loads;
     for (size_t i = 0; i < workloads_.size(); ++i) {
       all.push_back(i);
       if (experiment_.run.copied && workloads_[i].load_from == i) loads.push_back(i);
     }
-    const uint32_t blocks = options_.smoke ? 1 : experiment_.run.repetitions;
+    const uint32_t blocks = BlockCount();
     uint64_t runs = blocks * plan_.rows.size();
     if (__builtin_mul_overflow(runs, all.size() + loads.size(), &runs) || runs > kMaxRuns) {
       return Status::InvalidArgument("experiment " + experiment_.name + " has more than " +
@@ -342,6 +344,7 @@ class Planner {
     id.workload = workload.name;
     id.cell = row.cell;
     id.block = block;
+    id.blocks = BlockCount();
     id.order = place;
     id.seed = experiment_.run.seed + block;  // the same for all rows of a block: pairs
     spec.config = row.setup.config;

@@ -65,6 +65,7 @@ void PutIdentity(const RunIdentity& id, Json& out) {
   out["cell"] = ToJson(id.cell);
   out["workload"] = id.workload;
   out["block"] = id.block;
+  out["blocks"] = id.blocks;
   out["order"] = id.order;
   out["seed"] = id.seed;
 }
@@ -73,6 +74,7 @@ void PutMeasured(const RunRecord& record, Json& out) {
   const PhaseResult& m = *record.measured;
   out["ops"] = m.ops;
   out["ops_failed"] = m.ops_failed;
+  if (m.ops_due > 0) out["ops_due"] = m.ops_due;
   out["not_found"] = m.not_found;
   out["elapsed_s"] = m.elapsed_s;
   out["ops_per_s"] = m.elapsed_s > 0 ? static_cast<double>(m.ops) / m.elapsed_s : 0.0;
@@ -162,6 +164,7 @@ RunIdentity IdentityOf(const Json& in) {
   id.cell = TextMapOf(in.at("cell"));
   in.at("workload").get_to(id.workload);
   in.at("block").get_to(id.block);
+  in.at("blocks").get_to(id.blocks);
   in.at("order").get_to(id.order);
   in.at("seed").get_to(id.seed);
   return id;

@@ -29,7 +29,8 @@ struct RunIdentity {
   std::string experiment, question, base;
   std::string variant, engine, workload;
   TextMap cell;
-  uint32_t block = 0, order = 0;
+  uint32_t block = 0, blocks = 1;  // which repetition, of how many that are planned
+  uint32_t order = 0;
   uint64_t seed = 0;
 };
 

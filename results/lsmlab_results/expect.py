@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from lsmlab_results import stats, text
+from lsmlab_results import sides, state, stats, text
 from lsmlab_results.effects import log_ratios, metric_rows
 from lsmlab_results.reader import Results
 from lsmlab_results.schema import EXPECT_NAMES
@@ -47,7 +47,15 @@ class Outcome:
     low: float | None
     high: float | None
     passed: bool | None
+    planned: int = 0  # blocks
     failed: bool = False  # operations, on either side
+    notes: tuple[str, ...] = ()  # beside the verdict, which they leave alone
+
+    @property
+    def counted(self) -> str:
+        """The blocks measured, of how many if there should be more."""
+        lacking = self.blocks < self.planned
+        return f"{self.blocks} of {self.planned}" if lacking else str(self.blocks)
 
 
 def bars_of(results: Results) -> list[Bar]:
@@ -58,6 +66,16 @@ def bars_of(results: Results) -> list[Bar]:
         for entry in record.get("expect", [])
     }
     return list(found)
+
+
+def compared(results: Results) -> set[tuple[str, str, str]]:
+    """(variant, workload, phase) of either side of every [[expect]] entry."""
+    return {
+        (variant, bar.workload, bar.phase)
+        for bar in bars_of(results)
+        for variant in (bar.variant, bar.base)
+        if variant
+    }
 
 
 def judge(results: Results, bar: Bar) -> Outcome:
@@ -80,21 +98,36 @@ def judge(results: Results, bar: Bar) -> Outcome:
     if interval is None:
         return Outcome(bar, 0, None, None, None, False if bounded else None)
     broken = failed(results, bar)
-    passed = interval.low is not None and blocks == _planned(results, bar) and not broken
+    planned = _planned(results, bar)
+    passed = interval.low is not None and blocks == planned and not broken
     if passed and bar.at_least is not None:
         passed = interval.mean >= bar.at_least and interval.low >= SURE_SHARE * bar.at_least
     if passed and bar.at_most is not None:
         passed = interval.mean <= bar.at_most and interval.high <= bar.at_most / SURE_SHARE
     return Outcome(
         bar, blocks, interval.mean, interval.low, interval.high, passed if bounded else None,
-        broken,
+        planned, broken, tuple(_notes(results, bar)),
     )  # fmt: skip
 
 
 def _planned(results: Results, bar: Bar) -> int:
-    """Blocks of the workload and phase, complete or not, of any variant."""
-    runs = results.runs
-    return runs[(runs["workload"] == bar.workload) & (runs["phase"] == bar.phase)]["block"].nunique()
+    """Blocks of the workload and phase that the plan beside the records has or the records name;
+    never fewer than the records hold, complete or not, of any variant."""
+    cell = (bar.workload, bar.phase)
+    records = [r for r in results.records if (r["workload"], r["phase"]) == cell]
+    named = max((r.get("blocks", 0) for r in records), default=0)
+    return max(results.planned.get(cell, named), len({r["block"] for r in records}))
+
+
+def _notes(results: Results, bar: Bar) -> list[str]:
+    """What a reader must know of the two sides; no ground to fail."""
+    if not bar.base:
+        return []
+    found = sides.differences(results, (bar.variant, bar.workload, bar.phase), bar.base)
+    ours, theirs = (
+        results.usable_records(name, bar.workload, bar.phase) for name in (bar.variant, bar.base)
+    )
+    return ([f"differs: {', '.join(found)}"] if found else []) + state.debt_marks(ours, theirs)
 
 
 def failed(results: Results, bar: Bar) -> bool:
@@ -123,10 +156,10 @@ def render(outcomes: list[Outcome]) -> str:
             figures = "not measured"
         else:
             ends = f"{text.ratio(outcome.low)} to {text.ratio(outcome.high)}"
-            figures = f"{text.ratio(outcome.figure)} ({ends}, {outcome.blocks} blocks)"
+            figures = f"{text.ratio(outcome.figure)} ({ends}, {outcome.counted} blocks)"
             figures += ", failed operations" if outcome.failed else ""
         what = f"{text.clean(bar.metric, 60)}: {figures}, bar {bar.wanted}"
-        lines.append(f"{word} {where}  {bar.who}  {what}")
+        lines.append("; ".join([f"{word} {where}  {bar.who}  {what}", *outcome.notes]))
     bars = [o for o in outcomes if o.passed is not None]
     passed = sum(bool(o.passed) for o in bars)
     return "\n".join([*lines, f"{passed} of {len(bars)} bars passed"]) + "\n"

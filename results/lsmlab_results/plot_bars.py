@@ -15,8 +15,8 @@ from lsmlab_results.text import clean, ratio, ratio_interval, short, wrap_name
 COLUMNS = 3
 AMPLIFICATIONS = (
     ("write_amplification", "write amplification", "bytes written / user byte"),
-    ("read_amplification", "read amplification", "block reads / Get"),
-    ("space_amplification", "space amplification", "table bytes / live byte"),
+    ("read_amplification", "read amplification", "reads of blocks and values / Get"),
+    ("space_amplification", "space amplification", "table and value bytes / live byte"),
 )
 
 

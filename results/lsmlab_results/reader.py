@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 import pandas as pd
 
-from lsmlab_results import schema
+from lsmlab_results import plan, schema
 from lsmlab_results.text import clean
 
 FILE_BYTES_MAX = 256 * 2**20
@@ -38,12 +38,14 @@ class Results:
     `runs` has one row per record: scalar fields by name, counters as `counters.NAME`, latencies as
     `latency_ns.KIND.NAME` (nanoseconds), `line` (number in the file) and `usable` (enters figures).
     `records` holds the same records whole, in the same order.
+    `planned`: (workload, phase) -> number of blocks by plan.json; empty where there is none.
     """
 
     directory: Path
     runs: pd.DataFrame
     records: list[dict]
     notices: list[str] = field(default_factory=list)
+    planned: dict[tuple[str, str], int] = field(default_factory=dict)
 
     @property
     def usable(self) -> pd.DataFrame:
@@ -89,7 +91,20 @@ def read(directory: Path) -> Results:
             rows.append(_row(record, number, notices))
     if not records:
         raise RecordError(f"{path}:1: holds no record")
-    return Results(directory, pd.DataFrame(rows), records, notices + _repeats(rows))
+    return Results(
+        directory, pd.DataFrame(rows), records, notices + _repeats(rows), _planned(directory)
+    )
+
+
+def _planned(directory: Path) -> dict[tuple[str, str], int]:
+    path = directory / plan.NAME
+    if not os.path.lexists(path):
+        return {}
+    with _open(path) as stream:
+        try:
+            return plan.blocks(stream.read().decode("utf-8"))
+        except ValueError as error:
+            raise RecordError(f"{path}: {clean(error)}") from None
 
 
 def _open(path: Path) -> BinaryIO:

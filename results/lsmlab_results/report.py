@@ -88,9 +88,9 @@ def _bars(results: Results) -> str:
         names = (o.bar.workload, o.bar.phase, o.bar.variant, o.bar.base, o.bar.metric)
         cells = "".join(f'<td class="name">{markup.name(n)}</td>' for n in names)
         figures = markup.numbers(
-            [o.bar.wanted, text.ratio(o.figure), text.ratio(o.low), text.ratio(o.high), str(o.blocks)]
+            [o.bar.wanted, text.ratio(o.figure), text.ratio(o.low), text.ratio(o.high), o.counted]
         )
-        rows.append(f"<tr>{cells}{figures}<td>{word}</td></tr>")
+        rows.append(f"<tr>{cells}{figures}<td>{word} {markup.marks(o.notes)}</td></tr>")
     heads = [
         "workload", "phase", "variant", "base", "metric", "bar", "figure", "from", "to", "blocks",
         "verdict",

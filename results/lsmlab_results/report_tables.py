@@ -1,9 +1,9 @@
 """The tables of the report: comparison, conditions, provenance, runs."""
 
-from lsmlab_results import markup, state, text
+from lsmlab_results import markup, sides, state, text
 from lsmlab_results.markup import esc
 from lsmlab_results.reader import Results
-from lsmlab_results.summary import Row, condition_names, conditions_of, variants_of
+from lsmlab_results.summary import Row, variants_of
 
 _COMPARISON = [
     "variant", "ops/s", "ratio", "95 % interval", "BCa interval", "p (Holm)", "p50", "p99", "WA", "RA",
@@ -65,8 +65,8 @@ def _comparison_row(row: Row) -> str:
 def conditions(results: Results) -> str:
     """Condition x variant; a row whose sides differ says so. Below, the state that was measured."""
     variants = variants_of(results)
-    values = conditions_of(results)
-    names = condition_names(results)
+    values = sides.stated(results, lambda record: record["variant"])
+    names = sides.names_of(results)
     rows = []
     for name in names:
         shown = [values[v].get(name, text.MISSING) for v in variants]

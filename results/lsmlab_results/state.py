@@ -3,14 +3,17 @@
 A comparison of speeds is one of trees only where there are several levels, and one of engines and not
 of disks only while the device is not read. Experiments that fill the cache before the run phase
 (`warmup`) want both, so runs that one of their [[expect]] entries compares are marked where it is
-not so.
+not so. Any comparison wants windows that are more than their ends, and sides that leave about the
+same work behind.
 """
 
-from lsmlab_results import expect, text
+from lsmlab_results import text
 from lsmlab_results.reader import Results
 
 LEVELS_MIN = 3
 READ_BYTES_MAX = 2**20
+WINDOW_S_MIN = 1.0
+LEVEL0_RUNS_APART_MAX = 4
 _FILLS_CACHE = ("scan", "read-all")
 
 
@@ -39,18 +42,8 @@ def facts(results: Results, **cell: str) -> dict[str, str]:
     }
 
 
-def compared(results: Results) -> set[tuple[str, str, str]]:
-    """(variant, workload, phase) of either side of every [[expect]] entry."""
-    return {
-        (variant, bar.workload, bar.phase)
-        for bar in expect.bars_of(results)
-        for variant in (bar.variant, bar.base)
-        if variant
-    }
-
-
 def marks(records: list[dict]) -> list[str]:
-    """Marks of complete runs that are compared. The warm-up comes after the load, which may read."""
+    """Marks of complete runs that a bar compares. The warm-up comes after the load, which may read."""
     filled = [r for r in records if r.get("warmup") in _FILLS_CACHE]
     few = sum((n := levels_of(r)) is not None and n < LEVELS_MIN for r in filled)
     read = sum(r["phase"] == "run" and r.get("device_read_bytes", 0) > READ_BYTES_MAX for r in filled)
@@ -60,6 +53,43 @@ def marks(records: list[dict]) -> list[str]:
     if read:
         found.append(f"{read} of {len(filled)} read the device")
     return found
+
+
+def window_marks(records: list[dict]) -> list[str]:
+    """Marks of complete runs that are compared. The null store has nothing that takes its time to
+    begin or to end."""
+    seconds = [r["elapsed_s"] for r in records if r.get("engine") != "null"]
+    shortest = min(seconds, default=WINDOW_S_MIN)
+    return [f"a window of {shortest:.2g} s is mostly its ends"] if shortest < WINDOW_S_MIN else []
+
+
+def debt_marks(ours: list[dict], theirs: list[dict]) -> list[str]:
+    """Marks of complete runs by those of their base: a side that leaves its compactions for later
+    has spent less of the window on them."""
+    here, there = _level0_runs(ours), _level0_runs(theirs)
+    if here is None or there is None or abs(here - there) <= LEVEL0_RUNS_APART_MAX:
+        return []
+    runs = f"{text.short(here)} run{'' if here == 1 else 's'}"
+    whose = "compactions" if here > there else "the base's compactions"
+    return [
+        f"ends with {runs} in level 0 (base: {text.short(there)}): "
+        f"{whose} are left for after the window"
+    ]
+
+
+def _level0_runs(records: list[dict]) -> float | None:
+    """Mean of the runs in level 0 at the end of windows that wrote; those with a drained figure,
+    which holds what they owed, do not count. None: there are no such windows."""
+    owing = [
+        r for r in records if r.get("user_bytes_written", 0) > 0 and "drained_ops_per_s" not in r
+    ]
+    runs = [
+        level["runs"]
+        for r in owing
+        for level in r.get("levels", [])
+        if level["level"] == 0 and "runs" in level
+    ]
+    return sum(runs) / len(runs) if runs else None
 
 
 def _range(rising: list[str]) -> str:

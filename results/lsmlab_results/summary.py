@@ -1,16 +1,17 @@
 """The core figures of each variant x workload x phase, shared by the terminal table and the report."""
 
 import math
-from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
-from lsmlab_results import state
+from lsmlab_results import expect, sides, state
 from lsmlab_results.effects import Effect, compare
 from lsmlab_results.reader import Results
-from lsmlab_results.text import clean, natural_key, size
+from lsmlab_results.text import clean, natural_key
+
+DUE_SHARE = 0.99  # of the operations that a rate makes due
 
 
 @dataclass
@@ -78,41 +79,11 @@ def summarize(results: Results) -> list[Row]:
                 row.effect = effects.get((variant, workload, phase))
                 row.marks = _marks(results, runs)
                 rows.append(row)
-    stated = _conditions(results, lambda r: (r["variant"], r["workload"], r["phase"]))
-    compared = state.compared(results)
+    stated = sides.stated(results, sides.cell_of)
     for row in rows:
         row.marks += _condition_marks(stated, row)
-        cell = (row.variant, row.workload, row.phase)
-        if cell in compared:
-            row.marks += state.marks(results.usable_records(*cell))
+    _compared_marks(results, rows)
     return rows
-
-
-def condition_names(results: Results) -> list[str]:
-    """Names of all conditions that any record states."""
-    return sorted({n for r in results.records for n in r.get("conditions", {})})
-
-
-def conditions_of(results: Results) -> dict[str, dict[str, str]]:
-    """Variant -> condition -> its value as text; several values are joined."""
-    return _conditions(results, lambda record: record["variant"])
-
-
-def _conditions(results: Results, key_of: Callable[[dict], Hashable]) -> dict:
-    values: dict[Hashable, dict[str, set[str]]] = {}
-    for record in results.records:
-        found = values.setdefault(key_of(record), {})
-        for name, value in record.get("conditions", {}).items():
-            found.setdefault(name, set()).add(_condition(name, value))
-    return {
-        key: {name: " / ".join(sorted(seen)) for name, seen in found.items()}
-        for key, found in values.items()
-    }
-
-
-def _condition(name: str, value: object) -> str:
-    whole = isinstance(value, int) and not isinstance(value, bool) and value and value % 1024 == 0
-    return size(value) if whole and name.endswith("_bytes") else clean(value, 80)
 
 
 def _row(runs: pd.DataFrame, kind: str) -> Row:
@@ -172,31 +143,42 @@ def _marks(results: Results, runs: pd.DataFrame) -> list[str]:
         marks.append("dirty source")
     if any(r.get("build", {}).get("sanitizer") not in (None, "", "none", False) for r in records):
         marks.append("sanitizer build")
-    if _other_operations(results, runs):
+    marks += _not_begun_marks([r for r, good in zip(records, runs["usable"]) if good])
+    if sides.other_operations(results, sides.cell_of(records[0]), records[0]["base"]):
         marks.append("other operations than base")
     return marks
 
 
-def _other_operations(results: Results, runs: pd.DataFrame) -> bool:
-    """Whether any block of `runs` has another workload digest than the base's run of that block."""
-    if "workload_digest" not in runs:
-        return False
-    first, every = runs.iloc[0], results.runs
-    theirs = every[
-        (every["workload"] == first["workload"])
-        & (every["phase"] == first["phase"])
-        & (every["variant"] == first["base"])
-    ].dropna(subset=["workload_digest"])
-    known = dict(zip(theirs["block"], theirs["workload_digest"]))
-    ours = runs.dropna(subset=["workload_digest"])
-    return any(known.get(b, d) != d for b, d in zip(ours["block"], ours["workload_digest"]))
+def _not_begun_marks(records: list[dict]) -> list[str]:
+    """Marks of complete runs that were to keep a rate and did not; a run without one has none due."""
+    asked = [(r["ops"], r.get("ops_due", 0)) for r in records]
+    lacking = sum(due - done for done, due in asked if done < DUE_SHARE * due)
+    words = "due operations were not begun: latencies leave out the longest waits"
+    return [f"{lacking:.0f} {words}"] if lacking else []
 
 
 def _condition_marks(stated: dict, row: Row) -> list[str]:
     ours, theirs = (
         stated.get((name, row.workload, row.phase)) for name in (row.variant, row.base)
     )
-    if not theirs or not ours:
-        return []
-    names = [n for n in sorted(ours.keys() | theirs.keys()) if ours.get(n) != theirs.get(n)]
+    names = sides.differing(ours, theirs) if ours and theirs else []
     return [f"differs: {', '.join(clean(n, 30) for n in names)}"] if names else []
+
+
+def _compared_marks(results: Results, rows: list[Row]) -> None:
+    """Adds the marks of rows that a bar compares or that have a ratio with an interval, which a
+    single block (a smoke run) has not."""
+    barred = expect.compared(results)
+    ratios = [row for row in rows if row.effect is not None and row.effect.low is not None]
+    sided = {(name, r.workload, r.phase) for r in ratios for name in (r.variant, r.base)}
+    for row in rows:
+        records = results.usable_records(row.variant, row.workload, row.phase)
+        if (row.variant, row.workload, row.phase) in barred:
+            row.marks += state.marks(records)
+        if (row.variant, row.workload, row.phase) in barred | sided:
+            row.marks += state.window_marks(records)
+    for row in ratios:
+        row.marks += state.debt_marks(
+            results.usable_records(row.variant, row.workload, row.phase),
+            results.usable_records(row.base, row.workload, row.phase),
+        )

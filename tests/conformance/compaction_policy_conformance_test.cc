@@ -783,8 +783,26 @@ TEST_F(LeveledShapes, AgedDeletesGoDown) {
   EXPECT_FALSE(at(7'000).has_value());
   // Whatever has kept them then, a snapshot or a move, keeps them no longer.
   EXPECT_TRUE(at(10'000'000).has_value());
-  shape_.has_snapshots = true;
+  // But not while the snapshot lives that was there when it was written; a later one sees the
+  // deletes.
+  shape_.oldest_snapshot_ns = 107'000;
   EXPECT_FALSE(at(10'000'000).has_value());
+  shape_.oldest_snapshot_ns = 107'001;
+  EXPECT_TRUE(at(10'000'000).has_value());
+}
+
+// A job over a whole level may fill the gaps between its tables: nothing goes down into them
+// meanwhile, however old its deletes are.
+TEST_F(LeveledShapes, AgedDeletesWaitForAJobOverTheirLevel) {
+  SettingBag bag = SmallSettings();
+  bag.Set("delete_ttl", int64_t{8'000});
+  bag.Set("granularity", std::string("level"));
+  policy_ = kLeveledCompaction.make(bag);
+  Add(1, 1, 10, "a", "c").being_compacted = true;
+  Add(1, 1, 11, "x", "z").being_compacted = true;
+  Add(1, 1, 12, "m", "n").oldest_tombstone_ns = 100'000;
+  Add(2, 1, 20, "a", "b").being_compacted = true;
+  EXPECT_FALSE(policy_->Pick(shape_, "", 10'000'000).has_value());
 }
 
 // Levels without tables take no share of the time.

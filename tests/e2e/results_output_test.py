@@ -1,5 +1,6 @@
 """What the package shows: terminal table, expected bars, plots and the report page."""
 
+import json
 import re
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import results_fixtures as fixtures
-from lsmlab_results import cli, expect, reader, report_tables, summary, table, text
+from lsmlab_results import cli, expect, reader, report, report_tables, summary, table, text
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\"'&\x1b[31m\u2028\u202e\x00 $x^{$ _"
 BAR = {"workload": "workloada", "phase": "run", "base": "baseline", "metric": "ops_per_s"}
@@ -92,6 +93,53 @@ def test_compared_runs_with_a_flat_tree_or_reads_of_the_device_are_marked(tmp_pa
     assert marks_of(stated(tmp_path, "load"))["x"] == [few]
 
 
+def marked(results: reader.Results, words: str) -> dict[str, list[str]]:
+    """Variant -> those of its marks that hold `words`, where there are such."""
+    rows = summary.summarize(results)
+    found = {row.variant: [m for m in row.marks if words in m] for row in rows}
+    return {variant: marks for variant, marks in found.items() if marks}
+
+
+def test_a_compared_window_below_a_second_is_marked(tmp_path: Path) -> None:
+    def short(blocks: int = 2, **changes: object) -> list[str]:
+        made = {"ops": 7, "ops_per_s": 100, "elapsed_s": 0.07, "latency_ns": None, **changes}
+        records = [fixtures.record(name, "workloada", block, **made)
+                   for name in ("baseline", "x") for block in range(blocks)]  # fmt: skip
+        return list(marked(load(tmp_path, records), "a window of 0.07 s is mostly its ends"))
+
+    assert short() == ["baseline", "x"]
+    assert short(elapsed_s=1, ops=100) == []
+    assert short(engine="null") == []
+    assert short(blocks=1) == []  # as a smoke run: no interval and no bar
+    assert short(blocks=1, expect=[{**BAR, "base": "", "variant": "x", "at_least": 1}]) == ["x"]
+
+
+def test_sides_that_end_with_other_debts_are_marked(tmp_path: Path) -> None:
+    def ended(here: int, there: int, **changes: object) -> dict[str, list[str]]:
+        made = {"user_bytes_written": 1000, **changes}
+        records = [
+            fixtures.record(name, "workloada", block, **made,
+                            levels=[{"level": 0, "tables": n, "bytes": n, "runs": n}])
+            for name, n in (("x", here), ("baseline", there)) for block in range(2)
+        ]  # fmt: skip
+        return marked(load(tmp_path, records), "level 0")
+
+    left = "compactions are left for after the window"
+    assert ended(12, 1) == {"x": [f"ends with 12 runs in level 0 (base: 1): {left}"]}
+    assert ended(1, 12) == {"x": [f"ends with 1 run in level 0 (base: 12): the base's {left}"]}
+    assert ended(5, 1) == {}
+    assert ended(12, 1, drained_ops_per_s=100) == {}
+    assert ended(12, 1, user_bytes_written=0) == {}
+
+
+def test_due_operations_that_were_not_begun_are_marked(tmp_path: Path) -> None:
+    records = [fixtures.record("baseline", "workloada", b, ops=6000, ops_per_s=100, ops_due=due)
+               for b, due in enumerate([6000, 6050, 7000, 8000])]  # fmt: skip
+    words = "3000 due operations were not begun: latencies leave out the longest waits"
+    assert marked(load(tmp_path, records), "due operations") == {"baseline": [words]}
+    assert marked(load(tmp_path, records[:2]), "due operations") == {}
+
+
 def test_state_of_the_stores_is_shown(tmp_path: Path) -> None:
     results = stated(tmp_path)
     shown = table.render(results, 120)
@@ -167,6 +215,60 @@ def test_a_bar_needs_every_block_and_every_operation(tmp_path: Path, capsys: pyt
     records.append(fixtures.record("x", "workloada", 2, complete=False))
     results = load(tmp_path, records)
     assert not expect.judge(results, expect.bars_of(results)[0]).passed
+
+
+def test_a_bar_needs_the_planned_blocks(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert outcome(tmp_path, [2.1, 2.1], 2.0).passed  # older records do not say how many
+    named = outcome(tmp_path, [2.1, 2.1], 2.0, {"blocks": 5})
+    assert not named.passed and named.counted == "2 of 5"
+    runs = [{"workload": "workloada", "block": b, "load": b < 4, "run": b < 3} for b in range(9)]
+    (tmp_path / "plan.json").write_text(json.dumps({"runs": runs}))
+    assert outcome(tmp_path, [2.1, 2.1, 2.1], 2.0).passed
+    assert not outcome(tmp_path, [2.1, 2.1], 2.0).passed
+    assert cli.main(["speed", str(tmp_path)]) == 1
+    assert "2.10 (2.10 to 2.10, 2 of 3 blocks), bar >= 2.00" in capsys.readouterr().out
+
+
+def speed_line(folder: Path, conditions: dict[str, dict], **more: object) -> str:
+    """What `speed` says of x against y, which is not the experiment's base."""
+    bars = [{**BAR, "variant": "x", "base": "y", "at_least": 0.5}]
+    records = [
+        fixtures.record(name, "workloada", b, ops=6000, ops_per_s=100, expect=bars, conditions=c,
+                        **(more if name == "y" else {}))
+        for name, c in conditions.items() for b in range(3)
+    ]  # fmt: skip
+    results = load(folder, records)
+    outcomes = [expect.judge(results, bar) for bar in expect.bars_of(results)]
+    assert not expect.missed(outcomes)
+    (line, _) = expect.render(outcomes).splitlines()
+    for words in outcomes[0].notes:
+        assert words in Page(report.render(results, [])).words
+    return line
+
+
+def test_a_bar_names_what_differs_between_its_sides(tmp_path: Path) -> None:
+    mine, other = {"direct_io": "none", "threads": 2}, {"direct_io": "all", "threads": 2}
+    assert speed_line(tmp_path, {"baseline": other, "x": mine, "y": mine}).endswith("bar >= 0.50")
+    line = speed_line(tmp_path, {"baseline": mine, "x": mine, "y": {**other, "again": 3}})
+    assert line.endswith("bar >= 0.50; differs: direct_io none/all, again -/3")
+    line = speed_line(tmp_path, {"x": mine, "y": other}, workload_digest="another")
+    assert line.endswith("; differs: direct_io none/all, stream digest")
+    many = ({f"c{i}": side for i in range(9)} for side in (1, 2))
+    line = speed_line(tmp_path, dict(zip(("x", "y"), many)))
+    assert line.endswith(", c6 1/2, c7 1/2, 1 more")
+
+
+def test_a_bar_says_when_its_sides_end_with_other_debts(tmp_path: Path) -> None:
+    flat = [{"level": 0, "tables": 9, "bytes": 9, "runs": 9}]
+    same = {"x": {}, "y": {}}
+    assert speed_line(tmp_path, same, levels=flat).endswith("bar >= 0.50")  # x wrote nothing
+    records = [json.loads(line) for line in (tmp_path / "records.ndjson").read_text().splitlines()]
+    for record in records:
+        record["user_bytes_written"] = 1000
+    results = load(tmp_path, records)
+    (judged,) = (expect.judge(results, bar) for bar in expect.bars_of(results))
+    assert judged.passed
+    assert judged.notes[0].startswith("ends with 1 run in level 0 (base: 9): the base's")
 
 
 def test_speed_command(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

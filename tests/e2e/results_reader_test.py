@@ -142,6 +142,22 @@ def test_a_packed_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         reader.read(tmp_path)
 
 
+PLANS = [
+    (b'{"runs": [', "Expecting value"),
+    (b"\xff", "decode"),
+    (b'{"runs": 3}', "not a plan"),
+    (b'{"runs": [{"workload": "workloada", "block": "0"}]}', "not a plan"),
+]
+
+
+@pytest.mark.parametrize("text,words", PLANS)
+def test_a_plan_that_is_none_is_refused(tmp_path: Path, text: bytes, words: str) -> None:
+    fixtures.write(tmp_path, [fixtures.record("baseline", "workloada", 0)])
+    (tmp_path / "plan.json").write_bytes(text)
+    with pytest.raises(reader.RecordError, match=rf"plan\.json: .*{words}"):
+        reader.read(tmp_path)
+
+
 def test_other_bytes(tmp_path: Path) -> None:
     assert ":1: not UTF-8 at byte 2" in refused(tmp_path, b'{"\xff": 1}\n')
     assert ":1: a record is a JSON object" in refused(tmp_path, b"[]\n")

@@ -201,6 +201,24 @@ class RunTest(ProgramTest):
                 self.assertIn(f"{1 - code} of 1 bars passed", said)
                 self.assertEqual(os.path.exists(os.path.join(out, "report.html")), not more)
 
+    def test_bars_need_every_planned_block(self):
+        out = self.path("out")
+        text = BARS.replace("repetitions = 2", "repetitions = 3")
+        self.good("run", self.write("b.toml", text), "--out", out, "--no-report")
+        records = self.records(out)
+        self.assertEqual({r["blocks"] for r in records}, {3})
+        kept = [json.dumps(r) + "\n" for r in records if r["block"] < 2]
+        self.write("out/records.ndjson", "".join(kept))  # as if it had been interrupted there
+        command = ["/usr/bin/python3", "-B", "-m", "lsmlab_results", "speed", out]
+        path = os.path.abspath("results")
+        for _ in range(2):  # by the plan, then by the records
+            with unittest.mock.patch.dict(os.environ, PYTHONPATH=path):
+                done = subprocess.run(command, capture_output=True, text=True, check=False)
+            self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+            self.assertIn("2 of 3 blocks), bar >= 1k", done.stdout)
+            if os.path.exists(os.path.join(out, "plan.json")):
+                os.remove(os.path.join(out, "plan.json"))
+
     def test_smoke_judges_no_bars(self):
         out = self.path("out")
         experiment = self.write("b.toml", BARS.replace("at_least = 1000", "at_least = 1001"))

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <mutex>
@@ -30,6 +31,7 @@ class MapStore final : public StoreAdapter {
    public:
     explicit Session(MapStore& store) : store_(store) {}
     Outcome Get(Slice key, Slice* value) override {
+      std::this_thread::sleep_for(store_.answers_in);
       const std::lock_guard lock(store_.mutex);
       ++store_.gets;
       const auto found = store_.map.find(std::string(key));
@@ -139,6 +141,7 @@ class MapStore final : public StoreAdapter {
   size_t deepest = 0;  // calls of one thread that waited together
   uint64_t fail_at = UINT64_MAX;
   bool finds_everything = false;
+  std::chrono::milliseconds answers_in{0};  // each Get
 };
 
 std::unique_ptr<workloads::Workload> Open(const workloads::Overrides& more) {
@@ -296,6 +299,25 @@ TEST(Phase, DepthKeepsTheStreamAndWhatItDoes) {
     return result.latency[static_cast<size_t>(kind)].count();
   };
   EXPECT_EQ(count(deep_run, OpKind::kUpdate), count(run, OpKind::kUpdate));
+}
+
+// What is asked depends on the depth where there are inserts: a new key shows later.
+TEST(Phase, DepthChangesTheStreamOfAWorkloadThatInserts) {
+  const auto workload = workloads::OpenWorkload(
+      "workloads/ycsb/workloadd", {{"recordcount", "500"}, {"operationcount", "2000"}});
+  ASSERT_TRUE(workload.ok());
+  std::vector<std::vector<uint64_t>> loads, runs;
+  for (const uint32_t depth : {1u, 16u}) {
+    MapStore store;
+    for (const bool load : {true, false}) {
+      PhasePlan plan;
+      plan.depth = depth;
+      (load ? loads : runs)
+          .push_back(Drive(store, *workload.value(), load, 1, std::move(plan)).digests);
+    }
+  }
+  EXPECT_EQ(loads[0], loads[1]);
+  EXPECT_NE(runs[0], runs[1]);
 }
 
 // Operations end in any order, so an insert may be open long after later ones are done.
@@ -463,6 +485,39 @@ TEST(Phase, PaceIsKeptAndLatencyCountsFromTheIntendedStart) {
   const PhaseResult run = Drive(store, *workload, false, 2, std::move(paced));
   EXPECT_EQ(run.ops, 100u);
   EXPECT_GT(run.elapsed_s, 0.09);
+}
+
+// Each thread has 1000 operations, due within 2 ms, and comes to at most 200 of them in the time.
+TEST(Phase, DueOperationsThatTheTimeLimitCutsOffAreCounted) {
+  const auto workload = Open({{"readproportion", "1"}, {"updateproportion", "0"}});
+  for (const uint32_t depth : {1u, 4u}) {
+    MapStore store;
+    (void)Drive(store, *workload, true, 1);
+    const auto run = [&](double target, double seconds) {
+      PhasePlan plan;
+      plan.depth = depth;
+      plan.total_ops = 2000;
+      plan.target_ops_per_s = target;
+      plan.max_seconds = seconds;
+      return Drive(store, *workload, false, 2, std::move(plan));
+    };
+    const PhaseResult all = run(1e6, 0);
+    EXPECT_EQ(all.ops, 2000u);
+    EXPECT_EQ(all.ops_due, 2000u);
+    EXPECT_EQ(run(0, 0).ops_due, 0u);
+    store.answers_in = std::chrono::milliseconds(1);
+    const PhaseResult some = run(1e6, 0.2);
+    EXPECT_LT(some.ops, 2000u);
+    EXPECT_EQ(some.ops_due, 2000u);
+  }
+}
+
+TEST(Record, StatesTheDueOperationsOfARatedPhaseAlone) {
+  RunRecord record;
+  record.measured.emplace().ops = 90;
+  EXPECT_EQ(RecordLine(record, {}).find("ops_due"), std::string::npos);
+  record.measured->ops_due = 100;
+  EXPECT_NE(RecordLine(record, {}).find("\"ops_due\":100"), std::string::npos);
 }
 
 TEST(TickClock, AgreesWithTheMonotonicClock) {

@@ -226,6 +226,70 @@ TEST(ThreadsExecutor, AFlushOverACompactionStepsAsideToo) {
   EXPECT_EQ(log, "cffxfcc");
 }
 
+Task<void> PassLock(AsyncMutex& mutex) {
+  co_await mutex.Lock();
+  mutex.Unlock();
+}
+
+Task<void> LetGo(AsyncMutex& mutex) {
+  mutex.Unlock();
+  co_return;
+}
+
+Task<void> After(Task<void> first, Task<void> then) {
+  co_await first;
+  co_await then;
+}
+
+// Has two flushes begun at its yield points, then opens the gate, and has one more.
+Task<void> BeginTwo(Executor& executor, Io& io, Task<void> one, Task<void> other, std::string& log,
+                    std::atomic<bool>& open, AsyncEvent& event) {
+  executor.Spawn(Priority::kFlush, std::move(one), io);
+  executor.Spawn(Priority::kFlush, std::move(other), io);
+  for (int i = 0; i < 2; ++i) {
+    co_await Yield(executor, Priority::kCompaction);
+    log += 'c';
+  }
+  open = true;
+  event.Notify();
+  co_await Yield(executor, Priority::kCompaction);
+  log += 'c';
+}
+
+// The lock would stand free, and all who wait behind, until the one that has let go of it ends.
+TEST(ThreadsExecutor, AJobStepsAsideForOneThatHasBeenHandedALock) {
+  auto io = Posix();
+  auto executor = Threads(1);
+  std::string log;
+  AsyncMutex mutex;
+  ASSERT_TRUE(mutex.TryLock());
+  std::atomic<bool> open{false};
+  AsyncEvent event;
+  Task<void> waits = After(PassLock(mutex), Append(log, 'l'));
+  Task<void> lets_go = After(LetGo(mutex), AppendSteps(*executor, Priority::kFlush, log, 'u', 3));
+  executor->Spawn(Priority::kCompaction,
+                  BeginTwo(*executor, *io, std::move(waits), std::move(lets_go), log, open, event),
+                  *io);
+  executor->Drain(*io);
+  EXPECT_EQ(log, "culuucc");
+}
+
+TEST(ThreadsExecutor, AndForThoseThatWereWokenWithIt) {
+  auto io = Posix();
+  auto executor = Threads(1);
+  std::string log;
+  std::atomic<bool> open{false};
+  AsyncEvent event;
+  Task<void> one = After(Gate(open, event), AppendSteps(*executor, Priority::kFlush, log, 'a', 3));
+  Task<void> other =
+      After(Gate(open, event), AppendSteps(*executor, Priority::kFlush, log, 'b', 3));
+  executor->Spawn(Priority::kCompaction,
+                  BeginTwo(*executor, *io, std::move(one), std::move(other), log, open, event),
+                  *io);
+  executor->Drain(*io);
+  EXPECT_EQ(log, "ccabcaabb");
+}
+
 Task<void> LongCompaction(Executor& executor, std::atomic<bool>& begun, std::atomic<bool>& flushed,
                           std::atomic<int64_t>& yields) {
   begun = true;

@@ -57,6 +57,22 @@ TEST_P(MailboxesTest, ACallRunsThereAndComesHome) {
   EXPECT_EQ(right.load(), 9000);
 }
 
+Task<void> AwaitCall(Task<int> call, std::atomic<int>& answer) {
+  const int there = co_await call;
+  answer = there;
+}
+
+TEST_P(MailboxesTest, ACallFindsOutWhereItIsWhenItRuns) {
+  auto io = PosixForVisits();
+  auto executor = Loops(2, 1024, GetParam());
+  Mailboxes& boxes = *executor->mailboxes();
+  std::atomic<int> answer{-2};
+  Task<int> call = CallOn(boxes, 1, *io, LoopOf(boxes));
+  executor->SpawnOn(0, Priority::kForeground, AwaitCall(std::move(call), answer), *io);
+  executor->Drain(*io);
+  EXPECT_EQ(answer.load(), 1);
+}
+
 struct Visits {
   std::atomic<int> there{0}, most{0}, done{0};
 };
@@ -219,20 +235,21 @@ TEST_P(MailboxesTest, WhoDoesNotWaitIsRefusedByAFullLoop) {
   Mailboxes& boxes = *executor->mailboxes();
   std::atomic<bool> open{false};
   std::atomic<int> answers{0};
-  const std::function<void(int)> count = [&answers](int one) { answers += one; };
+  const auto count = [&answers](int one) { answers += one; };
   EXPECT_TRUE(TrySend(boxes, 1, *io, StayUntil(*executor, open), count));
   EXPECT_TRUE(TrySend(boxes, 1, *io, StayUntil(*executor, open), count));
   Task<int> third = StayUntil(*executor, open);
-  EXPECT_FALSE(TrySend(boxes, 1, *io, std::move(third), count));
+  std::function<void(int)> tell = count;
+  EXPECT_FALSE(TrySend(boxes, 1, *io, std::move(third), std::move(tell)));
   EXPECT_TRUE(TrySend(boxes, 0, *io, StayUntil(*executor, open), count));
   EXPECT_EQ(answers.load(), 0);
   open = true;
   executor->Drain(*io);
   EXPECT_EQ(answers.load(), 3);
   ASSERT_TRUE(third.valid()) << "was taken over";
-  EXPECT_TRUE(TrySend(boxes, 1, *io, std::move(third), count));
+  EXPECT_TRUE(TrySend(boxes, 1, *io, std::move(third), std::move(tell)));
   executor->Drain(*io);
-  EXPECT_EQ(answers.load(), 4);
+  EXPECT_EQ(answers.load(), 4) << "the callback was taken over by what was refused";
 }
 
 TEST(Mailboxes, ExecutorsWithoutLoopsHaveNone) {

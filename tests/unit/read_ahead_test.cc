@@ -189,6 +189,21 @@ TEST_P(ReadAheadTest, BlocksThatAreLargeOnceDecodedAreNotReadAhead) {
   EXPECT_EQ(most_together_, 2u);
 }
 
+// Nor does one of them spoil the rest of the walk.
+TEST_P(ReadAheadTest, ALargeBlockHoldsBackOnlyTheNextWindow) {
+  Open("8", 1);
+  ASSERT_TRUE(store_->Put(KeyNumber(0), std::string(300'000, 'v')).ok());
+  for (int i = 1; i < kKeysInRun; ++i) {
+    ASSERT_TRUE(store_->Put(KeyNumber(i), CheckedValue(KeyNumber(i), 1, kValue)).ok());
+  }
+  ASSERT_TRUE(store_->Flush().ok());
+  Reopen("8", 1);
+  const auto iterator = store_->NewIterator();
+  ASSERT_TRUE(iterator->SeekToFirst().ok());
+  while (iterator->valid()) ASSERT_TRUE(iterator->Next().ok());
+  EXPECT_EQ(most_together_, 8u);
+}
+
 TEST_P(ReadAheadTest, SkipsWhatTheCacheHas) {
   Open("8", 1);
   Fill();

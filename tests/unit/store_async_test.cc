@@ -4,7 +4,9 @@
 #include <atomic>
 #include <future>
 #include <mutex>
+#include <span>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "engine/parts/mailboxes.h"
@@ -277,10 +279,30 @@ TEST_P(StoreAsyncTest, AFullLoopSaysSoToWhoOnlyTries) {
   };
   for (int i = 0; i < 100; ++i) taken += client.TryGet(AsyncKey(i), hold) ? 1 : 0;
   EXPECT_EQ(taken, 2 * store_->executor().loops());
-  EXPECT_FALSE(client.TryPut("another", "value", [](const Status&) { FAIL() << "not taken"; }));
+  // What was refused is still there to be tried again.
+  const std::string long_key(50, 'k');
+  const std::string long_value(50, 'v');
+  std::string key = long_key;
+  std::string value = long_value;
+  StoreClient::Done done = [&](const Status& status) { answers += status.ok() ? 1 : 0; };
+  EXPECT_FALSE(client.TryPut(std::move(key), std::move(value), std::move(done)));
+  EXPECT_EQ(key, long_key);
+  EXPECT_EQ(value, long_value);
+  std::string read_key = long_key;
+  StoreClient::Found found = [](const Status&, std::string) {};
+  EXPECT_FALSE(client.TryGet(std::move(read_key), std::move(found)));
+  EXPECT_EQ(read_key, long_key);
+  EXPECT_TRUE(found);
+  EXPECT_EQ(answers, 0);
   gate.set_value();
+  while (!client.TryPut(std::move(key), std::move(value), std::move(done))) {
+    std::this_thread::yield();
+  }
   made.value().reset();
-  EXPECT_EQ(answers, taken);
+  EXPECT_EQ(answers, taken + 1);
+  std::string stored;
+  EXPECT_TRUE(store_->Get(long_key, &stored).ok());
+  EXPECT_EQ(stored, long_value);
 }
 
 // A scan of what is in memory never waits: it has to step aside by itself.
@@ -321,6 +343,67 @@ TEST_P(StoreAsyncTest, ALongScanLetsOthersIn) {
   EXPECT_TRUE(std::any_of(answers.begin(), scan, [&](const auto& answer) {
     return answer.first == scan->first;
   })) << "the scan held its loop to its end";
+}
+
+// The turns that a task gets while another one is at work on its loop.
+struct Turns {
+  int taken = 0;
+  int beside = 0;  // the other one's work
+  bool is_over = false;
+};
+
+Task<void> TakeTurns(Executor& executor, Turns& turns) {
+  while (!turns.is_over) {
+    co_await Yield(executor, Priority::kForeground);
+    ++turns.taken;
+  }
+}
+
+// Every key is its own value.
+Task<Status> ReadBesideTurns(Store& store, std::span<const Slice> keys, Turns& turns) {
+  const ReadOptions now;
+  std::vector<std::string> values;
+  std::vector<Status> statuses;
+  const int before = turns.taken;
+  Status status = co_await store.MultiGetAsync(keys, &values, &statuses, now);
+  turns.beside = turns.taken - before;
+  turns.is_over = true;
+  for (size_t i = 0; status.ok() && i < keys.size(); ++i) {
+    status = statuses[i].ok() ? Expected(values[i] == keys[i], "a value") : statuses[i];
+  }
+  co_return status;
+}
+
+// One that finds all in memory never waits, nor does one whose reads block: it has to step aside by
+// itself. The shards do so side by side.
+TEST_P(StoreAsyncTest, ALongMultiGetLetsOthersIn) {
+  struct Case {
+    int keys, turns;
+    bool in_memory;
+  };
+  for (const Case& c : {Case{50'000, 50, true}, Case{5'000, 100, false}}) {
+    store_.reset();
+    Settings settings = {{"engine.executor.loops", "1"}, {"engine.memtable.size", "64MiB"}};
+    if (!c.in_memory) settings.emplace_back("engine.cache.variant", "none");
+    Open(settings);
+    std::vector<std::string> names;
+    for (int i = 0; i < c.keys; ++i) names.push_back(AsyncKey(100'000 + i));
+    WriteBatch batch;
+    for (const std::string& name : names) batch.Put(name, name);
+    ASSERT_TRUE(store_->Write(batch).ok());
+    ASSERT_EQ(store_->Stats().flushes, 0u);
+    if (!c.in_memory) {
+      ASSERT_TRUE(store_->Flush().ok());
+    }
+    const std::vector<Slice> keys(names.begin(), names.end());
+    Turns turns;
+    store_->executor().SpawnOn(0, Priority::kForeground, TakeTurns(store_->executor(), turns),
+                               store_->io());
+    const Status status = OnLoop(ReadBesideTurns(*store_, keys, turns));
+    EXPECT_TRUE(status.ok()) << status.ToString();
+    store_->executor().Drain(store_->io());
+    EXPECT_GE(turns.beside, c.turns / GetParam()) << (c.in_memory ? "in memory" : "in tables");
+  }
 }
 
 TEST_P(StoreAsyncTest, AClientNeedsLoopsWithThreadsAndACapacity) {

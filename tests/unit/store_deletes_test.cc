@@ -111,6 +111,23 @@ TEST_F(StoreDeletesTest, AMergeCountsThemToo) {
   EXPECT_EQ(Sum().aged, 0u);
 }
 
+// Of the tables that a merge writes only the one counts that has the key.
+TEST_F(StoreDeletesTest, OneKeyIsOneTables) {
+  OpenFilled({{"engine.compaction.l0_trigger", "1"},
+              {"engine.compaction.level1_size", "16MiB"},
+              {"engine.compaction.file_size", "4KiB"},
+              {"engine.memtable.size", "1MiB"}});
+  for (int round = 0; round < 3; ++round) {
+    for (uint64_t i = 0; i < kKeys; ++i) {
+      ASSERT_TRUE(store_->Put(std::to_string(100 + i), std::string(400, 'v')).ok());
+    }
+    DeleteAndPut("150");
+    ASSERT_TRUE(store_->Drain().ok());
+    ASSERT_GT(Sum().tables, round == 0 ? 1u : 5u);  // the first is moved
+    ASSERT_EQ(Sum().aged, 1u) << round;
+  }
+}
+
 // Neither a table with no such key nor one with nothing below has a time.
 TEST_F(StoreDeletesTest, OnlyWhereSomethingMayBeLeft) {
   Open({});
@@ -134,6 +151,17 @@ TEST_F(StoreDeletesTest, ASnapshotOnlyPutsItOff) {
   ASSERT_EQ(Sum().tombstones, 0u);
   ASSERT_EQ(Sum().aged, 1u);
   snapshot.reset();
+  WaitUntilOnlyTheNewestAreLeft();
+}
+
+TEST_F(StoreDeletesTest, ALaterSnapshotHoldsNothingBack) {
+  OpenFilled({{"engine.compaction.delete_ttl", "1ms"}});
+  std::unique_ptr<Snapshot> first = store_->NewSnapshot();
+  DeleteAndPut("150");
+  ASSERT_TRUE(store_->CompactRange({}, {}).ok());
+  ASSERT_EQ(Sum().aged, 1u);
+  const std::unique_ptr<Snapshot> later = store_->NewSnapshot();
+  first.reset();
   WaitUntilOnlyTheNewestAreLeft();
 }
 

@@ -16,15 +16,43 @@
 namespace lsmlab::test {
 namespace {
 
+// Lays every table of level 0 beside those of level 1, whatever their keys.
+class CarelessPolicy final : public CompactionPolicy {
+ public:
+  std::optional<CompactionPlan> Pick(const TreeShape& shape, std::string_view,
+                                     int64_t) const override {
+    if (shape.levels[0].runs.empty()) return std::nullopt;
+    CompactionPlan plan;
+    plan.kind = CompactionPlan::Kind::kMove;
+    plan.inputs = {shape.levels[0].runs.back().tables[0].file};
+    plan.output_level = plan.output_run = 1;
+    plan.cause = "test";
+    return plan;
+  }
+  void SetTargets(TreeShape&) const override {}
+  double Pressure(const TreeShape&) const override { return 0; }
+  std::optional<CompactionPlan> PickRange(const TreeShape&, std::string_view,
+                                          std::string_view) const override {
+    return std::nullopt;
+  }
+  uint32_t levels() const noexcept override { return 7; }
+};
+const CompactionVariant kCareless = {
+    "careless", "", {}, [](const SettingBag&) -> std::unique_ptr<CompactionPolicy> {
+      return std::make_unique<CarelessPolicy>();
+    }};
+
 class StorePartsTest : public testing::Test {
  protected:
-  void Open(const TestComposition& composition, const Settings& more = {}) {
+  void Open(const TestComposition& composition, const Settings& more = {},
+            const CompactionVariant* compaction = nullptr) {
     store_.reset();
     StoreOptions options;
     options.path = "/store";
     Settings settings = more;
     settings.emplace_back("engine.executor.variant", "inline");
     options.composition = ComposeSmall(composition, settings);
+    if (compaction != nullptr) options.composition.compaction.variant = compaction;
     io_ = MakeSimulatedIo(disk_);
     options.io = io_;
     auto store = Store::Open(std::move(options));
@@ -43,6 +71,30 @@ class StorePartsTest : public testing::Test {
   std::shared_ptr<Io> io_;
   std::unique_ptr<Store> store_;
 };
+
+// What would make a tree that no open takes is not committed.
+TEST_F(StorePartsTest, APlanThatBreaksARunIsRefused) {
+  const TestComposition plain{"plain", "", {}};
+  Open(plain, {}, &kCareless);
+  ASSERT_TRUE(store_->Put("a", "1").ok());
+  ASSERT_TRUE(store_->Put("m", "1").ok());
+  ASSERT_TRUE(store_->Drain().ok());
+  ASSERT_TRUE(store_->Put("n", "2").ok());
+  ASSERT_TRUE(store_->Put("z", "2").ok());
+  ASSERT_TRUE(store_->Drain().ok()) << "side by side they may lie";
+  ASSERT_TRUE(store_->Put("b", "3").ok());
+  ASSERT_TRUE(store_->Put("y", "3").ok());
+  const Status refused = store_->Drain();
+  EXPECT_NE(refused.ToString().find("would overlap table"), std::string::npos)
+      << refused.ToString();
+  Open(plain);
+  for (const auto& [key, written] : {std::pair("a", "1"), std::pair("z", "2"), std::pair("b", "3"),
+                                     std::pair("y", "3")}) {
+    std::string value;
+    EXPECT_TRUE(store_->Get(key, &value).ok()) << key;
+    EXPECT_EQ(value, written);
+  }
+}
 
 TEST_F(StorePartsTest, ABatchOverSeveralShardsIsOneWrite) {
   Open(shards_);

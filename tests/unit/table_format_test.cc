@@ -189,6 +189,12 @@ TEST(TableProperties, LostDeletesAreNothingThatAReaderMustKnow) {
   EncodeTableProperties(p, bytes);
   EXPECT_EQ(Hex(bytes), "01ea070101");
   EXPECT_TRUE(DecodeTableProperties(bytes)->lost_deletes);
+  p.first_lost_key = "a";
+  p.last_lost_key = "b";
+  bytes.clear();
+  EncodeTableProperties(p, bytes);
+  EXPECT_EQ(DecodeTableProperties(bytes)->first_lost_key, "a");
+  EXPECT_EQ(DecodeTableProperties(bytes)->last_lost_key, "b");
 }
 
 TEST(TableProperties, UnknownFieldsAreIgnoredOnlyWhenOptional) {

@@ -167,6 +167,23 @@ TEST_F(UringIoTest, OperationsOnNamesAndSizesGoToTheRing) {
   EXPECT_EQ(io->Counters().syncs, 1u);
 }
 
+// After a failed sync nobody knows what is durable: this is none.
+TEST_F(UringIoTest, ADirectoryThatCannotBeOpenedSaysSo) {
+  const auto io = Make(8);
+  IoOp works(IoKind::kSyncDir, IoSite::kOther);
+  works.path = directory_.path();
+  ASSERT_TRUE(GoesToTheRing(*io, works));  // this thread has its ring then
+  EXPECT_TRUE(works.status.ok()) << works.status.ToString();
+  IoOp refused(IoKind::kSyncDir, IoSite::kOther);
+  refused.path = directory_.path();
+  std::optional<NoMoreFiles> no_more(std::in_place);
+  const bool in_the_ring = GoesToTheRing(*io, refused);
+  no_more.reset();
+  EXPECT_TRUE(in_the_ring);
+  EXPECT_EQ(refused.status.message(),
+            "open directory " + directory_.path() + ": Too many open files");
+}
+
 TEST_F(UringIoTest, EveryThreadHasARingAndLeavesItToTheNext) {
   const auto io = Make(8);
   constexpr uint32_t kPages = 16;

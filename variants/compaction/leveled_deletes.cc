@@ -28,6 +28,10 @@ std::optional<CompactionPlan> LeveledCompaction::TakeDown(const TreeShape& shape
                                                           const Sizes& sizes,
                                                           const TableShape& table) const {
   if (table.level == 0) return PickLevel0(shape, sizes);
+  // What a whole level becomes may lie across the gaps between its tables.
+  if (whole_levels_ && AnyBeingCompacted(TablesOf(LevelAt(shape, table.level)))) {
+    return std::nullopt;
+  }
   const TableList upper =
       ClosedTables(LevelAt(shape, table.level), {table.smallest_key, table.largest_key});
   return Down(shape, upper, table.level + 1, "delete age");
@@ -72,10 +76,11 @@ std::optional<CompactionPlan> LeveledCompaction::PickExpired(const TreeShape& sh
       const int64_t oldest = table->oldest_tombstone_ns;
       if (oldest == 0 || table->being_compacted || now_ns - oldest < limit) continue;
       const bool bottom = level > 0 && level == deepest;
-      // Written since: a snapshot held its deletes, or it was moved here. While one lives, once
+      // Written since: a snapshot held its deletes, or it was moved here. While that one lives, once
       // more would not change that; and what only just came of a job is not for the next.
-      const bool in_vain =
-          shape.has_snapshots || now_ns - table->created_ns < CheckIntervalOf(delete_ttl_ns_);
+      const bool held =
+          shape.oldest_snapshot_ns != 0 && shape.oldest_snapshot_ns <= table->created_ns;
+      const bool in_vain = held || now_ns - table->created_ns < CheckIntervalOf(delete_ttl_ns_);
       if (bottom && table->created_ns - oldest >= limit && in_vain) continue;
       std::optional<CompactionPlan> plan =
           bottom ? Rewrite(shape, *table) : TakeDown(shape, sizes, *table);

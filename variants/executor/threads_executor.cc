@@ -55,6 +55,10 @@ class JobQueue {
       for (auto& queue : queues_) {
         if (queue.empty()) continue;
         TakeFront(queue, job);
+        // This may have been the thread that watched the clock: which of those that wait is woken
+        // for a job is not said (and so no test can bring it about), and the others may wait
+        // without limit.
+        if (!later_.empty() && idle_.load(std::memory_order_relaxed) > 0) arrived_.notify_one();
         return true;
       }
       if (stopped_) return false;
@@ -179,12 +183,14 @@ class Worker {
   }
 
   // Called from await_suspend of a background task: true when it is to step aside, for a more
-  // urgent one that is waiting or already under way on this thread.
+  // urgent one that is waiting or already under way on this thread, or for anything that is ready
+  // here: it may have been woken to take a lock, which stands free with others behind it until it
+  // has had its turn.
   bool StepAside(WaitNode& node, Priority priority) {
     const bool under_way =
         std::any_of(running_.begin(), running_.end(),
                     [priority](const Job& job) { return job.priority < priority; });
-    if (!under_way && !queue_.HasUrgent(priority)) return false;
+    if (!under_way && !node.home->HasReady() && !queue_.HasUrgent(priority)) return false;
     aside_.emplace(priority, &node);
     return true;
   }

@@ -42,6 +42,12 @@ bool IsTransient(int result) noexcept { return result == -EINTR || result == -EA
 // Of the sync of a directory: whether that is open, and what is left to do is the sync itself.
 bool IsOpened(const IoOp& op) noexcept { return op.opened != nullptr; }
 
+// What messages call it when it has failed.
+const char* NameOfFailed(const IoOp& op) noexcept {
+  if (op.kind == IoKind::kSyncDir && !IsOpened(op)) return "open directory";
+  return IoKindName(op.kind);
+}
+
 // Whether an operation that ended so did not happen and is to be begun again. The thread that began
 // it may have ended meanwhile (executor `inline` has no thread of its own): what the kernel then
 // had not done yet comes back as cancelled, and transfers also as a bad address, theirs being gone.
@@ -350,18 +356,17 @@ void UringRing::StartWaiting() noexcept {
 // False: there is more of it to do.
 bool UringRing::Complete(IoOp& op, int result) noexcept {
   if (IsToBeginAgain(op, result) && ++op.attempts < kMaxInterrupts) return false;
-  if (op.kind == IoKind::kSyncDir) {
-    if (!IsOpened(op) && result >= 0) {
-      op.opened = std::make_unique<PosixFile>(op.path, result, false, 0);
-      return false;
-    }
-    op.opened.reset();
+  const bool is_sync_of_directory = op.kind == IoKind::kSyncDir;
+  if (is_sync_of_directory && !IsOpened(op) && result >= 0) {
+    op.opened = std::make_unique<PosixFile>(op.path, result, false, 0);
+    return false;
   }
   if (result >= 0 && (op.kind == IoKind::kRead || op.kind == IoKind::kWrite)) {
     op.status = Status();
     return CompleteTransfer(op, result);
   }
   op.status = StatusOf(op, result);
+  if (is_sync_of_directory) op.opened.reset();
   return true;
 }
 
@@ -376,7 +381,7 @@ Status UringRing::StatusOf(IoOp& op, int result) noexcept {
   // Reserving space is an optimisation; a file system without it is as good.
   const bool lacks = result == -EOPNOTSUPP || result == -ENOSYS;
   if (op.kind == IoKind::kAllocate && lacks) return Status();
-  if (result < 0) return StatusFromErrno(IoKindName(op.kind), IoPath(op), -result);
+  if (result < 0) return StatusFromErrno(NameOfFailed(op), IoPath(op), -result);
   if (op.kind == IoKind::kAllocate) {
     PosixFile& file = PosixFileOf(op);
     file.set_size(std::max(file.size(), op.offset + op.length));

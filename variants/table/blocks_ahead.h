@@ -19,8 +19,8 @@ class BlocksAhead {
   static constexpr uint64_t kBytesMost = 256u << 10;
 
   // Blocks to read together at block `i`, which is missing: at most `most`, and `left` from it on.
-  // What they hold in memory is bounded by the largest that the walk has read so far: they may be
-  // stored in a fraction of it.
+  // What they hold in memory is bounded by the largest of the last window: they may be stored in a
+  // fraction of it.
   uint32_t Window(uint32_t i, uint32_t left, uint32_t most) noexcept {
     most = std::min(most, static_cast<uint32_t>(std::max<uint64_t>(kBytesMost / largest_, 1)));
     window_ = i == next_ ? std::min(2 * window_, most) : 1;
@@ -41,6 +41,7 @@ class BlocksAhead {
   Task<Result<BlockRef>> Read() {
     for (Task<Result<BlockRef>>& read : reads_) read.Start();
     Result<BlockRef> first = co_await reads_[0].Join();
+    largest_ = first.ok() ? std::max(first.value()->size, 1u) : 1;
     for (size_t n = 1; n < reads_.size(); ++n) {
       Result<BlockRef> block = co_await reads_[n].Join();
       if (block.ok()) {
@@ -49,7 +50,6 @@ class BlocksAhead {
       }
     }
     reads_.clear();
-    if (first.ok()) largest_ = std::max(largest_, first.value()->size);
     co_return first;
   }
   // The block, if it was read ahead, and it is here no more; empty otherwise.
@@ -65,7 +65,7 @@ class BlocksAhead {
   std::vector<Task<Result<BlockRef>>> reads_;
   uint32_t next_ = UINT32_MAX;  // behind the last window
   uint32_t window_ = 1;
-  uint32_t largest_ = 1;  // block read, in bytes
+  uint32_t largest_ = 1;  // block of the last window, in bytes
 };
 
 }  // namespace lsmlab::table_internal

@@ -108,7 +108,10 @@ class DataBuilder final : public TableBuilder, private SectionWriter {
     return Status();
   }
 
-  void AddLostDelete() noexcept final { properties_.lost_deletes = true; }
+  void AddLostDelete() final {
+    if (!std::exchange(properties_.lost_deletes, true)) properties_.first_lost_key = last_key_;
+    properties_.last_lost_key = last_key_;
+  }
 
   uint64_t EstimatedFileBytes() const noexcept final {
     return writer_.offset() + (block_.empty() ? 0 : block_.bytes()) +
