@@ -88,8 +88,8 @@ TEST_F(StorePartsTest, APlanThatBreaksARunIsRefused) {
   EXPECT_NE(refused.ToString().find("would overlap table"), std::string::npos)
       << refused.ToString();
   Open(plain);
-  for (const auto& [key, written] : {std::pair("a", "1"), std::pair("z", "2"), std::pair("b", "3"),
-                                     std::pair("y", "3")}) {
+  for (const auto& [key, written] :
+       {std::pair("a", "1"), std::pair("z", "2"), std::pair("b", "3"), std::pair("y", "3")}) {
     std::string value;
     EXPECT_TRUE(store_->Get(key, &value).ok()) << key;
     EXPECT_EQ(value, written);

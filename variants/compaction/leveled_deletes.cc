@@ -76,8 +76,8 @@ std::optional<CompactionPlan> LeveledCompaction::PickExpired(const TreeShape& sh
       const int64_t oldest = table->oldest_tombstone_ns;
       if (oldest == 0 || table->being_compacted || now_ns - oldest < limit) continue;
       const bool bottom = level > 0 && level == deepest;
-      // Written since: a snapshot held its deletes, or it was moved here. While that one lives, once
-      // more would not change that; and what only just came of a job is not for the next.
+      // Written since: a snapshot held its deletes, or it was moved here. While that one lives,
+      // once more would not change that; and what only just came of a job is not for the next.
       const bool held =
           shape.oldest_snapshot_ns != 0 && shape.oldest_snapshot_ns <= table->created_ns;
       const bool in_vain = held || now_ns - table->created_ns < CheckIntervalOf(delete_ttl_ns_);
