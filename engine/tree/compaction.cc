@@ -82,18 +82,21 @@ std::vector<std::string> BoundariesOf(CompactionPlan::Cut rule, const Compaction
 
 }  // namespace
 
-// The key ranges of some tables of a version.
-class KeyRanges {
+// Everything that may hold older versions of keys in the inputs and is not an input itself.
+class OlderData {
  public:
-  // Takes the tables of the run of which `chosen` is true.
-  void Add(const Run& run, const auto& chosen) {
-    Run part;
-    for (TableHandle* table : run.tables) {
-      if (chosen(*table)) part.tables.push_back(table);
+  OlderData(const CompactionPlan& plan, const Version& version) {
+    for (size_t level = plan.output_level; level < version.levels().size(); ++level) {
+      for (const Run& run : version.levels()[level]) {
+        Run others;
+        for (TableHandle* table : run.tables) {
+          if (!IsInput(plan, table->entry().file)) others.tables.push_back(table);
+        }
+        if (others.tables.empty()) continue;
+        others.BuildIndex();
+        runs_.push_back(std::move(others));
+      }
     }
-    if (part.tables.empty()) return;
-    part.BuildIndex();
-    runs_.push_back(std::move(part));
   }
   bool MayHold(Slice key) const noexcept {
     for (const Run& run : runs_) {
@@ -129,17 +132,6 @@ class Warmth {
   uint32_t misses_ = 0, hits_ = 0;
   bool warm_ = false;
 };
-
-// Everything that may hold older versions of keys in the inputs and is not an input itself.
-KeyRanges OlderData(const CompactionPlan& plan, const Version& version) {
-  KeyRanges older;
-  for (size_t level = plan.output_level; level < version.levels().size(); ++level) {
-    for (const Run& run : version.levels()[level]) {
-      older.Add(run, [&](const TableHandle& t) { return !IsInput(plan, t.entry().file); });
-    }
-  }
-  return older;
-}
 
 // The ranges of keys in which deletes are lost in the inputs, for a walk over rising keys.
 class LostDeletes {
@@ -254,13 +246,13 @@ Task<Status> Tree::RunPlan(const CompactionPlan& plan, Version* version, StoreEv
 // What one merge reads, and what its outputs are told.
 struct Tree::MergeInputs {
   MergeInputs(const CompactionPlan& plan, const Version& version)
-      : runs(InputRuns(plan, version)), older(OlderData(plan, version)), lost_deletes(runs) {}
+      : runs(InputRuns(plan, version)), older(plan, version), lost_deletes(runs) {}
   // Whether a delete that was lost in the inputs stays so in the output that has taken the key.
   bool StaysLost(Slice key, bool for_snapshot) noexcept {
     return lost_deletes.MayHold(key) && (for_snapshot || older.MayHold(key));
   }
   std::deque<Run> runs;
-  const KeyRanges older;
+  const OlderData older;
   LostDeletes lost_deletes;
   TableReadCounters blocks;
   MergeSources sources;

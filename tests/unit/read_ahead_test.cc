@@ -72,6 +72,14 @@ class ReadAheadTest : public testing::TestWithParam<const char*> {
     Open(blocks, runs);
     StartCounting();
   }
+  // At the first key of what was written, in one run that the cache has nothing of.
+  std::unique_ptr<Iterator> FlushedFromTheStart() {
+    EXPECT_TRUE(store_->Flush().ok());
+    Reopen("8", 1);
+    std::unique_ptr<Iterator> iterator = store_->NewIterator();
+    EXPECT_TRUE(iterator->SeekToFirst().ok());
+    return iterator;
+  }
   uint64_t Completed() const { return io_->Counters(IoSite::kBlockRead).reads - before_; }
   void StartCounting() {
     before_ = io_->Counters(IoSite::kBlockRead).reads;
@@ -165,10 +173,7 @@ TEST_P(ReadAheadTest, LargeBlocksAreNotReadAhead) {
   for (int i = 0; i < kLarge; ++i) {
     ASSERT_TRUE(store_->Put(KeyNumber(i), CheckedValue(KeyNumber(i), 1, kLargeValue)).ok());
   }
-  ASSERT_TRUE(store_->Flush().ok());
-  Reopen("8", 1);
-  const auto iterator = store_->NewIterator();
-  ASSERT_TRUE(iterator->SeekToFirst().ok());
+  const auto iterator = FlushedFromTheStart();
   Walk(*iterator, 0, kLarge, 1);
   EXPECT_FALSE(iterator->valid());
   EXPECT_EQ(most_together_, 2u);
@@ -181,10 +186,7 @@ TEST_P(ReadAheadTest, BlocksThatAreLargeOnceDecodedAreNotReadAhead) {
   constexpr int kLarge = 20;
   const std::string value(100'000, 'v');
   for (int i = 0; i < kLarge; ++i) ASSERT_TRUE(store_->Put(KeyNumber(i), value).ok());
-  ASSERT_TRUE(store_->Flush().ok());
-  Reopen("8", 1);
-  const auto iterator = store_->NewIterator();
-  ASSERT_TRUE(iterator->SeekToFirst().ok());
+  const auto iterator = FlushedFromTheStart();
   for (; iterator->valid(); iterator->Next().ok()) ASSERT_EQ(iterator->Value().value(), value);
   EXPECT_EQ(most_together_, 2u);
 }
@@ -196,10 +198,7 @@ TEST_P(ReadAheadTest, ALargeBlockHoldsBackOnlyTheNextWindow) {
   for (int i = 1; i < kKeysInRun; ++i) {
     ASSERT_TRUE(store_->Put(KeyNumber(i), CheckedValue(KeyNumber(i), 1, kValue)).ok());
   }
-  ASSERT_TRUE(store_->Flush().ok());
-  Reopen("8", 1);
-  const auto iterator = store_->NewIterator();
-  ASSERT_TRUE(iterator->SeekToFirst().ok());
+  const auto iterator = FlushedFromTheStart();
   while (iterator->valid()) ASSERT_TRUE(iterator->Next().ok());
   EXPECT_EQ(most_together_, 8u);
 }

@@ -92,6 +92,15 @@ class StoreTurnsTest : public testing::Test {
       std::this_thread::sleep_for(std::chrono::milliseconds(2));
     }
   }
+  // Three memtables of the left shard wait, then one of the right, and the first flush is held.
+  void HoldTheFirstOfFourFlushes() {
+    Open({});
+    Fill(kLeft, 3);
+    Put(kLeft);
+    Fill(kRight, 1);
+    Put(kRight);
+    WaitFor("flush left");
+  }
   // Those of a millisecond that were set before have come due then.
   static void LetTimersRunOut() { std::this_thread::sleep_for(std::chrono::milliseconds(20)); }
 
@@ -124,12 +133,7 @@ class StoreTurnsTest : public testing::Test {
 };
 
 TEST_F(StoreTurnsTest, AShardFlushesOneMemtableThenAnotherHasItsTurn) {
-  Open({});
-  Fill(kLeft, 3);
-  Put(kLeft);
-  Fill(kRight, 1);
-  Put(kRight);
-  WaitFor("flush left");
+  HoldTheFirstOfFourFlushes();
   HoldAt("");
   WaitForFlushes(4);
   std::vector<std::string> steps = Steps();
@@ -170,12 +174,7 @@ TEST_F(StoreTurnsTest, NorDoesAnAgedMemtable) {
 
 // Between two flushes of a shard, when the second one has not begun.
 TEST_F(StoreTurnsTest, ClosingBetweenTwoFlushesEndsAndLosesNothing) {
-  Open({});
-  Fill(kLeft, 3);
-  Put(kLeft);
-  Fill(kRight, 1);
-  Put(kRight);
-  WaitFor("flush left");
+  HoldTheFirstOfFourFlushes();
   HoldAt("flush right");
   WaitFor("flush right");
   std::thread closer([this] { EXPECT_TRUE(store_->Close().ok()); });
