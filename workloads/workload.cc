@@ -49,9 +49,9 @@ Status CheckStreamOptions(const StreamOptions& options) {
   return {};
 }
 
-Result<std::unique_ptr<Workload>> OpenWorkload(const std::string& path,
-                                               const Overrides& overrides) {
-  return CoreWorkload::Open(path, overrides);
+Result<std::unique_ptr<Workload>> OpenWorkload(const std::string& path, const Overrides& overrides,
+                                               const Origins& origins) {
+  return CoreWorkload::Open(path, overrides, origins);
 }
 
 }  // namespace lsmlab::workloads

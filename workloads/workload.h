@@ -2,6 +2,8 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -91,8 +93,9 @@ enum class UpdateMode : uint8_t {
 // What a driver and a result record want to know of a workload.
 struct WorkloadInfo {
   std::string source;                      // The file it came from.
-  uint64_t load_count = 0;                 // Inserts of the load phase, over all threads.
-  uint64_t record_count = 0;               // Records that exist when the run phase starts.
+  uint64_t load_first = 0;                 // The first key number of the load phase.
+  uint64_t load_count = 0;                 // Its inserts, over all threads.
+  uint64_t record_count = 0;               // Key numbers below it exist when the run phase starts.
   uint64_t operation_count = 0;            // Of the run phase, over all threads; 0 = no limit.
   std::array<double, kOpKindCount> mix{};  // Shares of the run phase by OpKind; their sum is 1.
   uint32_t field_count = 0;
@@ -127,10 +130,14 @@ class Workload {
 
 // Settings given beside the file; they win over it, a later one over an earlier one.
 using Overrides = std::vector<std::pair<std::string, std::string>>;
+// Where overrides stand, by their names, for messages: "file:line". Those of the command line need
+// none.
+using Origins = std::map<std::string, std::string, std::less<>>;
 
 // Opens a YCSB property file. InvalidArgument names file, line, what was found and what is allowed;
 // NotSupported for a workload class we do not have; IoError when the file cannot be read.
-Result<std::unique_ptr<Workload>> OpenWorkload(const std::string& path, const Overrides& overrides);
+Result<std::unique_ptr<Workload>> OpenWorkload(const std::string& path, const Overrides& overrides,
+                                               const Origins& origins = {});
 
 // Checks the ranges given at StreamOptions.
 [[nodiscard]] Status CheckStreamOptions(const StreamOptions& options);

@@ -25,7 +25,7 @@ namespace fs = std::filesystem;
 constexpr OptionSpec kOptions[] = {
     {"preset", "NAME", "a preset, by name or path; default baseline"},
     {"set", "NAME=VALUE", "a setting above the preset's, as engine.memtable.size=4MiB; repeatable"},
-    {"engine", "NAME", "lsmlab (default), rocksdb or null"},
+    {"engine", "NAME", "lsmlab (default), rocksdb, null or fio"},
     {"workload", "FILE", "a YCSB property file or a name of `lsmlab workloads`; default ycsb-a"},
     {"property,p", "NAME=VALUE", "a property above the file's; repeatable"},
     {"threads", "N", "client threads; default: the workload's threadcount"},
@@ -124,8 +124,10 @@ Result<Bench> ReadBench(const ParsedOptions& options) {
   RunIdentity& id = spec.identity;
   id.experiment = "bench";
   id.engine = setup.value().engine;
-  id.variant =
-      id.engine == "lsmlab" ? RowNameOfPreset(options.Get("preset", "baseline")) : id.engine;
+  // Records of one file are told apart by name.
+  const std::string preset = RowNameOfPreset(options.Get("preset", "baseline"));
+  id.variant = id.engine == "lsmlab" ? preset : id.engine;
+  if (id.engine != "lsmlab" && options.Has("preset")) id.variant += " as " + preset;
   for (const std::string& text : options.All("set")) id.variant += " " + text;
   id.base = id.variant;
   workloads::WorkloadInfo info;
@@ -136,7 +138,7 @@ Result<Bench> ReadBench(const ParsedOptions& options) {
   if (!seed.ok()) return seed.status();
   id.seed = seed.value();
   if (options.Has("threads")) {
-    Result<uint64_t> threads = ParseCount("--threads", options.Get("threads"), 1, 1024);
+    Result<uint64_t> threads = ParseCount("--threads", options.Get("threads"), 1, kMaxClients);
     if (!threads.ok()) return threads.status();
     spec.threads = static_cast<uint32_t>(threads.value());
   }
@@ -145,7 +147,6 @@ Result<Bench> ReadBench(const ParsedOptions& options) {
   spec.directory = options.Get("db");
   bench.out = options.Get("out");
   if (!bench.out.empty()) {
-    // Records of one file are told apart by name.
     for (const std::string& text : options.All("property")) id.workload += " " + text;
   }
   bench.remove = !options.Has("keep") && !options.Has("db");
@@ -202,9 +203,10 @@ Status Execute(const Bench& bench, bool* measured) {
   listener.on_progress = ShowProgress;
   listener.on_record = [&](RunRecord record) {
     if (isatty(STDERR_FILENO) != 0) std::fputs("\r\033[K", stderr);
-    std::fputs(SummaryText(record).c_str(), stdout);
     *measured |= record.measured.has_value();
-    if (bench.out.empty() || !*measured || !writing.ok()) return;
+    if (!*measured) return;
+    std::fputs(SummaryText(record).c_str(), stdout);
+    if (bench.out.empty() || !writing.ok()) return;
     writing = AppendLine(bench.out + "/records.ndjson", RecordLine(record, provenance));
   };
   WatchInterrupts();
@@ -225,7 +227,7 @@ int Run(const ParsedOptions& options) {
   if (bench.value().remove) {
     const Status removed = RemoveOwnDirectory(ParentDirectory(store));
     if (!removed.ok()) return FailRun(removed);
-  } else {
+  } else if (measured) {
     std::printf("store: %s\n", store.c_str());
   }
   if (measured && !bench.value().out.empty()) {

@@ -1,7 +1,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cctype>
+#include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <utility>
@@ -26,13 +29,15 @@ struct Suite {
 // a name may not have.
 template <typename V>
 void AddSuite(std::span<const V* const> rows, const char* program, std::vector<Suite>* suites) {
+  constexpr std::pair<const char*, const char*> kAround[] = {
+      {"*/", ""}, {"*/", "_*"}, {"*_", "_*"}};
   Suite suite{program, {}};
   for (const V* row : rows) {
     std::string name(row->name);
-    for (char& c : name) c = c == '-' ? '_' : c;
-    for (const char* around : {"*/@", "*/@_*", "*_@_*"}) {
+    for (char& c : name) c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
+    for (const auto& [before, after] : kAround) {
       if (!suite.filter.empty()) suite.filter += ':';
-      suite.filter += std::string(around).replace(std::string_view(around).find('@'), 1, name);
+      suite.filter.append(before).append(name).append(after);
     }
   }
   if (!suite.filter.empty()) suites->push_back(std::move(suite));
@@ -80,7 +85,8 @@ Result<int> RunSuite(const fs::path& program, const Suite& suite) {
     _exit(127);
   }
   int status = 0;
-  waitpid(pid, &status, 0);
+  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 

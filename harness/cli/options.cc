@@ -1,5 +1,6 @@
 #include "harness/cli/options.h"
 
+#include <algorithm>
 #include <boost/program_options.hpp>
 #include <charconv>
 #include <sstream>
@@ -45,7 +46,22 @@ Status UnknownOption(const CommandSpec& spec, std::string_view given) {
                                  "', known are --" + JoinNames(known) + DidYouMean(bare, known));
 }
 
+// What a shell makes of a variable that is not set.
+Status CheckValue(const CommandSpec& spec, std::string_view name, const std::string& text) {
+  if (!text.empty()) return {};
+  std::string_view allowed;
+  for (const OptionSpec& option : spec.options) {
+    if (LongName(option) == name) allowed = option.value_name;
+  }
+  return Status::InvalidArgument(std::string(spec.name) + ": --" + std::string(name) +
+                                 ": '' is not allowed; allowed is " + std::string(allowed));
+}
+
 Status CheckPositional(const CommandSpec& spec, const std::vector<std::string>& given) {
+  if (std::find(given.begin(), given.end(), "") != given.end()) {
+    return Status::InvalidArgument(std::string(spec.name) + ": '' is not allowed; allowed is " +
+                                   std::string(spec.positional));
+  }
   if (given.size() >= spec.positional_min && given.size() <= spec.positional_max) return {};
   std::string message(spec.name);
   if (given.size() < spec.positional_min) {
@@ -91,7 +107,12 @@ Result<ParsedOptions> ParseOptions(const CommandSpec& spec,
     if (name == "help") {
       parsed.help_ = value.as<bool>();
     } else if (const auto* texts = boost::any_cast<std::vector<std::string>>(&value.value())) {
-      (name == kPositional ? parsed.positional_ : parsed.values_[name]) = *texts;
+      if (name == kPositional) {
+        parsed.positional_ = *texts;
+        continue;
+      }
+      for (const std::string& text : *texts) LSMLAB_TRY(CheckValue(spec, name, text));
+      parsed.values_[name] = *texts;
     } else if (value.as<bool>()) {
       parsed.values_[name] = {"true"};
     }

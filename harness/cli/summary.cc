@@ -1,5 +1,6 @@
 #include "harness/cli/summary.h"
 
+#include <algorithm>
 #include <cinttypes>
 #include <cstdarg>
 #include <cstdio>
@@ -10,13 +11,18 @@
 namespace lsmlab::harness {
 namespace {
 
+// However long the line is: names of rows hold every --set, errors hold paths.
 [[gnu::format(printf, 2, 3)]] void Append(std::string& text, const char* format, ...) {
-  char line[512];
-  va_list arguments;
+  va_list arguments, again;
   va_start(arguments, format);
-  std::vsnprintf(line, sizeof line, format, arguments);
+  va_copy(again, arguments);
+  const int size = std::vsnprintf(nullptr, 0, format, arguments);
   va_end(arguments);
-  text += line;
+  const size_t end = text.size();
+  text.resize(end + static_cast<size_t>(std::max(size, 0)) + 1);
+  std::vsnprintf(text.data() + end, text.size() - end, format, again);
+  va_end(again);
+  text.pop_back();  // the terminating zero
 }
 
 std::string Time(uint64_t nanos) {

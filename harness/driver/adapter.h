@@ -51,8 +51,8 @@ class StoreSession : public SessionError {
   virtual Outcome Put(Slice key, Slice value) = 0;
   virtual Outcome Delete(Slice key) = 0;
   // From the first key >= `key`, up to `count` entries with keys below `end` (empty: all); touches
-  // key and value of each (TouchBytes) and adds the touched bytes to `sum`. kNotFound when there is
-  // not one.
+  // key and value of each (TouchBytes) and adds the touched bytes to `sum`. kNotFound when the
+  // first of them is not `key` itself, or there is none.
   virtual Outcome Scan(Slice key, Slice end, uint64_t count, uint64_t* sum) = 0;
 };
 

@@ -1,5 +1,6 @@
 #include "harness/driver/async_client.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -33,7 +34,7 @@ class AsyncClient final : public ClientCounts {
  public:
   AsyncClient(StoreAdapter& store, const workloads::WorkloadInfo& workload, const PhasePlan& plan,
               size_t index, std::atomic<bool>& halt, LiveCount& live)
-      : ClientCounts(plan, index, halt, live),
+      : ClientCounts(workload, plan, index, halt, live),
         session_(store.NewAsyncSession()),
         depth_(plan.depth),
         blind_(workload.update == workloads::UpdateMode::kBlind),
@@ -77,7 +78,10 @@ class AsyncClient final : public ClientCounts {
       if (pace() != 0) {
         const uint64_t intended = NextIntended();
         if (intended > begin) {
-          co_await session_->Pause(static_cast<int64_t>(clock().ToNanos(intended - begin)));
+          auto left = static_cast<int64_t>(clock().ToNanos(intended - begin));
+          for (; left > 0 && !halted(); left -= kNap) {
+            co_await session_->Pause(std::min(left, kNap));
+          }
           if (halted()) break;
         }
         begin = intended;

@@ -5,9 +5,11 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <string>
 #include <thread>
 
 #include "engine/base/histogram.h"
+#include "engine/base/shown.h"
 #include "harness/driver/adapter.h"
 #include "harness/driver/phase.h"
 #include "harness/driver/tick_clock.h"
@@ -23,8 +25,9 @@ struct alignas(128) LiveCount {
 // time or the patience of the user ends. Everything is the thread's own until it is joined.
 class ClientCounts {
  public:
-  ClientCounts(const PhasePlan& plan, size_t index, std::atomic<bool>& halt, LiveCount& live)
-      : plan_(plan), stream_(*plan.streams[index]), halt_(halt), live_(live) {
+  ClientCounts(const workloads::WorkloadInfo& workload, const PhasePlan& plan, size_t index,
+               std::atomic<bool>& halt, LiveCount& live)
+      : workload_(workload), plan_(plan), stream_(*plan.streams[index]), halt_(halt), live_(live) {
     const size_t count = plan.streams.size();
     const double threads = static_cast<double>(count);
     // As the streams share them.
@@ -52,6 +55,7 @@ class ClientCounts {
     result.digests.push_back(stream_.digest());
     result.early_choices += stream_.early_choices();
     if (result.error.ok()) result.error = error_;
+    if (result.wrong_answer.empty()) result.wrong_answer = wrong_answer_;
     asm volatile("" : : "r"(touched()));
   }
 
@@ -97,13 +101,19 @@ class ClientCounts {
     halt_.store(true);
   }
 
-  void WaitUntil(uint64_t intended, uint64_t now) const {
-    if (now >= intended) return;
-    const uint64_t nanos = clock_.ToNanos(intended - now);
-    constexpr uint64_t kSpin = 60'000;  // a sleep is about as late as this
-    if (nanos > kSpin) std::this_thread::sleep_for(std::chrono::nanoseconds(nanos - kSpin));
-    while (clock_.Now() < intended) {
+  // Nanoseconds after which one who waits looks whether the phase has ended.
+  static constexpr int64_t kNap = 100'000'000;
+
+  // False: the phase has ended meanwhile.
+  bool WaitUntil(uint64_t intended) const {
+    constexpr int64_t kSpin = 60'000;  // a sleep is about as late as this
+    for (uint64_t now = clock_.Now(); now < intended; now = clock_.Now()) {
+      const auto nanos = static_cast<int64_t>(clock_.ToNanos(intended - now));
+      if (nanos <= kSpin) continue;
+      if (halted()) return false;
+      std::this_thread::sleep_for(std::chrono::nanoseconds(std::min(nanos - kSpin, kNap)));
     }
+    return true;
   }
 
  private:
@@ -111,19 +121,40 @@ class ClientCounts {
   virtual uint64_t user_bytes() const noexcept = 0;
   virtual uint64_t touched() const noexcept = 0;
 
+  // Of all key numbers below recordcount the load may have inserted a slice alone (insertstart and
+  // insertcount); those above are asked for when their inserts are done.
+  bool WasInserted(uint64_t key_number) const noexcept {
+    return key_number >= workload_.record_count ||
+           key_number - workload_.load_first < workload_.load_count;
+  }
+
   // A missing key that is found is as wrong as a key that is not.
+  bool IsWrong(const workloads::Operation& op, Outcome outcome, bool missing) const noexcept {
+    if (!plan_.keeps_data || outcome == Outcome::kFailed) return false;
+    if (missing) return outcome == Outcome::kDone;
+    return outcome == Outcome::kNotFound && plan_.not_found_is_failure &&
+           op.kind != workloads::OpKind::kDelete && WasInserted(op.key_number);
+  }
+
+  // Binary keys by their number: messages are text.
+  static std::string KeyText(const workloads::Operation& op) {
+    const bool is_text =
+        std::all_of(op.key.begin(), op.key.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
+    return is_text ? "'" + Shown(op.key) + "'" : "number " + std::to_string(op.key_number);
+  }
+
   void CountOdd(const workloads::Operation& op, Outcome outcome, bool missing) {
-    using workloads::OpKind;
-    const bool not_found = outcome == Outcome::kNotFound;
-    not_found_ += not_found;
-    const bool positional = op.kind == OpKind::kScan || op.kind == OpKind::kSeek;
-    const bool wrong = missing ? !not_found
-                               : not_found && plan_.not_found_is_failure && !positional &&
-                                     op.kind != OpKind::kDelete;
+    not_found_ += outcome == Outcome::kNotFound;
+    const bool wrong = IsWrong(op, outcome, missing);
     failed_ += wrong || outcome == Outcome::kFailed;
+    if (!wrong || !wrong_answer_.empty()) return;
+    wrong_answer_ =
+        std::string(workloads::OpKindName(op.kind)) + " of key " + KeyText(op) +
+        (missing ? ", which was never written, found it" : ", which was written, did not find it");
   }
 
   const TickClock clock_ = TickClock::Get();
+  const workloads::WorkloadInfo& workload_;
   const PhasePlan& plan_;
   workloads::OpStream& stream_;
   std::atomic<bool>& halt_;
@@ -133,6 +164,7 @@ class ClientCounts {
   uint64_t not_begun_ = 0;
   uint64_t ops_ = 0, failed_ = 0, not_found_ = 0, inserts_ = 0, deletes_ = 0, insert_bytes_ = 0;
   std::array<Histogram, kLatencyKinds> latency_;
+  std::string wrong_answer_;
   Status error_;
 };
 

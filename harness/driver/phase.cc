@@ -4,6 +4,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 #include "harness/driver/async_client.h"
@@ -22,7 +23,7 @@ class Client final : public ClientCounts {
  public:
   Client(StoreAdapter& store, const workloads::WorkloadInfo& workload, const PhasePlan& plan,
          size_t index, std::atomic<bool>& halt, LiveCount& live)
-      : ClientCounts(plan, index, halt, live),
+      : ClientCounts(workload, plan, index, halt, live),
         session_(store.NewSession()),
         executor_(*session_, workload) {}
 
@@ -35,7 +36,7 @@ class Client final : public ClientCounts {
       if (!stream().Next(&op)) return;
       uint64_t begin = clock().Now();
       if (pace() != 0) {
-        WaitUntil(intended, begin);
+        if (!WaitUntil(intended)) break;
         begin = intended;
         intended += pace();
       }
@@ -55,8 +56,8 @@ class Client final : public ClientCounts {
   OpExecutor executor_;
 };
 
-// Wakes once per interval, writes down how far the clients are, and watches the stop flag. It ends
-// when told that they are done.
+// A thread of its own: wakes once per interval, writes down how far the clients are, and watches
+// the stop flag. It ends when told that they are done.
 class Sampler {
  public:
   Sampler(const PhasePlan& plan, const std::vector<LiveCount>& live, std::atomic<bool>& halt)
@@ -109,6 +110,51 @@ class Sampler {
   std::vector<SeriesPoint> series_;
 };
 
+// Starts all clients and the sampler at one barrier and waits for their ends; says in `result` when
+// that was. An error when a thread cannot be had: then those that can be end at once.
+Status RunThreads(const PhasePlan& plan, const std::vector<std::unique_ptr<ClientCounts>>& clients,
+                  Sampler& sampler, std::atomic<bool>& halt, PhaseResult* result) {
+  const TickClock clock = TickClock::Get();
+  const size_t threads = clients.size();
+  uint64_t deadline = UINT64_MAX;
+  std::barrier start(static_cast<std::ptrdiff_t>(threads + 1), [&]() noexcept {
+    result->start_ns = NowNanos();
+    if (plan.max_seconds > 0) {
+      deadline = clock.Now() + clock.FromNanos(static_cast<uint64_t>(plan.max_seconds * 1e9));
+    }
+  });
+  std::vector<int64_t> ends(threads);
+  std::vector<std::thread> pool;
+  std::thread sampling;
+  Status status;
+  try {
+    for (size_t i = 0; i < threads; ++i) {
+      pool.emplace_back([&, i] {
+        start.arrive_and_wait();
+        clients[i]->Run(deadline);
+        ends[i] = NowNanos();
+      });
+    }
+    sampling = std::thread([&] {
+      start.arrive_and_wait();
+      sampler.Run(result->start_ns);
+    });
+  } catch (const std::system_error& error) {
+    status = Status::NoSpace("only " + std::to_string(pool.size()) + " of " +
+                             std::to_string(threads + 1) + " threads (" + std::to_string(threads) +
+                             " clients) can be started: " + error.what());
+    halt.store(true);
+    for (size_t i = pool.size(); i < threads + 1; ++i) start.arrive_and_drop();
+  }
+  for (std::thread& thread : pool) thread.join();
+  sampler.Finish();
+  if (sampling.joinable()) sampling.join();
+  int64_t end_ns = result->start_ns;
+  for (const int64_t end : ends) end_ns = std::max(end_ns, end);
+  result->elapsed_s = static_cast<double>(end_ns - result->start_ns) * 1e-9;
+  return status;
+}
+
 }  // namespace
 
 std::string_view LatencyKindName(size_t kind) noexcept {
@@ -127,7 +173,6 @@ PhaseResult DrivePhase(StoreAdapter& store, const workloads::WorkloadInfo& workl
                        const PhasePlan& plan) {
   PhaseResult result;
   result.ops_planned = plan.total_ops;
-  const TickClock clock = TickClock::Get();
   const size_t threads = plan.streams.size();
   std::atomic<bool> halt{false};
   std::vector<LiveCount> live(threads);
@@ -139,35 +184,17 @@ PhaseResult DrivePhase(StoreAdapter& store, const workloads::WorkloadInfo& workl
       clients.push_back(std::make_unique<Client>(store, workload, plan, i, halt, live[i]));
     }
   }
-  uint64_t deadline = UINT64_MAX;
-  std::barrier start(static_cast<std::ptrdiff_t>(threads), [&]() noexcept {
-    result.start_ns = NowNanos();
-    if (plan.max_seconds > 0) {
-      deadline = clock.Now() + clock.FromNanos(static_cast<uint64_t>(plan.max_seconds * 1e9));
-    }
-  });
   Sampler sampler(plan, live, halt);
-  std::vector<int64_t> ends(threads);
-  std::vector<std::thread> pool;
-  const int64_t before_ns = NowNanos();
-  for (size_t i = 0; i < threads; ++i) {
-    pool.emplace_back([&, i] {
-      start.arrive_and_wait();
-      clients[i]->Run(deadline);
-      ends[i] = NowNanos();
-    });
-  }
-  std::thread sampling([&] { sampler.Run(before_ns); });
-  for (std::thread& thread : pool) thread.join();
-  sampler.Finish();
-  sampling.join();
-  int64_t end_ns = result.start_ns;
-  for (int64_t end : ends) end_ns = std::max(end_ns, end);
-  result.elapsed_s = static_cast<double>(end_ns - result.start_ns) * 1e-9;
+  result.error = RunThreads(plan, clients, sampler, halt, &result);
   for (const std::unique_ptr<ClientCounts>& client : clients) client->AddTo(result);
   if (result.error.ok() && result.early_choices > 0) {
     result.error = Status::Aborted("asked for " + std::to_string(result.early_choices) +
                                    " keys before their inserts were done");
+  }
+  if (result.error.ok() && !result.wrong_answer.empty()) {
+    result.error = Status::Corruption(
+        std::to_string(result.ops_failed) + " of " + std::to_string(result.ops) +
+        " operations were answered wrongly; one of the first: " + result.wrong_answer);
   }
   result.series = sampler.TakeSeries();
   result.interrupted = plan.stop != nullptr && plan.stop->load();

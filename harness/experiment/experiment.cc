@@ -67,17 +67,29 @@ Status ReadVariant(const TomlValue& table, Experiment* out) {
 }
 
 // The properties of a workload: every key that is none of ours, dotted ones included.
-Status TakeProperty(const std::string& key, const TomlValue& value, workloads::Overrides* out) {
+Status TakeProperty(const std::string& key, const TomlValue& value, WorkloadEntry* out) {
+  std::vector<TomlLeaf> leaves;
   if (value.kind == Kind::kTable) {
-    std::vector<TomlLeaf> leaves;
     LSMLAB_TRY(FlattenToml(value, key, &leaves));
-    for (TomlLeaf& leaf : leaves) out->emplace_back(leaf.name, leaf.text);
-    return {};
+  } else {
+    Result<std::string> text = TomlSettingText(value, key);
+    if (!text.ok()) return text.status();
+    leaves.push_back({key, std::move(text).value(), value.origin});
   }
-  Result<std::string> text = TomlSettingText(value, key);
-  if (!text.ok()) return text.status();
-  out->emplace_back(key, std::move(text).value());
+  for (TomlLeaf& leaf : leaves) {
+    out->origins[leaf.name] = std::move(leaf.origin);
+    out->properties.emplace_back(std::move(leaf.name), std::move(leaf.text));
+  }
   return {};
+}
+
+// Those for all workloads, below those of each.
+void AddCommon(const WorkloadEntry& common, std::vector<WorkloadEntry>* entries) {
+  for (WorkloadEntry& entry : *entries) {
+    entry.properties.insert(entry.properties.begin(), common.properties.begin(),
+                            common.properties.end());
+    entry.origins.insert(common.origins.begin(), common.origins.end());
+  }
 }
 
 std::string Stem(const std::string& path) { return std::filesystem::path(path).stem().string(); }
@@ -103,22 +115,20 @@ Status ReadWorkloadTable(const TomlValue& table, Experiment* out) {
   LSMLAB_TRY(TakeFiles(fields.Take("files"), fields, &files));
   if (!file.empty()) files.push_back(file);
   for (const std::string& path : files)
-    out->workloads.push_back({path, Stem(path), {}, table.origin});
-  workloads::Overrides common;
+    out->workloads.push_back({path, Stem(path), {}, {}, table.origin});
+  WorkloadEntry common;
   fields.TakeRest([&](const std::string& key, const TomlValue& value) {
     for (WorkloadEntry& entry : out->workloads) {
       if (entry.name != key || value.kind != Kind::kTable) continue;
       for (const auto& [name, item] : value.entries) {
-        fields.Fail(TakeProperty(name, item, &entry.properties));
+        fields.Fail(TakeProperty(name, item, &entry));
       }
       return;
     }
     fields.Fail(TakeProperty(key, value, &common));
   });
   LSMLAB_TRY(fields.Finish());
-  for (WorkloadEntry& entry : out->workloads) {
-    entry.properties.insert(entry.properties.begin(), common.begin(), common.end());
-  }
+  AddCommon(common, &out->workloads);
   return {};
 }
 
@@ -131,7 +141,7 @@ Status ReadWorkloadList(const TomlValue& list, Experiment* out) {
     fields.Text("file", &entry.file);
     fields.Text("name", &entry.name);
     fields.TakeRest([&](const std::string& key, const TomlValue& value) {
-      fields.Fail(TakeProperty(key, value, &entry.properties));
+      fields.Fail(TakeProperty(key, value, &entry));
     });
     LSMLAB_TRY(fields.Finish());
     if (entry.file.empty()) {
@@ -155,11 +165,9 @@ Status ReadWorkloads(TomlFields& root, Experiment* out) {
     }
   }
   if (const TomlValue* value = root.TakeTable("properties"); value != nullptr) {
-    workloads::Overrides common;
+    WorkloadEntry common;
     for (const auto& [key, item] : value->entries) LSMLAB_TRY(TakeProperty(key, item, &common));
-    for (WorkloadEntry& entry : out->workloads) {
-      entry.properties.insert(entry.properties.begin(), common.begin(), common.end());
-    }
+    AddCommon(common, &out->workloads);
   }
   return {};
 }
@@ -220,8 +228,14 @@ Status ReadExpect(const TomlValue& table, Experiment* out) {
   if (bar.workload.empty() || bar.variant.empty()) {
     return Status::InvalidArgument(table.origin + ": [[expect]] needs workload and variant");
   }
+  if (bar.at_most > 0 && bar.at_least > bar.at_most) {
+    return Status::InvalidArgument(table.origin +
+                                   ": [[expect]] at_least is above at_most: no figure "
+                                   "keeps both");
+  }
   if (absolute) bar.base.clear();
   out->expect.push_back(std::move(bar));
+  out->expect_origins.push_back(table.origin);
   return {};
 }
 

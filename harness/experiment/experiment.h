@@ -32,6 +32,7 @@ struct WorkloadEntry {
   std::string file;
   std::string name;  // empty: the file's stem
   workloads::Overrides properties;
+  workloads::Origins origins;  // of these properties
   std::string origin;
 };
 
@@ -66,6 +67,7 @@ struct Experiment {
   RunSettings run;
   Limits limits;
   std::vector<ExpectBar> expect;
+  std::vector<std::string> expect_origins;  // of each of them
 };
 
 // Layers of assignments, lowest first.

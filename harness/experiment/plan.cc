@@ -185,10 +185,12 @@ class Planner {
   // With the properties that stand in `opened`.
   static Status Open(const WorkloadEntry& entry, OpenedWorkload* opened) {
     const Result<std::unique_ptr<workloads::Workload>> workload =
-        workloads::OpenWorkload(opened->path, opened->properties);
+        workloads::OpenWorkload(opened->path, opened->properties, entry.origins);
     if (!workload.ok()) {
-      return Status::InvalidArgument(entry.origin + ": " +
-                                     std::string(workload.status().message()));
+      // A property of the experiment is named with its own line.
+      const std::string message(workload.status().message());
+      const bool located = message.starts_with(entry.origin.substr(0, entry.origin.rfind(':') + 1));
+      return Status::InvalidArgument(located ? message : entry.origin + ": " + message);
     }
     opened->info = workload.value()->info();
     return {};
@@ -228,8 +230,12 @@ class Planner {
   }
 
   static void Shrink(const workloads::WorkloadInfo& info, workloads::Overrides* properties) {
-    properties->emplace_back("recordcount",
-                             std::to_string(std::min(info.record_count, kSmokeRecords)));
+    const std::string records = std::to_string(std::min(info.record_count, kSmokeRecords));
+    properties->emplace_back("recordcount", records);
+    if (info.load_count != info.record_count) {  // a slice, which may lie beyond so few
+      properties->emplace_back("insertstart", "0");
+      properties->emplace_back("insertcount", records);
+    }
     properties->emplace_back(
         "operationcount",
         std::to_string(std::min(std::max<uint64_t>(info.operation_count, 1), kSmokeOperations)));
@@ -252,14 +258,16 @@ class Planner {
     std::vector<std::string_view> rows, names;
     for (const PlannedRow& row : plan_.rows) rows.push_back(row.name);
     for (const OpenedWorkload& workload : workloads_) names.push_back(workload.name);
-    const auto check = [](std::string_view what, const std::string& name,
-                          const std::vector<std::string_view>& known) -> Status {
-      if (std::find(known.begin(), known.end(), name) != known.end()) return {};
-      return Status::InvalidArgument("[[expect]] " + std::string(what) + ": no such " +
-                                     std::string(what) + " as '" + Shown(name) + "', there are " +
-                                     JoinNames(known) + DidYouMean(name, known));
-    };
-    for (const ExpectBar& bar : experiment_.expect) {
+    for (size_t i = 0; i < experiment_.expect.size(); ++i) {
+      const auto check = [&](std::string_view what, const std::string& name,
+                             const std::vector<std::string_view>& known) -> Status {
+        if (std::find(known.begin(), known.end(), name) != known.end()) return {};
+        return Status::InvalidArgument(experiment_.expect_origins[i] + ": [[expect]] " +
+                                       std::string(what) + ": no such " + std::string(what) +
+                                       " as '" + Shown(name) + "', there are " + JoinNames(known) +
+                                       DidYouMean(name, known));
+      };
+      const ExpectBar& bar = experiment_.expect[i];
       LSMLAB_TRY(check("variant", bar.variant, rows));
       if (!bar.base.empty()) LSMLAB_TRY(check("base", bar.base, rows));
       LSMLAB_TRY(check("workload", bar.workload, names));

@@ -28,6 +28,14 @@ std::string Compression(const SharedConditions& shared) {
   return text + ", dictionaries of " + std::to_string(shared.dictionary_bytes);
 }
 
+std::string FilterBits(const SharedConditions& shared) {
+  std::string text;
+  for (const double bits : shared.filter_bits_per_key) {
+    text += (text.empty() ? "" : ",") + RealText(bits);
+  }
+  return text.empty() ? "0" : text;
+}
+
 std::string Durability(const SharedConditions& shared) {
   if (!shared.log) return "none";
   if (shared.sync == "group" || shared.sync == "every") return "power loss";
@@ -47,7 +55,7 @@ SharedConditions ShareConditions(const Composition& c) {
                        c.table.settings.Choice("block.alignment") == "page";
   shared.restart_interval = IntegerOr(c.table.settings, "block.restart_interval", 16);
   if (c.filter.variant->name != "none") {
-    shared.filter_bits_per_key = c.filter.settings.RealList("bits_per_key").front();
+    shared.filter_bits_per_key = c.filter.settings.RealList("bits_per_key");
   }
   shared.cache_bytes = BytesOr(c.cache.settings, "bytes", 0);
   shared.codec_per_level = CodecsOf(c);
@@ -56,6 +64,7 @@ SharedConditions ShareConditions(const Composition& c) {
   shared.background_threads = IntegerOr(c.executor.settings, "background", 1);
   shared.direct = c.io.settings.Has("direct") ? c.io.settings.Choice("direct") : "none";
   shared.compacts = c.compaction.variant->name != "none";
+  shared.forgets = c.compaction.variant->name == "fifo";
   const SettingBag& compaction = c.compaction.settings;
   shared.file_bytes = BytesOr(compaction, "file_size", uint64_t{64} << 20);
   shared.level1_bytes = BytesOr(compaction, "level1_size", uint64_t{256} << 20);
@@ -83,7 +92,7 @@ std::map<std::string, std::string> ConditionsOf(const EngineSetup& setup, uint32
       {"level1_bytes", std::to_string(shared.level1_bytes)},
       {"size_ratio", RealText(shared.size_ratio)},
       {"block_bytes", std::to_string(shared.block_bytes)},
-      {"filter_bits_per_key", RealText(shared.filter_bits_per_key)},
+      {"filter_bits_per_key", FilterBits(shared)},
       {"threads", std::to_string(threads)},
       {"depth", depth},
       {"background_threads", std::to_string(shared.background_threads)},
@@ -113,6 +122,9 @@ void AmendOurConditions(const EngineSetup& setup, uint32_t,
     conditions["compaction"] = c.compaction.variant->name;
   } else if (c.compaction.settings.Bool("dynamic_levels")) {
     conditions["compaction"] = "leveled, dynamic level sizes";
+  }
+  if (c.filter.settings.Has("allocation") && c.filter.settings.Choice("allocation") != "uniform") {
+    conditions["filter_allocation"] = c.filter.settings.Choice("allocation");
   }
   if (c.cache.settings.Has("fill_by") && c.cache.settings.Choice("fill_by") != "reads") {
     conditions["cache_filled_by"] = "reads, " + c.cache.settings.Choice("fill_by");

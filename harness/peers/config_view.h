@@ -20,7 +20,7 @@ struct SharedConditions {
   uint64_t block_bytes = 0;
   bool page_blocks = false;  // every block starts a page
   int restart_interval = 16;
-  double filter_bits_per_key = 0;            // of the first level; 0: no filter
+  std::vector<double> filter_bits_per_key;   // last entry repeats; empty: no filter
   uint64_t cache_bytes = 0;                  // 0: no cache
   std::vector<std::string> codec_per_level;  // last entry repeats; never empty
   int zstd_level = 1;
@@ -31,8 +31,9 @@ struct SharedConditions {
   double size_ratio = 10;
   int l0_trigger = 4, l0_slowdown = 20, l0_stop = 36;  // runs in level 0
   bool compacts = true;                                // false: flushes alone make tables
-  // Ours alone: memtables and level 1 are those of one shard.
+  // Ours alone: memtables and level 1 are those of one shard; old data is lost on purpose.
   int shards = 1;
+  bool forgets = false;
 };
 
 SharedConditions ShareConditions(const Composition& composition);

@@ -12,7 +12,7 @@ constexpr const EngineInfo* kEngines[] = {&kLsmlabEngine, &kRocksdbEngine, &kNul
 constexpr std::string_view kPeers = "peers.";
 constexpr std::string_view kDriver = "driver.";
 constexpr SettingSpec kDriverSettings[] = {
-    {"threads", SettingType::kInteger, "0", 0, 1024, "",
+    {"threads", SettingType::kInteger, "0", 0, kMaxClients, "",
      "client threads; 0: as many as the run or the workload says"},
     {"depth", SettingType::kInteger, "1", 1, 4096, "",
      "operations that each client thread has under way, in coroutines; 1: one after the other, by "
@@ -60,6 +60,18 @@ Status AssignDriver(const Assignment& a, SettingBag* bag) {
   }
   return Refuse(
       a, "unknown setting of the driver, known are " + JoinNames(known) + DidYouMean(key, known));
+}
+
+// With the place of the assignment that counts, the last one.
+Status CheckRefusals(const EngineInfo& info, const EngineSetup& setup,
+                     const std::vector<Assignment>& sorted) {
+  if (info.refuses == nullptr) return {};
+  const Refusal refusal = info.refuses(setup);
+  if (refusal.setting.empty()) return {};
+  const auto given = std::find_if(sorted.rbegin(), sorted.rend(),
+                                  [&](const Assignment& a) { return a.name == refusal.setting; });
+  const std::string where = given == sorted.rend() ? "" : given->origin + ": ";
+  return Status::InvalidArgument(where + std::string(refusal.setting) + ": " + refusal.reason);
 }
 
 }  // namespace
@@ -114,6 +126,7 @@ Result<EngineSetup> SetUpEngine(std::string_view engine,
   Result<ComposedEngine> composed = Compose(ours);
   if (!composed.ok()) return composed.status();
   setup.composed = std::move(composed).value();
+  LSMLAB_TRY(CheckRefusals(*info, setup, sorted));
   setup.config = setup.composed.config;
   setup.driver.threads = static_cast<uint32_t>(driver.Integer("threads"));
   setup.driver.depth = static_cast<uint32_t>(driver.Integer("depth"));
@@ -140,6 +153,11 @@ Status CheckClients(const EngineSetup& setup, const workloads::WorkloadInfo& wor
                     uint32_t threads, const std::string& where) {
   const ExecutorVariant& executor = *setup.composed.composition.executor.variant;
   const bool one_caller = ServesOneCaller(executor, setup.composed.composition.executor.settings);
+  if (threads > kMaxClients) {
+    return Status::InvalidArgument(where + ": " + std::to_string(threads) +
+                                   " client threads; allowed is up to " +
+                                   std::to_string(kMaxClients));
+  }
   if (setup.driver.depth > 1) {
     const std::string depth = where + ": driver.depth " + std::to_string(setup.driver.depth);
     if (!FindEngine(setup.engine)->has_async) {

@@ -43,6 +43,12 @@ struct OpenRequest {
   bool create = true;  // true: it must not exist yet; false: it must
 };
 
+// A shared setting whose value an engine has no equal of.
+struct Refusal {
+  std::string_view setting;  // dotted; empty: none is refused
+  std::string reason;        // what was found and what is allowed
+};
+
 struct EngineInfo {
   std::string_view name;
   std::string_view summary;
@@ -54,6 +60,8 @@ struct EngineInfo {
   // say; null: nothing.
   void (*amend_conditions)(const EngineSetup& setup, uint32_t threads,
                            std::map<std::string, std::string>& conditions) = nullptr;
+  // What of the shared settings it cannot do; null: it can do all. Asked before anything runs.
+  Refusal (*refuses)(const EngineSetup& setup) = nullptr;
 };
 
 // "driver.<name>": unit, default and range of each.
@@ -71,9 +79,11 @@ Result<EngineSetup> SetUpEngine(std::string_view engine,
 // The same from a configuration that SetUpEngine has given.
 Result<EngineSetup> SetUpEngine(std::string_view engine, const ConfigMap& config);
 
-// Whether `threads` clients may ask this of the engine: an executor that serves one caller at a
-// time is refused more, depth is refused where there are no asynchronous forms. `where` begins the
-// message.
+constexpr uint32_t kMaxClients = 1024;  // threads of a run
+
+// Whether `threads` clients may ask this of the engine: at most kMaxClients may, an executor that
+// serves one caller at a time is refused more, depth is refused where there are no asynchronous
+// forms. `where` begins the message.
 Status CheckClients(const EngineSetup& setup, const workloads::WorkloadInfo& workload,
                     uint32_t threads, const std::string& where);
 

@@ -36,6 +36,7 @@ class LsmlabSession final : public StoreSession {
     if (!end.empty()) options.lower_bound = key;
     const std::unique_ptr<Iterator> it = store_.NewIterator(options);
     Status status = it->Seek(key);
+    const bool begins_at_key = status.ok() && it->valid() && it->key() == key;
     uint64_t seen = 0;
     while (status.ok() && it->valid()) {
       const Result<Slice> value = it->Value();
@@ -45,7 +46,7 @@ class LsmlabSession final : public StoreSession {
       status = it->Next();
     }
     if (!status.ok()) return Fail(status);
-    return seen == 0 ? Outcome::kNotFound : Outcome::kDone;
+    return begins_at_key ? Outcome::kDone : Outcome::kNotFound;
   }
 
  private:
@@ -85,6 +86,7 @@ class LsmlabAsyncSession final : public AsyncSession {
     if (!end.empty()) options.lower_bound = key;
     const std::unique_ptr<AsyncIterator> it = co_await store_.NewIteratorAsync(options);
     Status status = co_await it->Seek(key);
+    const bool begins_at_key = status.ok() && it->valid() && it->key() == key;
     uint64_t seen = 0;
     while (status.ok() && it->valid()) {
       const Result<Slice> value = co_await it->Value();
@@ -94,7 +96,7 @@ class LsmlabAsyncSession final : public AsyncSession {
       status = co_await it->Next();
     }
     if (!status.ok()) co_return Fail(status);
-    co_return seen == 0 ? Outcome::kNotFound : Outcome::kDone;
+    co_return begins_at_key ? Outcome::kDone : Outcome::kNotFound;
   }
   Task<void> Pause(int64_t nanos) override {
     co_await Yield(store_.executor(), Priority::kForeground, nanos);

@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "engine/base/clock.h"
+#include "engine/base/real_text.h"
 #include "harness/peers/config_view.h"
 
 // RocksDB as Debian packages it. What it shares with a composition of ours is derived from the same
@@ -196,6 +197,11 @@ bool AlignsBlocks(const SharedConditions& shared) {
          std::all_of(codecs.begin(), codecs.end(), [](const auto& c) { return c == "none"; });
 }
 
+// One figure for all levels: that of the first.
+double FirstFilterBits(const SharedConditions& shared) {
+  return shared.filter_bits_per_key.empty() ? 0 : shared.filter_bits_per_key.front();
+}
+
 rocksdb::BlockBasedTableOptions TableOptions(const SharedConditions& shared, const SettingBag& own,
                                              const std::shared_ptr<rocksdb::Cache>& cache) {
   rocksdb::BlockBasedTableOptions table;
@@ -205,10 +211,10 @@ rocksdb::BlockBasedTableOptions TableOptions(const SharedConditions& shared, con
   table.no_block_cache = cache == nullptr;
   table.block_align = AlignsBlocks(shared);
   table.cache_index_and_filter_blocks = false;  // held in memory for as long as the table is open
-  if (shared.filter_bits_per_key > 0) {
+  if (const double bits = FirstFilterBits(shared); bits > 0) {
     table.filter_policy.reset(own.Choice("filter") == "ribbon"
-                                  ? rocksdb::NewRibbonFilterPolicy(shared.filter_bits_per_key)
-                                  : rocksdb::NewBloomFilterPolicy(shared.filter_bits_per_key));
+                                  ? rocksdb::NewRibbonFilterPolicy(bits)
+                                  : rocksdb::NewBloomFilterPolicy(bits));
   }
   if (own.Choice("data_block_index") == "binary-and-hash") {
     table.data_block_index_type = rocksdb::BlockBasedTableOptions::kDataBlockBinaryAndHash;
@@ -300,13 +306,14 @@ class RocksdbSession final : public StoreSession {
     const rocksdb::Slice bound = Rocks(end);
     read_.iterate_upper_bound = end.empty() ? nullptr : &bound;
     const std::unique_ptr<rocksdb::Iterator> it(db_.NewIterator(read_));
-    uint64_t seen = 0;
-    for (it->Seek(Rocks(key)); it->Valid(); it->Next()) {
+    it->Seek(Rocks(key));
+    const bool begins_at_key = it->Valid() && Ours(it->key()) == key;
+    for (uint64_t seen = 0; it->Valid(); it->Next()) {
       *sum += TouchBytes(Ours(it->key())) + TouchBytes(Ours(it->value()));
-      if (++seen == count) return Outcome::kDone;
+      if (++seen == count) break;
     }
     if (!it->status().ok()) return Fail(FromRocks(it->status()));
-    return seen == 0 ? Outcome::kNotFound : Outcome::kDone;
+    return begins_at_key ? Outcome::kDone : Outcome::kNotFound;
   }
 
  private:
@@ -451,11 +458,6 @@ Result<std::unique_ptr<StoreAdapter>> Open(const OpenRequest& request) {
   LSMLAB_TRY(CheckDirectory(request));
   const SharedConditions shared = ShareConditions(request.setup.composed.composition);
   const SettingBag& own = request.setup.peer;
-  if (shared.sync == "interval") {
-    return Status::NotSupported(
-        "engine.wal.sync: 'interval' has no equal in rocksdb; allowed for a "
-        "comparison with it are none, group and every");
-  }
   const std::shared_ptr<rocksdb::Cache> cache = MakeCache(shared, own);
   rocksdb::Options options = MakeOptions(shared, own, cache);
   const auto watcher = std::make_shared<Watcher>();
@@ -474,6 +476,22 @@ Result<std::unique_ptr<StoreAdapter>> Open(const OpenRequest& request) {
       std::unique_ptr<rocksdb::DB>(db), watcher, cache, options.statistics, write, read));
 }
 
+Refusal Refuses(const EngineSetup& setup) {
+  const SharedConditions shared = ShareConditions(setup.composed.composition);
+  if (shared.log && shared.sync == "interval") {
+    return {"engine.wal.sync",
+            "'interval' has no equal in rocksdb; allowed for a comparison with it are none, group "
+            "and every"};
+  }
+  for (const std::string& codec : shared.codec_per_level) {
+    if (codec == "none" || codec == "lz4" || codec == "zstd") continue;
+    return {"engine.codec.variant", "'" + codec +
+                                        "' has no equal in rocksdb; allowed for a "
+                                        "comparison with it are none, lz4 and zstd"};
+  }
+  return {};
+}
+
 // Its settings may say otherwise than what both share, and it never has less than a thread for
 // flushes and another for compactions, nor writers that do not share a sync.
 void AmendConditions(const EngineSetup& setup, uint32_t threads,
@@ -483,6 +501,7 @@ void AmendConditions(const EngineSetup& setup, uint32_t threads,
     conditions["block_bytes"] = std::to_string(own.Bytes("block_size"));
   const SharedConditions shared = ShareConditions(setup.composed.composition);
   if (!AlignsBlocks(shared)) conditions.erase("block_alignment");
+  conditions["filter_bits_per_key"] = RealText(FirstFilterBits(shared));
   const auto jobs = static_cast<int>(own.Integer("background_jobs"));
   std::string workers = std::to_string(std::max(2, jobs != 0 ? jobs : shared.background_threads));
   if (own.Integer("subcompactions") > 1) {
@@ -502,9 +521,13 @@ void AmendConditions(const EngineSetup& setup, uint32_t threads,
 }  // namespace
 
 const EngineInfo kRocksdbEngine = {
-    "rocksdb",      "Debian's librocksdb, configured alike from the same engine.* settings",
-    kSettings,      Open,
-    true,           false,
-    AmendConditions};
+    "rocksdb",
+    "Debian's librocksdb, configured alike from the same engine.* settings",
+    kSettings,
+    Open,
+    true,
+    false,
+    AmendConditions,
+    Refuses};
 
 }  // namespace lsmlab::harness

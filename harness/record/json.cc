@@ -49,10 +49,14 @@ Json ToJson(const std::vector<ExpectBar>& bars) {
 Json Machine(const Provenance& p) {
   return {{"cpu", p.cpu},
           {"cores", p.cores},
+          {"cpu_governor", p.cpu_governor},
           {"memory_bytes", p.memory_bytes},
+          {"huge_pages", p.huge_pages},
           {"kernel", p.kernel},
           {"filesystem", p.filesystem},
+          {"mount_options", p.mount_options},
           {"disk", p.disk},
+          {"io_scheduler", p.io_scheduler},
           {"write_cache", p.write_cache}};
 }
 

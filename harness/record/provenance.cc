@@ -31,6 +31,13 @@ std::string FirstLine(const fs::path& path) {
   return line;
 }
 
+// Of a line in which the choice made stands in brackets, "always [madvise] never", that choice.
+std::string Chosen(const std::string& line) {
+  const size_t open = line.find('['), close = line.find(']');
+  if (open == std::string::npos || close == std::string::npos || close < open) return line;
+  return line.substr(open + 1, close - open - 1);
+}
+
 std::string CpuModel() {
   std::ifstream file("/proc/cpuinfo");
   for (std::string line; std::getline(file, line);) {
@@ -63,26 +70,42 @@ std::string FilesystemByMagic(const std::string& directory) {
   }
 }
 
-// The type of the mount with the longest path that `directory` lies in.
-std::string FilesystemType(const std::string& directory) {
+struct Mount {
+  std::string type, options;
+};
+
+// Without those that name paths (the layers of an overlay), which say nothing about speed.
+std::string WithoutPaths(const std::string& options) {
+  std::istringstream all(options);
+  std::string kept;
+  for (std::string option; std::getline(all, option, ',');) {
+    if (option.find('/') != std::string::npos) continue;
+    kept += (kept.empty() ? "" : ",") + option;
+  }
+  return kept;
+}
+
+// The mount with the longest path that `directory` lies in.
+Mount FindMount(const std::string& directory) {
   std::error_code error;
   const std::string where = fs::weakly_canonical(directory, error).string();
   std::ifstream mounts("/proc/self/mounts");
-  std::string best_type;
+  Mount found;
   size_t best = 0;
   for (std::string line; std::getline(mounts, line);) {
     std::istringstream fields(line);
-    std::string device, point, type;
-    if (!(fields >> device >> point >> type)) continue;
+    std::string device, point, type, options;
+    if (!(fields >> device >> point >> type >> options)) continue;
     const bool inside =
         where.rfind(point, 0) == 0 &&
         (point == "/" || where.size() == point.size() || where[point.size()] == '/');
     if (inside && point.size() >= best) {
       best = point.size();
-      best_type = type;
+      found = {type, WithoutPaths(options)};
     }
   }
-  return best_type.empty() ? FilesystemByMagic(where) : best_type;
+  if (found.type.empty()) found.type = FilesystemByMagic(where);
+  return found;
 }
 
 // The block device of `directory` below /sys, following a partition to its disk.
@@ -124,10 +147,17 @@ Provenance FindProvenance(const std::string& directory) {
   if (pages > 0 && page > 0) p.memory_bytes = static_cast<uint64_t>(pages) * page;
   utsname system{};
   if (uname(&system) == 0) p.kernel = std::string(system.sysname) + " " + system.release;
-  p.filesystem = FilesystemType(directory);
+  p.cpu_governor = FirstLine("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
+  p.huge_pages = Chosen(FirstLine("/sys/kernel/mm/transparent_hugepage/enabled"));
+  const Mount mount = FindMount(directory);
+  p.filesystem = mount.type;
+  p.mount_options = mount.options;
   const fs::path device = BlockDevice(directory);
   p.disk = DiskName(device);
-  if (!device.empty()) p.write_cache = FirstLine(device / "queue" / "write_cache");
+  if (!device.empty()) {
+    p.io_scheduler = Chosen(FirstLine(device / "queue" / "scheduler"));
+    p.write_cache = FirstLine(device / "queue" / "write_cache");
+  }
   return p;
 }
 

@@ -12,7 +12,8 @@ struct Provenance {
   bool dirty = false;
   std::string compiler, flags, build_type, sanitizer;
   std::vector<std::string> plugins;  // "path hash" of each, in the order of loading
-  std::string cpu, kernel, filesystem, disk, write_cache;
+  std::string cpu, cpu_governor, kernel, huge_pages;
+  std::string filesystem, mount_options, disk, io_scheduler, write_cache;
   uint64_t cores = 0, memory_bytes = 0;
 };
 

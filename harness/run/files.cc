@@ -34,10 +34,16 @@ Status WriteAll(int fd, std::string_view bytes, const std::string& path) {
   return fsync(fd) == 0 ? Status() : PathError(path, errno);
 }
 
+// What could not be written whole is taken back: a file that it began, or what it added to one.
 Status WriteTo(const std::string& path, int flags, std::string_view bytes) {
   const int fd = open(path.c_str(), flags | O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
   if (fd < 0) return PathError(path, errno);
-  const Status status = WriteAll(fd, bytes, path);
+  struct stat before {};
+  Status status = fstat(fd, &before) == 0 ? WriteAll(fd, bytes, path) : PathError(path, errno);
+  if (!status.ok() &&
+      ((flags & O_TRUNC) != 0 ? unlink(path.c_str()) : ftruncate(fd, before.st_size)) != 0) {
+    status = PathError(path, errno);
+  }
   close(fd);
   return status;
 }

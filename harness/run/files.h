@@ -9,11 +9,13 @@
 // path.
 namespace lsmlab::harness {
 
-// Replaces the file by one with these bytes: written beside it, synced, renamed.
+// Replaces the file by one with these bytes: written beside it, synced, renamed. On an error it is
+// as it was.
 Status WriteWholeFile(const std::string& path, std::string_view bytes);
 // A regular file of at most `limit` bytes.
 Result<std::string> ReadWholeFile(const std::string& path, size_t limit);
-// Appends line and newline in one write and syncs: a line that is there, is there whole.
+// Appends line and newline in one write and syncs: a line that is there, is there whole, but for a
+// crash. On an error (a full disk) the file is as it was.
 Status AppendLine(const std::string& path, const std::string& line);
 
 // Creates it and its parents.

@@ -124,7 +124,9 @@ class Run {
     plan->interval_s = spec_.interval_s;
     plan->depth = setup_.driver.depth;
     plan->target_ops_per_s = load ? 0 : info.target_ops_per_s;
-    plan->not_found_is_failure = info.mix[static_cast<size_t>(workloads::OpKind::kDelete)] == 0;
+    plan->keeps_data = FindEngine(setup_.engine)->keeps_data;
+    plan->not_found_is_failure =
+        info.mix[static_cast<size_t>(workloads::OpKind::kDelete)] == 0 && !Forgets();
     plan->stop = &stop_;
     if (listener_.on_progress) {
       plan->on_progress = [this, phase](const PhaseProgress& p) {
@@ -215,6 +217,10 @@ class Run {
     Amplify(record);
     record->memory_headroom = MemoryHeadroom(record->rss_peak_bytes);
     record->idle_parts = IdleParts(spec_.compared_parts, *record);
+  }
+
+  bool Forgets() const {
+    return setup_.engine == "lsmlab" && ShareConditions(setup_.composed.composition).forgets;
   }
 
   static double At(const CounterMap& counters, std::string_view name) {

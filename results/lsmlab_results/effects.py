@@ -10,15 +10,20 @@ from lsmlab_results import stats
 
 TIME_MARGIN = 0.05  # "no difference" means within this share, for figures of time
 COUNTER_MARGIN = 0.03  # and for counted figures
-_TIME_METRICS = ("ops_per_s", "drained_ops_per_s", "elapsed_s", "drained_s", "latency_ns.", "cpu_", "flush_bytes_per_s")
+_TIME_METRICS = (
+    "ops_per_s", "late_ops_per_s", "drained_ops_per_s", "elapsed_s", "drained_s", "latency_ns.",
+    "cpu_", "flush_bytes_per_s",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Effect:
-    """One variant against its base in one workload and phase. All figures are ratios to the base.
+    """One variant against its base in one workload and phase. Figures are ratios to the base.
 
-    `noise` is the ratio that A/A pairs reach here; `needed` the number of blocks that would resolve
-    an effect of the size measured; `p` is corrected by Holm over the whole table.
+    `zeros` counts blocks, beside `blocks`, in which a side's figure is 0 and that have no ratio: the
+    mean of the others is no estimate then, and has no interval. `noise` is the ratio that A/A pairs
+    reach here; `needed` the number of blocks that would resolve an effect of the size measured; `p`
+    and `p_equal` are corrected by Holm over the whole table.
     """
 
     variant: str
@@ -27,6 +32,7 @@ class Effect:
     phase: str
     metric: str
     blocks: int
+    zeros: int
     ratio: float
     low: float | None
     high: float | None
@@ -39,39 +45,53 @@ class Effect:
     verdict: str
 
 
+@dataclass(frozen=True)
+class Paired:
+    """log(variant / base) of each block that holds both, by block, but for the `zeros` blocks in
+    which either is 0."""
+
+    logs: np.ndarray
+    zeros: int
+
+
+class BlockLogs:
+    """log(metric) of every variant, workload, phase and block: what ratios are made of. Runs that
+    repeat a block are averaged."""
+
+    def __init__(self, runs: pd.DataFrame, metric: str) -> None:
+        self._logs: dict[tuple[str, str, str], dict[int, float]] = {}
+        if metric not in runs or runs[metric].dtype == object:
+            return
+        rows = runs.dropna(subset=[metric])
+        figures: dict[tuple[str, str, str], dict[int, list[float]]] = {}
+        names = zip(rows["variant"], rows["workload"], rows["phase"])
+        for cell, block, figure in zip(names, rows["block"], rows[metric].astype(float)):
+            figures.setdefault(cell, {}).setdefault(block, []).append(figure)
+        for cell, blocks in figures.items():
+            self._logs[cell] = {block: _mean_log(found) for block, found in blocks.items()}
+
+    def paired(self, variant: str, base: str, workload: str, phase: str) -> Paired:
+        """The log-ratios of a variant to a base."""
+        ours, theirs = (self._logs.get((name, workload, phase), {}) for name in (variant, base))
+        both = np.array([ours[b] - theirs[b] for b in sorted(ours.keys() & theirs.keys())])
+        sound = np.isfinite(both)
+        return Paired(both[sound], int((~sound).sum()))
+
+
+def _mean_log(figures: list[float]) -> float:
+    return float(np.mean(np.log(figures))) if min(figures) > 0 else -math.inf
+
+
 def margin_of(metric: str) -> float:
     """The equivalence margin of a metric, as a share."""
     return TIME_MARGIN if metric.startswith(_TIME_METRICS) else COUNTER_MARGIN
 
 
-def metric_rows(
-    runs: pd.DataFrame, variant: str, workload: str, phase: str, metric: str
-) -> pd.DataFrame:
-    """The runs of a variant that have the metric, with columns `block` and the metric."""
-    if metric not in runs or runs[metric].dtype == object:
-        return pd.DataFrame({"block": pd.Series(dtype=int), metric: pd.Series(dtype=float)})
-    rows = runs[
-        (runs["variant"] == variant) & (runs["workload"] == workload) & (runs["phase"] == phase)
-    ]
-    return rows.dropna(subset=[metric])
-
-
-def block_logs(
-    runs: pd.DataFrame, variant: str, workload: str, phase: str, metric: str
-) -> pd.Series:
-    """log(metric) per block; runs that repeat a block are averaged. Figures <= 0 are left out."""
-    rows = metric_rows(runs, variant, workload, phase, metric)
-    rows = rows[rows[metric] > 0]
-    return np.log(rows[metric].astype(float)).groupby(rows["block"]).mean()
-
-
 def log_ratios(
     runs: pd.DataFrame, variant: str, base: str, workload: str, phase: str, metric: str
 ) -> np.ndarray:
-    """log(variant / base) for each block that holds both."""
-    ours = block_logs(runs, variant, workload, phase, metric)
-    theirs = block_logs(runs, base, workload, phase, metric)
-    return (ours - theirs).dropna().to_numpy()
+    """log(variant / base) for each block that holds both; blocks with a 0 are left out."""
+    return BlockLogs(runs, metric).paired(variant, base, workload, phase).logs
 
 
 def aa_pairs(runs: pd.DataFrame) -> set[tuple[str, str]]:
@@ -81,9 +101,10 @@ def aa_pairs(runs: pd.DataFrame) -> set[tuple[str, str]]:
         named = runs.dropna(subset=["aa_of"])
         pairs |= set(zip(named["variant"], named["aa_of"]))
     if "config_hash" in runs and "engine" in runs:
+        bases = set(runs["base"])
         sure = runs[runs["config_hash"].fillna("") != ""]
         for _, group in sure.groupby(["engine", "config_hash", "workload", "phase"]):
-            names = sorted(set(group["variant"]), key=lambda n: (n not in set(runs["base"]), n))
+            names = sorted(set(group["variant"]), key=lambda n: (n not in bases, n))
             pairs |= {(copy, names[0]) for copy in names[1:]}
     return {(copy, original) for copy, original in pairs if copy != original}
 
@@ -91,38 +112,67 @@ def aa_pairs(runs: pd.DataFrame) -> set[tuple[str, str]]:
 def compare(runs: pd.DataFrame, metric: str = "ops_per_s") -> list[Effect]:
     """Effects of every variant x workload x phase on `metric`. REQUIRES: complete runs only."""
     pairs = aa_pairs(runs)
-    found: list[Effect] = []
+    logs = BlockLogs(runs, metric)
+    noise: dict[tuple[str, str], _Noise] = {}
     cells = runs[["workload", "phase", "variant", "base"]].drop_duplicates()
-    for workload, phase, variant, base in cells.itertuples(index=False):
-        if variant == base:
-            continue
-        logs = log_ratios(runs, variant, base, workload, phase, metric)
-        if len(logs):
-            noise = [log_ratios(runs, a, b, workload, phase, metric) for a, b in sorted(pairs)]
-            found.append(_measure(logs, noise, variant, base, (workload, phase, metric)))
-    tested = [i for i, e in enumerate(found) if e.p is not None and (e.variant, e.base) not in pairs]
-    for i, p in zip(tested, stats.holm([found[i].p for i in tested])):
-        found[i] = replace(found[i], p=p)
+    sides = [c for c in cells.itertuples(index=False, name=None) if c[2] != c[3]]
+    measured = [(c, p) for c in sides if len((p := logs.paired(c[2], c[3], *c[:2])).logs)]
+    tested = [
+        i for i, (cell, paired) in enumerate(measured)
+        if len(paired.logs) >= 2 and not paired.zeros and cell[2:] not in pairs
+    ]  # fmt: skip
+    found: list[Effect] = []
+    for (workload, phase, variant, base), paired in measured:
+        where = (workload, phase)
+        if where not in noise:
+            noise[where] = _Noise(logs, pairs, *where)
+        cell = (variant, base, *where, metric)
+        found.append(_measure(cell, paired, noise[where], stats.ALPHA / max(1, len(tested))))
+    for name in ("p", "p_equal"):
+        corrected = stats.holm([getattr(found[i], name) for i in tested])
+        for i, p in zip(tested, corrected):
+            found[i] = replace(found[i], **{name: p})
     return [replace(e, verdict=_verdict(e, (e.variant, e.base) in pairs)) for e in found]
 
 
+class _Noise:
+    """What the A/A pairs of a workload and phase differ by; `floor` is None where there are none."""
+
+    def __init__(
+        self, logs: BlockLogs, pairs: set[tuple[str, str]], workload: str, phase: str
+    ) -> None:
+        found = [logs.paired(a, b, workload, phase).logs for a, b in sorted(pairs)]
+        self.floor = stats.noise_floor(found)
+        self.deviation = max((float(np.std(f, ddof=1)) for f in found if len(f) >= 2), default=0.0)
+
+
 def _measure(
-    logs: np.ndarray, noise: list[np.ndarray], variant: str, base: str, cell: tuple[str, str, str]
+    cell: tuple[str, str, str, str, str], paired: Paired, noise: _Noise, alpha: float
 ) -> Effect:
-    """`noise`: the log-ratios of the A/A pairs in the same `cell` (workload, phase, metric)."""
+    """`alpha`: the level of one test that holds for all of the table."""
+    logs = paired.logs
     t = stats.t_interval(logs)
+    if paired.zeros:
+        nothing = (None,) * 6
+        held = (len(logs), paired.zeros, t.mean)
+        return Effect(*cell, *held, *nothing, noise.floor, None, "")
     bca = stats.bca_interval(logs)
-    spreads = [float(np.std(found, ddof=1)) for found in (logs, *noise) if len(found) >= 2]
-    needed = stats.blocks_needed(max(spreads), t.mean) if len(logs) >= 2 else None
+    needed = None
+    if len(logs) >= 2:
+        deviation = max(float(np.std(logs, ddof=1)), noise.deviation)
+        needed = stats.blocks_needed(deviation, t.mean, alpha=alpha)
     return Effect(
-        variant, base, *cell, len(logs), t.mean, t.low, t.high, bca.low, bca.high,
-        stats.t_p_value(logs), stats.tost_p_value(logs, margin_of(cell[2])),
-        stats.noise_floor(noise), needed, "",
+        *cell, len(logs), 0, t.mean, t.low, t.high, bca.low, bca.high,
+        stats.t_p_value(logs), stats.tost_p_value(logs, margin_of(cell[4])), noise.floor, needed,
+        "",
     )  # fmt: skip
 
 
 def _verdict(effect: Effect, same: bool) -> str:
     """The sentence for a table, from the strongest claim that the data carry to the weakest."""
+    if effect.zeros:
+        all_of_them = effect.blocks + effect.zeros
+        return f"no verdict: the figure is 0 in {effect.zeros} of {all_of_them} blocks"
     if effect.p is None:
         return "one block: no interval"
     if same:

@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+import pandas as pd
+
 from lsmlab_results import sides, state, stats, text
-from lsmlab_results.effects import log_ratios, metric_rows
+from lsmlab_results.effects import log_ratios
 from lsmlab_results.reader import Results
 from lsmlab_results.schema import EXPECT_NAMES
 
@@ -52,6 +55,16 @@ class Outcome:
     notes: tuple[str, ...] = ()  # beside the verdict, which they leave alone
 
     @property
+    def shown(self) -> str:
+        """The figure, with enough digits to be told from a bound that it is beside."""
+        bounds = [b for b in (self.bar.at_least, self.bar.at_most) if b is not None]
+        short = text.ratio(self.figure)
+        if not any(text.ratio(bound) == short for bound in bounds):
+            return short
+        longer = f"{self.figure:.5g}"
+        return longer if longer not in [f"{bound:.5g}" for bound in bounds] else short
+
+    @property
     def counted(self) -> str:
         """The blocks measured, of how many if there should be more."""
         lacking = self.blocks < self.planned
@@ -91,14 +104,14 @@ def judge(results: Results, bar: Bar) -> Outcome:
         interval = stats.t_interval(logs) if len(logs) else None
         blocks = len(logs)
     else:
-        figures = metric_rows(results.usable, bar.variant, *where).groupby("block")[bar.metric].mean()
-        interval = stats.mean_interval(figures.to_numpy(dtype=float)) if len(figures) else None
+        figures = _block_means(results.usable, bar)
+        interval = stats.mean_interval(figures) if len(figures) else None
         blocks = len(figures)
     bounded = bar.at_least is not None or bar.at_most is not None
     if interval is None:
         return Outcome(bar, 0, None, None, None, False if bounded else None)
     broken = failed(results, bar)
-    planned = _planned(results, bar)
+    planned = results.blocks_due.get((bar.workload, bar.phase), 0)
     passed = interval.low is not None and blocks == planned and not broken
     if passed and bar.at_least is not None:
         passed = interval.mean >= bar.at_least and interval.low >= SURE_SHARE * bar.at_least
@@ -110,13 +123,15 @@ def judge(results: Results, bar: Bar) -> Outcome:
     )  # fmt: skip
 
 
-def _planned(results: Results, bar: Bar) -> int:
-    """Blocks of the workload and phase that the plan beside the records has or the records name;
-    never fewer than the records hold, complete or not, of any variant."""
-    cell = (bar.workload, bar.phase)
-    records = [r for r in results.records if (r["workload"], r["phase"]) == cell]
-    named = max((r.get("blocks", 0) for r in records), default=0)
-    return max(results.planned.get(cell, named), len({r["block"] for r in records}))
+def _block_means(runs: pd.DataFrame, bar: Bar) -> np.ndarray:
+    """The metric of the variant alone, one figure per block."""
+    if bar.metric not in runs or runs[bar.metric].dtype == object:
+        return np.array([])
+    names = (("variant", bar.variant), ("workload", bar.workload), ("phase", bar.phase))
+    rows = runs.dropna(subset=[bar.metric])
+    for column, name in names:
+        rows = rows[rows[column] == name]
+    return rows.groupby("block")[bar.metric].mean().to_numpy(dtype=float)
 
 
 def _notes(results: Results, bar: Bar) -> list[str]:
@@ -156,7 +171,7 @@ def render(outcomes: list[Outcome]) -> str:
             figures = "not measured"
         else:
             ends = f"{text.ratio(outcome.low)} to {text.ratio(outcome.high)}"
-            figures = f"{text.ratio(outcome.figure)} ({ends}, {outcome.counted} blocks)"
+            figures = f"{outcome.shown} ({ends}, {outcome.counted} blocks)"
             figures += ", failed operations" if outcome.failed else ""
         what = f"{text.clean(bar.metric, 60)}: {figures}, bar {bar.wanted}"
         lines.append("; ".join([f"{word} {where}  {bar.who}  {what}", *outcome.notes]))

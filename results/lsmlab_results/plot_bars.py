@@ -40,7 +40,11 @@ def draw_ratios(title: str, effects: list[Effect], looks: dict[str, Look]) -> Fi
         found = {e.variant: e for e in shown if (e.workload, e.phase) == (workload, phase)}
         _ratio_panel(axes, names, found, looks, span)
         axes.set_title(f"{wrap_name(workload, 30)} ({clean(phase, 12)})", loc="left")
-        axes.set_xlabel(f"ops/s as a ratio to {to}\n(log; bar: mean, line: 95 % interval)")
+        noise = next((e.noise for e in found.values() if e.noise is not None), None)
+        if noise is not None:
+            axes.axvspan(max(1 / noise, span[0]), min(noise, span[1]), color="#e4e4e4", lw=0, zorder=0)
+        grey = "" if noise is None else "; grey: A/A noise"
+        axes.set_xlabel(f"ops/s as a ratio to {to}\n(log; bar: mean, line: 95 % interval{grey})")
     for axes in grid.flat[len(cells) :]:
         axes.set_axis_off()
     return figure
@@ -91,9 +95,12 @@ def _limits(effects: list[Effect]) -> tuple[float, float]:
 
 
 def _ratio_ticks(low: float, high: float) -> list[float]:
-    """About five round ratios between the limits, 1 among them."""
+    """Some five round ratios between the limits, 1 among them: the wider the span, the rounder."""
     decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1)
-    steps = {s * 10.0**d for d in decades for s in (1, 2, 3, 5)} | {0.7, 0.8, 0.9, 1.1, 1.2, 1.5}
+    steps = {s * 10.0**d for d in decades for s in ((1, 2, 5) if high / low < 100 else (1,))}
+    for span, finer in ((20, {0.3, 3.0}), (4, {0.7, 1.5}), (2.5, {0.8, 0.9, 1.1, 1.2})):
+        if high / low < span:
+            steps |= finer
     chosen = [1.0]
     gap = math.log(high / low) / 6
     inside = sorted(s for s in steps if low <= s <= high)

@@ -6,13 +6,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from lsmlab_results import style
+from lsmlab_results.latency import ONE_IN, carried
 from lsmlab_results.style import Look
 from lsmlab_results.text import clean, duration
 
-# name in the record -> share of operations that are slower
-SHARES = {"p50": 0.5, "p90": 0.1, "p95": 0.05, "p99": 0.01, "p999": 0.001, "p9999": 0.0001}
 _TICKS = {"p50": "50", "p90": "90", "p99": "99", "p999": "99.9", "p9999": "99.99"}
 COLUMNS = 2
+SHADED_MAX = 6  # variants; the shades of more run into each other
 LEGEND_COLUMNS = 4
 
 
@@ -38,29 +38,35 @@ def draw(title: str, cells: dict[str, list[dict]], looks: dict[str, Look]) -> Fi
 
 
 def _kinds(record: dict) -> list[str]:
-    return [k for k, f in record.get("latency_ns", {}).items() if any(f.get(s, 0) > 0 for s in SHARES)]
+    return [kind for kind in record.get("latency_ns", {}) if _percentiles(record, kind)]
+
+
+def _percentiles(record: dict, kind: str) -> dict[str, float]:
+    figures = carried(record["latency_ns"][kind])
+    return {name: figures[name] for name in ONE_IN if figures.get(name, 0) > 0}
 
 
 def _panel(axes: Axes, kind: str, cells: dict[str, list[dict]], looks: dict[str, Look]) -> None:
-    """Line: geometric mean over blocks; shade: lowest to highest block."""
+    """Line: geometric mean over blocks; shade, of few variants: lowest to highest block."""
     for variant, records in cells.items():
-        found = [r["latency_ns"][kind] for r in records if kind in _kinds(r)]
-        names = [n for n in SHARES if found and all(f.get(n, 0) > 0 for f in found)]
+        found = [_percentiles(r, kind) for r in records if kind in _kinds(r)]
+        names = [n for n in ONE_IN if found and all(n in f for f in found)]
         if not names:
             continue
-        x = [1 / SHARES[n] for n in names]
+        x = [ONE_IN[n] for n in names]
         values = np.array([[f[n] for n in names] for f in found], dtype=float)
         look = looks[variant]
         axes.plot(
             x, np.exp(np.log(values).mean(axis=0)), color=look.colour, marker=look.marker,
             ls=look.dashes, ms=4.5, lw=1.4,
         )  # fmt: skip
-        low, high = values.min(axis=0), values.max(axis=0)
-        axes.fill_between(x, low, high, color=look.colour, alpha=0.10, lw=0)
+        if len(cells) <= SHADED_MAX:
+            low, high = values.min(axis=0), values.max(axis=0)
+            axes.fill_between(x, low, high, color=look.colour, alpha=0.10, lw=0)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_title(clean(kind, 40), loc="left")
-    axes.set_xticks([1 / SHARES[n] for n in _TICKS], list(_TICKS.values()))
+    axes.set_xticks([ONE_IN[n] for n in _TICKS], list(_TICKS.values()))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlim(1.8, 13_000)
     low, high = axes.get_ylim()

@@ -13,7 +13,7 @@ COLUMNS = 3
 
 def draw(title: str, cells: dict[str, list[dict]], looks: dict[str, Look]) -> Figure | None:
     """One panel per variant, means over blocks, down to the deepest level that held anything in one of
-    them. Bytes on a log axis, empty levels stay empty."""
+    them. Points, as bars on a log axis would have lengths without a meaning; empty levels stay empty."""
     shapes = {v: _shape(rs) for v, rs in cells.items()}
     shapes = {v: s for v, s in shapes.items() if any(b > 0 for b, _ in s.values())}
     if not shapes:
@@ -35,12 +35,12 @@ def draw(title: str, cells: dict[str, list[dict]], looks: dict[str, Look]) -> Fi
         for level, (count, tables) in shape.items():
             if level > deepest or count <= 0:
                 continue
-            axes.barh(level, count - left, left=left, height=0.7, color=looks[variant].colour)
+            axes.plot(count, level, color=looks[variant].colour, marker="o", ms=7, clip_on=False)
             axes.text(
                 1.02, level, f"{size(count)}, {short(tables)} t.", va="center", fontsize=9,
                 transform=axes.get_yaxis_transform(),
             )  # fmt: skip
-        axes.set_xlim(left, max(all_bytes) * 1.5)
+        axes.set_xlim(left, max(all_bytes) * 2)
         axes.set_ylim(deepest + 0.5, -0.5)
         axes.set_yticks(range(deepest + 1), [f"L{i}" for i in range(deepest + 1)])
         axes.xaxis.set_major_locator(LogLocator(base=2, numticks=5))

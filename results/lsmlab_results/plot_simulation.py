@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from lsmlab_results import style
 from lsmlab_results.plots import FOLDER
 from lsmlab_results.reader import RecordError
 from lsmlab_results.simulation import Simulation
-from lsmlab_results.text import clean, size
+from lsmlab_results.text import clean, short, size
 
 STEM = "simulation"
 
@@ -23,7 +23,7 @@ def draw_file(simulation: Simulation) -> list[Path]:
         raise RecordError(f"{folder}: is a symbolic link, plots are not written through it")
     folder.mkdir(exist_ok=True)
     with style.settings():
-        return style.save(draw(simulation), folder, STEM)
+        return style.save(draw(simulation), folder, STEM, _asked(simulation.head))
 
 
 def draw(simulation: Simulation) -> Figure:
@@ -31,7 +31,8 @@ def draw(simulation: Simulation) -> Figure:
     samples = simulation.samples
     user = np.array([s["user_bytes"] for s in samples], dtype=float)
     figure = Figure(figsize=(8.0, 8.2), layout="constrained")
-    figure.suptitle(clean(f"Simulated: {simulation.head.get('title', '')}", 90))
+    title = clean(f"Simulated: {simulation.head.get('title', '')}", 90)
+    figure.suptitle("\n".join(filter(None, (title, _asked(simulation.head)))))
     levels, amplification, runs = figure.subplots(3, 1, sharex=True, height_ratios=[5, 4, 3])
     _levels(levels, user, samples)
     _amplification(amplification, user, samples)
@@ -44,8 +45,27 @@ def draw(simulation: Simulation) -> Figure:
             axes.axvspan(0, max(loaded), color="#eeeeee", zorder=0)
         axes.set_xlim(0, user.max() or 1)
     runs.set_xlabel("user bytes written" + (" (shaded: the load)" if loaded else ""))
+    # Powers of two, as the units are: five to nine steps.
+    runs.xaxis.set_major_locator(MultipleLocator(2.0 ** np.floor(np.log2((user.max() or 1) / 4.5))))
     runs.xaxis.set_major_formatter(FuncFormatter(lambda v, _: size(float(v))))
     return figure
+
+
+def _asked(head: dict) -> str:
+    """What the simulated tree was asked to hold, as far as the head of the file says it."""
+    order, seed = (clean(head.get(name, ""), 60) for name in ("distribution", "seed"))
+    figures = {n: v for n in ("keys", "key_bytes", "value_bytes") if _is_figure(v := head.get(n))}
+    parts = [order]
+    if "keys" in figures:
+        parts.append(f"{short(figures['keys'])} keys")
+    if "key_bytes" in figures and "value_bytes" in figures:
+        parts.append(f"{short(figures['key_bytes'])} + {short(figures['value_bytes'])} bytes each")
+    parts.append(f"seed {seed}" if seed else "")
+    return "; ".join(part for part in parts if part)
+
+
+def _is_figure(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _levels(axes: Axes, user: np.ndarray, samples: list[dict]) -> None:
@@ -59,7 +79,8 @@ def _levels(axes: Axes, user: np.ndarray, samples: list[dict]) -> None:
     axes.set_yscale("log", base=2)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: size(float(v))))
     axes.set_ylabel("bytes in the level (log)")
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
 def _amplification(axes: Axes, user: np.ndarray, samples: list[dict]) -> None:

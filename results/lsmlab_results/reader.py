@@ -8,27 +8,34 @@ is one line `file:line: what`. Memory: the file is at most FILE_BYTES_MAX and re
 import gzip
 import json
 import os
-import zlib
 import stat
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
 import pandas as pd
 
-from lsmlab_results import plan, schema
+from lsmlab_results import plan, run_row, schema
 from lsmlab_results.text import clean
 
-FILE_BYTES_MAX = 256 * 2**20
+FILE_BYTES_MAX = 512 * 2**20
 LINE_BYTES_MAX = 32 * 2**20
 RECORDS_NAME = "records.ndjson"
 PACKED_NAME = RECORDS_NAME + ".gz"
-MISMATCH_SHARE = 0.01  # ops / elapsed_s and ops_per_s may differ by so much
+
+Cell = tuple[str, str, str]
 
 
 class RecordError(Exception):
     """A result directory that cannot be read; the text is one line for the user."""
+
+
+def cell_of(record: dict) -> Cell:
+    """The (variant, workload, phase) that a record is of."""
+    return record["variant"], record["workload"], record["phase"]
 
 
 @dataclass
@@ -36,9 +43,11 @@ class Results:
     """All runs of one directory.
 
     `runs` has one row per record: scalar fields by name, counters as `counters.NAME`, latencies as
-    `latency_ns.KIND.NAME` (nanoseconds), `line` (number in the file) and `usable` (enters figures).
+    `latency_ns.KIND.NAME` (nanoseconds; percentiles that few latencies carry are absent), `line`
+    (number in the file) and `usable` (enters figures).
     `records` holds the same records whole, in the same order.
     `planned`: (workload, phase) -> number of blocks by plan.json; empty where there is none.
+    What is derived from them is made once: none of it follows a later change.
     """
 
     directory: Path
@@ -47,20 +56,44 @@ class Results:
     notices: list[str] = field(default_factory=list)
     planned: dict[tuple[str, str], int] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def usable(self) -> pd.DataFrame:
         """The complete runs, the only ones that enter a figure."""
-        return self.runs[self.runs["usable"]]
+        return self.runs[self.runs["usable"]].copy()
+
+    @cached_property
+    def cells(self) -> dict[Cell, list[dict]]:
+        """Cell -> its records, incomplete ones too, in the order of the file."""
+        found: dict[Cell, list[dict]] = {}
+        for record in self.records:
+            found.setdefault(cell_of(record), []).append(record)
+        return found
+
+    @cached_property
+    def blocks_due(self) -> dict[tuple[str, str], int]:
+        """(workload, phase) -> blocks that the plan beside the records has or the records name; never
+        fewer than the records hold, complete or not, of any variant."""
+        held: dict[tuple[str, str], set[int]] = {}
+        named: dict[tuple[str, str], int] = {}
+        for record in self.records:
+            cell = (record["workload"], record["phase"])
+            held.setdefault(cell, set()).add(record["block"])
+            named[cell] = max(named.get(cell, 0), record.get("blocks", 0))
+        return {c: max(self.planned.get(c, named[c]), len(blocks)) for c, blocks in held.items()}
 
     def usable_records(self, variant: str, workload: str, phase: str) -> list[dict]:
         """Whole records of the complete runs of one cell, by block."""
-        frame = self.usable
-        rows = frame[
-            (frame["variant"] == variant)
-            & (frame["workload"] == workload)
-            & (frame["phase"] == phase)
-        ]
-        return [self.records[i] for i in rows.sort_values(["block", "line"]).index]
+        return list(self._usable_cells.get((variant, workload, phase), []))
+
+    @cached_property
+    def _usable_cells(self) -> dict[Cell, list[dict]]:
+        found: dict[Cell, list[dict]] = {}
+        for record, usable in zip(self.records, self.runs["usable"]):
+            if usable:
+                found.setdefault(cell_of(record), []).append(record)
+        for records in found.values():
+            records.sort(key=lambda record: record["block"])
+        return found
 
 
 def read(directory: Path) -> Results:
@@ -73,27 +106,43 @@ def read(directory: Path) -> Results:
     rows: list[dict] = []
     with _open(path) as stream:
         for number, raw, last_is_open in _lines(stream, path):
-            try:
-                record = schema.parse(raw.decode("utf-8"))
-                schema.check(record)
-            except UnicodeDecodeError as error:
-                raise RecordError(f"{path}:{number}: not UTF-8 at byte {error.start}") from None
-            except json.JSONDecodeError as error:
-                if last_is_open:
-                    notices.append(f"line {number} was cut off while it was written; it is left out")
-                    continue
+            record = _parse(path, number, raw, last_is_open)
+            if record is None:
+                notices.append(f"line {number} was cut off while it was written; it is left out")
+                continue
+            if records and record["experiment"] != records[0]["experiment"]:
+                ours, others = (clean(r["experiment"], 80) for r in (record, records[0]))
                 raise RecordError(
-                    f"{path}:{number}: not JSON at column {error.colno}: {error.msg}"
-                ) from None
-            except ValueError as error:
-                raise RecordError(f"{path}:{number}: {clean(error)}") from None
+                    f"{path}:{number}: of experiment '{ours}', after records of '{others}'; "
+                    "a directory holds one experiment"
+                )
             records.append(record)
-            rows.append(_row(record, number, notices))
+            rows.append(run_row.row_of(record, number, notices))
     if not records:
         raise RecordError(f"{path}:1: holds no record")
     return Results(
-        directory, pd.DataFrame(rows), records, notices + _repeats(rows), _planned(directory)
+        directory, pd.DataFrame(rows), records, notices + run_row.repeats(rows), _planned(directory)
     )
+
+
+def _parse(path: Path, number: int, raw: bytes, last_is_open: bool) -> dict | None:
+    """The record of a line, None when it is the last one and was cut off. Raises RecordError."""
+    try:
+        record = schema.parse(raw.decode("utf-8"))
+        schema.check(record)
+        return record
+    except UnicodeDecodeError as error:
+        if last_is_open and error.end == len(raw):  # in the middle of a character
+            return None
+        raise RecordError(f"{path}:{number}: not UTF-8 at byte {error.start}") from None
+    except json.JSONDecodeError as error:
+        if last_is_open:
+            return None
+        raise RecordError(
+            f"{path}:{number}: not JSON at column {error.colno}: {error.msg}"
+        ) from None
+    except ValueError as error:
+        raise RecordError(f"{path}:{number}: {clean(error)}") from None
 
 
 def _planned(directory: Path) -> dict[tuple[str, str], int]:
@@ -113,7 +162,9 @@ def _open(path: Path) -> BinaryIO:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise RecordError(f"{path}: {reason}") from None
+        absent = isinstance(error, FileNotFoundError)
+        hint = "; `lsmlab run` and `lsmlab bench` write it with --out DIR" if absent else ""
+        raise RecordError(f"{path}: {reason}{hint}") from None
     status = os.fstat(handle)
     if not stat.S_ISREG(status.st_mode):
         os.close(handle)
@@ -146,63 +197,3 @@ def _line(stream: BinaryIO, path: Path, number: int) -> bytes:
         return stream.readline(LINE_BYTES_MAX + 1)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise RecordError(f"{path}:{number}: damaged gzip data: {clean(error)}") from None
-
-
-def _row(record: dict, number: int, notices: list[str]) -> dict:
-    row = {k: v for k, v in record.items() if isinstance(v, (str, int, float, bool))}
-    row["seed"] = str(record.get("seed", ""))
-    for name, value in record.get("counters", {}).items():
-        row[f"counters.{name}"] = float(value)
-    for kind, figures in record.get("latency_ns", {}).items():
-        for name, value in figures.items():
-            if name != "hdr":
-                row[f"latency_ns.{kind}.{name}"] = float(value)
-    for name in ("ops_per_s", "elapsed_s", "ops", "ops_failed"):
-        row[name] = float(record.get(name, "nan"))
-    if row["ops"] > 0 and "cpu_user_s" in row and "cpu_system_s" in row:
-        row["cpu_us_per_op"] = 1e6 * (row["cpu_user_s"] + row["cpu_system_s"]) / row["ops"]
-    flushes = [e for e in record.get("events", []) if e.get("kind") == "flush"]
-    seconds = sum(e.get("duration_s", 0) for e in flushes)
-    if seconds > 0:
-        row["flush_bytes_per_s"] = sum(e.get("bytes_out", 0) for e in flushes) / seconds
-    row["line"] = number
-    row["usable"], row["mismatch"] = _judge(record, number, notices)
-    return row
-
-
-def _judge(record: dict, number: int, notices: list[str]) -> tuple[bool, bool]:
-    """Whether the run enters figures, and whether its own figures disagree."""
-    if not record["complete"]:
-        return False, False
-    if "error" in record or record["ops"] == 0:
-        cause = "carries an error" if "error" in record else "did no operation"
-        notices.append(f"line {number} says complete but {cause}; it counts as incomplete")
-        return False, False
-    expected = record["ops"] / record["elapsed_s"]
-    mismatch = abs(record["ops_per_s"] - expected) > MISMATCH_SHARE * expected
-    if mismatch:
-        notices.append(
-            f"line {number}: ops_per_s is {record['ops_per_s']:.6g}, "
-            f"but ops / elapsed_s is {expected:.6g}"
-        )
-    most = record["ops"] + record.get("ops_failed", 0)
-    for kind, figures in record.get("latency_ns", {}).items():
-        if figures.get("count", 0) > most:
-            notices.append(
-                f"line {number}: {figures['count']} {clean(kind, 20)} latencies, {most} operations"
-            )
-            mismatch = True
-    return True, mismatch
-
-
-def _repeats(rows: list[dict]) -> list[str]:
-    seen: set[tuple] = set()
-    repeated = 0
-    for row in rows:
-        key = (row["variant"], row["workload"], row["phase"], row["block"])
-        repeated += row["usable"] and key in seen
-        if row["usable"]:
-            seen.add(key)
-    if not repeated:
-        return []
-    return [f"{repeated} run(s) repeat a block; the geometric mean stands for the block"]

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from lsmlab_results import expect, markup, report_tables, text
+from lsmlab_results import expect, markup, report_provenance, report_tables, text
 from lsmlab_results.markup import esc
 from lsmlab_results.plots import Plot, draw_all
 from lsmlab_results.reader import Results
@@ -44,7 +44,7 @@ def render(results: Results, plots: list[Plot]) -> str:
         _left_out(results),
         *[_figure(p, number) for number, p in enumerate(plots)],
         "<h2>Provenance</h2>",
-        report_tables.provenance(results),
+        report_provenance.provenance(results),
         "<h2>Runs</h2>",
         report_tables.runs(results),
     ]
@@ -71,7 +71,10 @@ def _reading_aid() -> str:
         '<p class="soft">The ratio is to the base of the same workload, phase and block: geometric '
         "mean over blocks with its 95 % interval (paired t on logs; BCa bootstrap beside it). p is "
         "corrected by Holm over all comparisons. WA, RA, SA: write, read and space amplification. "
-        "Compactions and filter probes are means per run. - means not measured.</p>"
+        "Compactions and filter probes are means per run. A latency counts from the call, so that a "
+        "slow answer delays the next question; only at a target rate it counts from when the "
+        "operation was due. - means not measured, or that fewer than ten latencies lie above the "
+        "percentile.</p>"
     )
 
 
@@ -88,7 +91,7 @@ def _bars(results: Results) -> str:
         names = (o.bar.workload, o.bar.phase, o.bar.variant, o.bar.base, o.bar.metric)
         cells = "".join(f'<td class="name">{markup.name(n)}</td>' for n in names)
         figures = markup.numbers(
-            [o.bar.wanted, text.ratio(o.figure), text.ratio(o.low), text.ratio(o.high), o.counted]
+            [o.bar.wanted, o.shown, text.ratio(o.low), text.ratio(o.high), o.counted]
         )
         rows.append(f"<tr>{cells}{figures}<td>{word} {markup.marks(o.notes)}</td></tr>")
     heads = [

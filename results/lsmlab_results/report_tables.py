@@ -1,4 +1,4 @@
-"""The tables of the report: comparison, conditions, provenance, runs."""
+"""The tables of the report: comparison, conditions, runs."""
 
 from lsmlab_results import markup, sides, state, text
 from lsmlab_results.markup import esc
@@ -6,15 +6,12 @@ from lsmlab_results.reader import Results
 from lsmlab_results.summary import Row, variants_of
 
 _COMPARISON = [
-    "variant", "ops/s", "ratio", "95 % interval", "BCa interval", "p (Holm)", "p50", "p99", "WA", "RA",
-    "SA", "compactions", "filter probes", "cache hits",
+    "variant", "ops/s", "ratio", "blocks", "95 % interval", "BCa interval", "p (Holm)", "p50", "p99",
+    "WA", "RA", "SA", "compactions", "filter probes", "cache hits",
 ]  # fmt: skip
 _RUN_HEADS = [
     "line", "block", "order", "variant", "workload", "phase", "seed", "state", "ops/s", "elapsed s",
     "operations", "failed", "config hash", "workload digest", "started",
-]  # fmt: skip
-_IDENTITIES = [
-    "workload", "phase", "variant", "config hash", "workload digest (per block)", "deviations",
 ]  # fmt: skip
 RUNS_MAX = 5000
 
@@ -37,13 +34,14 @@ def _comparison_row(row: Row) -> str:
     effect = row.effect
     is_base = row.variant == row.base
     if is_base:
-        shares = ["base", "", "", ""]
+        shares = ["base", str(row.blocks), "", "", ""]
     elif effect is None:
-        shares = [text.MISSING, "", "", ""]
+        shares = [text.MISSING, "", "", "", ""]
     else:
         p = "" if effect.p is None else f"{effect.p:.3f}" if effect.p >= 0.001 else "< 0.001"
         shares = [
-            text.ratio(effect.ratio), text.ratio_interval(effect.low, effect.high),
+            text.ratio(effect.ratio), str(effect.blocks),
+            text.ratio_interval(effect.low, effect.high),
             text.ratio_interval(effect.bca_low, effect.bca_high), p,
         ]  # fmt: skip
     figures = markup.numbers([
@@ -91,44 +89,6 @@ def _states(results: Results, variants: list[str]) -> list[str]:
     return rows
 
 
-def provenance(results: Results) -> str:
-    """Where the figures come from; several values in one cell mean that the runs differ in it."""
-    rows = []
-    for label, path in (
-        ("revision", ("revision",)), ("uncommitted changes", ("dirty",)),
-        ("compiler", ("build", "compiler")), ("flags", ("build", "flags")),
-        ("build type", ("build", "type")), ("sanitizer", ("build", "sanitizer")),
-        ("kernel", ("machine", "kernel")), ("cpu", ("machine", "cpu")),
-        ("cores", ("machine", "cores")), ("memory", ("machine", "memory_bytes")),
-        ("disk", ("machine", "disk")), ("filesystem", ("machine", "filesystem")),
-        ("disk's write cache", ("machine", "write_cache")), ("engine", ("engine",)),
-        ("values", ("value_source",)), ("memory capped", ("memory_capped",)),
-    ):  # fmt: skip
-        seen = dict.fromkeys(esc(_shown(label, _at(r, path))) for r in results.records)
-        mark = markup.marks(["runs differ"]) if len(seen) > 1 and label != "engine" else ""
-        values = "<br>".join(list(seen)[:20])
-        rows.append(f'<tr><th scope="row">{label} {mark}</th><td class="mono">{values}</td></tr>')
-    general = markup.table(["", "value"], rows)
-    return general + "<h3>Configurations and workloads</h3>" + _identities(results)
-
-
-def _identities(results: Results) -> str:
-    found: dict[tuple[str, str, str], dict[str, dict]] = {}
-    for r in results.records:
-        cell = found.setdefault((r["workload"], r["phase"], r["variant"]), {})
-        cell.setdefault("hash", {})[text.clean(r.get("config_hash", text.MISSING), 40)] = None
-        cell.setdefault("digest", {})[text.clean(r.get("workload_digest", text.MISSING), 40)] = None
-        for deviation in r.get("workload_deviations", []):
-            cell.setdefault("deviations", {})[text.clean(deviation)] = None
-    rows = []
-    for names, cell in sorted(found.items()):
-        heads = "".join(f'<td class="name">{markup.name(n)}</td>' for n in names)
-        texts = [", ".join(list(cell.get(k, {}))[:20]) for k in ("hash", "digest", "deviations")]
-        cells = "".join(f'<td class="mono">{esc(t)}</td>' for t in texts)
-        rows.append(f"<tr>{heads}{cells}</tr>")
-    return markup.table(_IDENTITIES, rows)
-
-
 def runs(results: Results) -> str:
     """One line per record, incomplete ones marked."""
     pairs = list(zip(results.runs.itertuples(), results.records))[:RUNS_MAX]
@@ -158,19 +118,3 @@ def _run_row(line: int, record: dict, state: str) -> str:
         f"{cells('name', ('variant', 'workload', 'phase'))}{cells('n', ('seed',))}<td>{state}</td>"
         f"{markup.numbers(figures)}{cells('hash', ('config_hash', 'workload_digest', 'started_at'))}</tr>"
     )
-
-
-def _at(record: dict, path: tuple[str, ...]) -> object:
-    value: object = record
-    for name in path:
-        value = value.get(name) if isinstance(value, dict) else None
-    return value
-
-
-def _shown(label: str, value: object) -> str:
-    if value is None:
-        return text.MISSING
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    number = isinstance(value, (int, float))
-    return text.size(value) if label == "memory" and number else str(value)

@@ -7,6 +7,7 @@ percentiles in order.
 
 import json
 import math
+import sys
 
 SCHEMA = 1
 INT_MAX = 2**64 - 1
@@ -24,15 +25,16 @@ _TYPES = {
     "variant": _STRING, "engine": _STRING, "cell": _OBJECT, "workload": _STRING,
     "phase": _STRING, "load": _STRING, "block": _INT, "order": _INT, "seed": _INT, "complete": _BOOL,
     "blocks": _INT, "error": _STRING, "ops": _INT, "ops_failed": _INT, "ops_due": _INT,
-    "user_bytes_written": _INT, "elapsed_s": _NUMBER,
+    "user_bytes_written": _INT, "not_found": _INT, "elapsed_s": _NUMBER,
     "ops_per_s": _NUMBER, "drained_s": _NUMBER, "drained_ops_per_s": _NUMBER,
     "latency_ns": _OBJECT, "series": _ARRAY, "events": _ARRAY, "levels": _ARRAY,
     "counters": _OBJECT, "write_amplification": _NUMBER, "read_amplification": _NUMBER,
     "space_amplification": _NUMBER, "idle_parts": _ARRAY, "cpu_user_s": _NUMBER,
     "cpu_system_s": _NUMBER, "context_switches": _INT, "rss_peak_bytes": _INT,
+    "rss_before_open_bytes": _INT, "memory_headroom": _NUMBER, "clock": _STRING,
     "device_read_bytes": _INT, "device_write_bytes": _INT, "memory_capped": _BOOL,
     "workload_digest": _STRING, "workload_standard": _BOOL, "workload_deviations": _ARRAY,
-    "workload_ignored": _ARRAY, "warmup": _STRING,
+    "workload_ignored": _ARRAY, "workload_settings": _OBJECT, "warmup": _STRING,
     "value_source": _STRING, "config": _OBJECT, "config_hash": _STRING, "conditions": _OBJECT,
     "revision": _STRING, "dirty": _BOOL, "build": _OBJECT, "machine": _OBJECT,
     "started_at": _STRING, "aa_of": _STRING, "expect": _ARRAY,
@@ -79,7 +81,7 @@ def check(record: dict) -> None:
     for name in _NAMES:
         if not record[name].strip():
             raise ValueError(f"'{name}' is empty")
-    if record["complete"] and record["elapsed_s"] <= 0:
+    if record["complete"] and record["elapsed_s"] <= 0 and record["ops"] > 0:
         raise ValueError("'elapsed_s' of a complete run must be above 0")
     _check_latency(record.get("latency_ns", {}))
     for name, value in record.get("counters", {}).items():
@@ -117,18 +119,25 @@ def _check_rows(field: str, rows: list, must: tuple[str, ...], may: tuple[str, .
             _check_type("events[].kind", row.get("kind"), _STRING)
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+_FITS = {
+    _STRING: lambda value: isinstance(value, str),
+    _BOOL: lambda value: isinstance(value, bool),
+    _OBJECT: lambda value: isinstance(value, dict),
+    _ARRAY: lambda value: isinstance(value, list),
+    _INT: lambda value: _is_number(value) and value == int(value),
+    _NUMBER: _is_number,
+}
+
 # An event may have begun before its phase.
 _MAY_BE_NEGATIVE = ("events[].t_s",)
 
 
 def _check_type(name: str, value: object, kind: str) -> None:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    fits = {
-        _STRING: isinstance(value, str), _BOOL: isinstance(value, bool),
-        _OBJECT: isinstance(value, dict), _ARRAY: isinstance(value, list),
-        _INT: number and value == int(value), _NUMBER: number,
-    }[kind]  # fmt: skip
-    if not fits:
+    if not _FITS[kind](value):
         raise ValueError(f"'{name}' must be of type {kind}")
     if kind in (_INT, _NUMBER) and value < 0 and name not in _MAY_BE_NEGATIVE:
         raise ValueError(f"'{name}' is negative: {value}")
@@ -152,7 +161,8 @@ def _integer(digits: str) -> int:
 
 
 def _no_twins(pairs: list[tuple[str, object]]) -> dict:
-    record = dict(pairs)
+    # Names repeat in every record; kept once, they take no memory to speak of.
+    record = {sys.intern(name): value for name, value in pairs}
     if len(record) != len(pairs):
         raise ValueError("an object names a field twice")
     return record

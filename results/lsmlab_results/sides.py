@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Hashable, Iterable
 
-from lsmlab_results.reader import Results
+from lsmlab_results.reader import Cell, Results
 from lsmlab_results.text import MISSING, clean, size
 
 _SHOWN_MAX = 8  # differences that one line names
@@ -21,22 +21,17 @@ def stated(results: Results, key_of: Callable[[dict], Hashable]) -> dict:
     return {key: _values(records) for key, records in groups.items()}
 
 
-def cell_of(record: dict) -> tuple[str, str, str]:
-    """The (variant, workload, phase) that a record is of."""
-    return record["variant"], record["workload"], record["phase"]
-
-
 def differing(ours: dict[str, str], theirs: dict[str, str]) -> list[str]:
     """Names of the conditions that are not the same on both sides."""
     return [n for n in sorted(ours.keys() | theirs.keys()) if ours.get(n) != theirs.get(n)]
 
 
-def differences(results: Results, ours: tuple[str, str, str], base: str) -> list[str]:
+def differences(results: Results, ours: Cell, base: str) -> list[str]:
     """Each condition in which a cell (variant, workload, phase) differs from `base` in the same
     workload and phase, with both values; those that only one states come last. Then the stream, if
     another one was asked. Briefly."""
     theirs = (base, *ours[1:])
-    here, there = (_values(r for r in results.records if cell_of(r) == c) for c in (ours, theirs))
+    here, there = (_values(results.cells.get(c, [])) for c in (ours, theirs))
     names = differing(here, there) if here and there else []
     found = [
         f"{clean(n, 30)} {clean(here.get(n, MISSING), 30)}/{clean(there.get(n, MISSING), 30)}"
@@ -47,20 +42,20 @@ def differences(results: Results, ours: tuple[str, str, str], base: str) -> list
     return [*found, "stream digest"] if other_operations(results, ours, base) else found
 
 
-def other_operations(results: Results, ours: tuple[str, str, str], base: str) -> bool:
+def other_operations(results: Results, ours: Cell, base: str) -> bool:
     """Whether a complete run of a cell (variant, workload, phase) has another digest than that of
     the base in its block."""
     theirs = (base, *ours[1:])
-    asked: dict[int, str] = {
-        r["block"]: r["workload_digest"]
-        for r in results.records
-        if r["complete"] and cell_of(r) == theirs and "workload_digest" in r
-    }
+    asked = {r["block"]: r["workload_digest"] for r in _digested(results, theirs)}
     return any(
         asked.get(r["block"], r["workload_digest"]) != r["workload_digest"]
-        for r in results.records
-        if r["complete"] and cell_of(r) == ours and "workload_digest" in r
+        for r in _digested(results, ours)
     )
+
+
+def _digested(results: Results, cell: Cell) -> list[dict]:
+    found = results.cells.get(cell, [])
+    return [r for r in found if r["complete"] and "workload_digest" in r]
 
 
 def _values(records: Iterable[dict]) -> dict[str, str]:

@@ -4,16 +4,18 @@ A comparison of speeds is one of trees only where there are several levels, and 
 of disks only while the device is not read. Experiments that fill the cache before the run phase
 (`warmup`) want both, so runs that one of their [[expect]] entries compares are marked where it is
 not so. Any comparison wants windows that are more than their ends, and sides that leave about the
-same work behind.
+same work behind; and a ratio that changes while it is measured depends on how long that was.
 """
 
 from lsmlab_results import text
+from lsmlab_results.effects import Effect
 from lsmlab_results.reader import Results
 
 LEVELS_MIN = 3
 READ_BYTES_MAX = 2**20
 WINDOW_S_MIN = 1.0
 LEVEL0_RUNS_APART_MAX = 4
+LATE_APART_MAX = 0.1
 _FILLS_CACHE = ("scan", "read-all")
 
 
@@ -24,12 +26,13 @@ def levels_of(record: dict) -> int | None:
 
 
 def facts(results: Results, **cell: str) -> dict[str, str]:
-    """Name -> text over the complete runs whose columns have the values of `cell`, one of them the
+    """Name -> text over the complete runs whose fields have the values of `cell`, one of them the
     phase; a range where the runs differ. Empty: there are none."""
-    runs = results.usable
-    for column, value in cell.items():
-        runs = runs[runs[column] == value]
-    records = [results.records[i] for i in runs.index]
+    records = [
+        record
+        for record, usable in zip(results.records, results.runs["usable"])
+        if usable and all(record[name] == value for name, value in cell.items())
+    ]
     if not records:
         return {}
     levels = sorted({n for r in records if (n := levels_of(r)) is not None})
@@ -61,6 +64,17 @@ def window_marks(records: list[dict]) -> list[str]:
     seconds = [r["elapsed_s"] for r in records if r.get("engine") != "null"]
     shortest = min(seconds, default=WINDOW_S_MIN)
     return [f"a window of {shortest:.2g} s is mostly its ends"] if shortest < WINDOW_S_MIN else []
+
+
+def late_marks(effect: Effect, late: Effect | None) -> list[str]:
+    """Mark of a ratio that is another one in the second half of the window, `late`: what was
+    measured is how the stores began. It must be outside of what the blocks vary by."""
+    if late is None or effect.low is None or effect.high is None:
+        return []
+    apart = abs(late.ratio / effect.ratio - 1) > LATE_APART_MAX
+    if not apart or effect.low <= late.ratio <= effect.high:
+        return []
+    return [f"ratio {text.ratio(late.ratio)} in the second half of the window"]
 
 
 def debt_marks(ours: list[dict], theirs: list[dict]) -> list[str]:

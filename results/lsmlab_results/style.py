@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter
 
-matplotlib.use("Agg")
-from matplotlib.axes import Axes  # noqa: E402
-from matplotlib.figure import Figure  # noqa: E402
-from matplotlib.lines import Line2D  # noqa: E402
-from matplotlib.ticker import FuncFormatter  # noqa: E402
-
-from lsmlab_results.text import clean, short, wrap_name  # noqa: E402
+from lsmlab_results.text import clean, short, wrap_name
 
 # Paul Tol's "muted" set, which stays apart under the common colour blindnesses; bases are near black.
 _BASE = "#222222"
@@ -64,8 +62,10 @@ def looks(variants: list[str], bases: Iterable[str]) -> dict[str, Look]:
 
 
 def settings() -> matplotlib.RcParams:
-    """Context manager under which figures must be made and saved."""
-    return matplotlib.rc_context({**matplotlib.rcParamsDefault, "backend": "agg", **_SETTINGS})
+    """Context manager under which figures must be made and saved. The backend stays what it is:
+    files need none, and a notebook shall keep its own."""
+    defaults = {name: v for name, v in matplotlib.rcParamsDefault.items() if name != "backend"}
+    return matplotlib.rc_context({**defaults, **_SETTINGS})
 
 
 def name_lines(looks_of: dict[str, Look]) -> int:
@@ -118,10 +118,14 @@ def slug(*parts: str) -> str:
     return joined.strip("-")[:60] or "unnamed"
 
 
-def save(figure: Figure, folder: Path, stem: str) -> list[Path]:
-    """Writes `stem`.svg and `stem`.png; the same figure gives the same bytes."""
+def save(figure: Figure, folder: Path, stem: str, origin: str) -> list[Path]:
+    """Writes `stem`.svg and `stem`.png, with `origin` in the metadata of both; the same figure and
+    origin give the same bytes."""
     written = []
-    kinds = {"svg": {"metadata": {"Date": None}}, "png": {"metadata": {"Software": None}, "dpi": 130}}
+    kinds = {
+        "svg": {"metadata": {"Date": None, "Description": origin}},
+        "png": {"metadata": {"Software": None, "Description": origin}, "dpi": 130},
+    }
     for ending, options in kinds.items():
         path = folder / f"{stem}.{ending}"
         partial = folder / f".{stem}.{ending}.partial"

@@ -8,7 +8,7 @@ import pandas as pd
 
 from lsmlab_results import expect, sides, state
 from lsmlab_results.effects import Effect, compare
-from lsmlab_results.reader import Results
+from lsmlab_results.reader import Cell, Results, cell_of
 from lsmlab_results.text import clean, natural_key
 
 DUE_SHARE = 0.99  # of the operations that a rate makes due
@@ -26,6 +26,7 @@ class Row:
     workload: str
     phase: str
     runs: int
+    blocks: int  # that its complete runs are of
     incomplete: int
     kind: str = ""
     ops_per_s: float | None = None
@@ -56,7 +57,7 @@ def variants_of(results: Results) -> list[str]:
 def main_kind(runs: pd.DataFrame) -> str:
     """The operation kind with the most latencies, whose percentiles stand in the tables."""
     counts = {
-        c.split(".")[1]: runs[c].sum()
+        c.removeprefix("latency_ns.").removesuffix(".count"): runs[c].sum()
         for c in sorted(runs.columns)
         if c.startswith("latency_ns.") and c.endswith(".count") and runs[c].sum() > 0
     }
@@ -65,25 +66,30 @@ def main_kind(runs: pd.DataFrame) -> str:
 
 def summarize(results: Results) -> list[Row]:
     """All rows, by workload and phase, then variant."""
-    effects = {(e.variant, e.workload, e.phase): e for e in compare(results.usable)}
+    effects = _effects_of(results, "ops_per_s")
+    groups = dict(list(results.runs.groupby(["workload", "phase", "variant"], sort=False)))
     rows: list[Row] = []
     for workload, phase in cells_of(results):
-        cell = results.runs[
-            (results.runs["workload"] == workload) & (results.runs["phase"] == phase)
+        cell = results.usable[
+            (results.usable["workload"] == workload) & (results.usable["phase"] == phase)
         ]
-        kind = main_kind(cell[cell["usable"]])
+        kind = main_kind(cell)
         for variant in variants_of(results):
-            runs = cell[cell["variant"] == variant]
-            if len(runs):
+            runs = groups.get((workload, phase, variant))
+            if runs is not None:
                 row = _row(runs, kind)
                 row.effect = effects.get((variant, workload, phase))
-                row.marks = _marks(results, runs)
+                row.marks = _marks(results, runs) + _paired_marks(results, row)
                 rows.append(row)
-    stated = sides.stated(results, sides.cell_of)
+    stated = sides.stated(results, cell_of)
     for row in rows:
         row.marks += _condition_marks(stated, row)
     _compared_marks(results, rows)
     return rows
+
+
+def _effects_of(results: Results, metric: str) -> dict[Cell, Effect]:
+    return {(e.variant, e.workload, e.phase): e for e in compare(results.usable, metric)}
 
 
 def _row(runs: pd.DataFrame, kind: str) -> Row:
@@ -94,7 +100,8 @@ def _row(runs: pd.DataFrame, kind: str) -> Row:
     known = hits is not None and misses is not None and lookups > 0
     return Row(
         variant=first["variant"], base=first["base"], workload=first["workload"],
-        phase=first["phase"], runs=len(good), incomplete=int((~runs["usable"]).sum()), kind=kind,
+        phase=first["phase"], runs=len(good), blocks=good["block"].nunique(),
+        incomplete=int((~runs["usable"]).sum()), kind=kind,
         ops_per_s=_geometric(good, "ops_per_s"),
         p50_ns=_geometric(good, f"latency_ns.{kind}.p50"),
         p99_ns=_geometric(good, f"latency_ns.{kind}.p99"),
@@ -117,10 +124,14 @@ def _mean(runs: pd.DataFrame, column: str) -> float | None:
 
 
 def _geometric(runs: pd.DataFrame, column: str) -> float | None:
-    values = _values(runs, column)
-    if not len(values):
+    """Over blocks. None unless every run has the figure: a percentile that only the longer runs
+    carry is not that of the variant."""
+    if column not in runs or not len(runs) or runs[column].isna().any():
         return None
-    return math.exp(np.log(values).mean()) if (values > 0).all() else float(values.mean())
+    figures = runs[column].astype(float)
+    if (figures <= 0).any():
+        return float(figures.mean())
+    return math.exp(np.log(figures).groupby(runs["block"]).mean().mean())
 
 
 def _marks(results: Results, runs: pd.DataFrame) -> list[str]:
@@ -144,9 +155,17 @@ def _marks(results: Results, runs: pd.DataFrame) -> list[str]:
     if any(r.get("build", {}).get("sanitizer") not in (None, "", "none", False) for r in records):
         marks.append("sanitizer build")
     marks += _not_begun_marks([r for r, good in zip(records, runs["usable"]) if good])
-    if sides.other_operations(results, sides.cell_of(records[0]), records[0]["base"]):
+    if sides.other_operations(results, cell_of(records[0]), records[0]["base"]):
         marks.append("other operations than base")
     return marks
+
+
+def _paired_marks(results: Results, row: Row) -> list[str]:
+    """Mark of a ratio that lacks blocks, on whichever side."""
+    due = results.blocks_due[(row.workload, row.phase)]
+    if row.effect is None or row.effect.blocks + row.effect.zeros >= due:
+        return []
+    return [f"ratio over {row.effect.blocks} of {due} blocks"]
 
 
 def _not_begun_marks(records: list[dict]) -> list[str]:
@@ -177,7 +196,10 @@ def _compared_marks(results: Results, rows: list[Row]) -> None:
             row.marks += state.marks(records)
         if (row.variant, row.workload, row.phase) in barred | sided:
             row.marks += state.window_marks(records)
+    late = _effects_of(results, "late_ops_per_s") if ratios else {}
     for row in ratios:
+        other = late.get((row.variant, row.workload, row.phase))
+        row.marks += state.late_marks(row.effect, other)
         row.marks += state.debt_marks(
             results.usable_records(row.variant, row.workload, row.phase),
             results.usable_records(row.base, row.workload, row.phase),

@@ -1,6 +1,6 @@
 """The comparison as plain text for a terminal, 80 to 160 columns."""
 
-from lsmlab_results import state, text
+from lsmlab_results import origin, state, text
 from lsmlab_results.reader import Results
 from lsmlab_results.summary import Row, summarize
 
@@ -13,7 +13,8 @@ def render(results: Results, width: int) -> str:
     """The whole table, one section per workload and phase, `width` columns at most."""
     width = min(max(width, WIDTH_MIN), WIDTH_MAX)
     first = results.records[0]
-    lines = _fold(f"{text.clean(first['experiment'])}: {text.clean(first.get('question', ''))}", width)
+    names = (text.clean(first["experiment"]), text.clean(first.get("question", "")))
+    lines = _fold(": ".join(name for name in names if name), width)
     rows = summarize(results)
     cells = dict.fromkeys((r.workload, r.phase) for r in rows)
     for cell in cells:
@@ -23,6 +24,7 @@ def render(results: Results, width: int) -> str:
     incomplete = int((~results.runs["usable"]).sum())
     lines.append("")
     lines += _fold(f"{len(results.runs)} runs, {incomplete} incomplete (in no figure)", width)
+    lines += _fold(origin.line(results), width)
     for notice in results.notices:
         lines += _fold(f"note: {text.clean(notice)}", width)
     return "\n".join(lines) + "\n"
@@ -32,7 +34,9 @@ def _section(rows: list[Row], width: int) -> list[str]:
     first = rows[0]
     bases = ", ".join(text.clean(b, 40) for b in dict.fromkeys(r.base for r in rows))
     kind = f", p99 of {text.clean(first.kind, 20)}" if first.kind else ""
-    title = f"{text.clean(first.workload, 60)} / {text.clean(first.phase, 20)} (ratio to {bases}{kind})"
+    blocks = text.counted([r.blocks for r in rows], "block")
+    where = f"{text.clean(first.workload, 60)} / {text.clean(first.phase, 20)}"
+    title = f"{where}, {blocks} (ratio to {bases}{kind})"
     figures = [_figures(r) for r in rows]
     widths = [max(len(h), *(len(f[i]) for f in figures)) for i, h in enumerate(_HEADS[1:])]
     spare = width - sum(widths) - 2 * len(widths)

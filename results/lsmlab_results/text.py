@@ -3,6 +3,7 @@
 import math
 import re
 import unicodedata
+from collections.abc import Collection
 
 # Control, format (bidi overrides, zero width), surrogate, private use, line and paragraph separators.
 _STRIPPED = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
@@ -12,6 +13,8 @@ MISSING = "-"
 def clean(value: object, limit: int = 200) -> str:
     """Returns `value` as one line without control characters, at most `limit` characters long."""
     raw = str(value)[: 4 * limit]
+    if len(raw) <= limit and raw.isprintable():  # nearly all are
+        return raw
     kept = "".join(c for c in raw if unicodedata.category(c) not in _STRIPPED)
     return kept if len(kept) <= limit else kept[: limit - 3] + "..."
 
@@ -36,6 +39,13 @@ def wrap_name(name: str, width: int) -> str:
     return "\n".join([*lines, rest])
 
 
+def counted(counts: Collection[int], noun: str) -> str:
+    """`5 blocks`, or `3 to 5 blocks` where the counts differ."""
+    low, high = min(counts), max(counts)
+    number = str(high) if low == high else f"{low} to {high}"
+    return f"{number} {noun}{'' if high == 1 else 's'}"
+
+
 def columns_of(text: str) -> int:
     """Number of terminal columns that `text` takes."""
     return sum(
@@ -50,7 +60,7 @@ def missing(value: object) -> bool:
 
 
 def short(value: float | None) -> str:
-    """Three significant digits with k, M, G, T for thousands."""
+    """Three significant digits with k, M, G, T for thousands; two below 1."""
     if missing(value):
         return MISSING
     magnitude = abs(value)
@@ -68,7 +78,9 @@ def _digits(value: float) -> str:
         return f"{value:.0f}"
     if magnitude >= 9.995:
         return f"{value:.1f}"
-    return f"{value:.2f}" if magnitude >= 0.0095 else f"{value:.1e}"
+    if magnitude >= 0.0995:
+        return f"{value:.2f}"
+    return f"{value:.2g}" if magnitude >= 0.0095 else f"{value:.1e}"
 
 
 def duration(nanoseconds: float | None) -> str:

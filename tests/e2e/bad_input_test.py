@@ -2,6 +2,7 @@
 
 import glob
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -31,6 +32,7 @@ class UsageTest(ProgramTest):
         self.bad(2, "bench", "--presett", "fast", says=["--presett", "did you mean 'preset'?"])
         self.bad(2, "bench", "extra", says=["extra"])
         self.bad(2, "run", says=["EXPERIMENT.toml"])
+        self.bad(2, "run", "", says=["run: ''", "EXPERIMENT.toml"])
         self.bad(2, "store", "stat", self.dir, says=["did you mean 'stats'?"])
         self.bad(2, "variants", "--part", "memtabel", says=["did you mean 'memtable'?"])
 
@@ -54,6 +56,9 @@ class UsageTest(ProgramTest):
              ["/dev/zero", "16 MiB"]),
             (["--threads", "0"], ["--threads", "1024"]),
             (["--threads", "1000000"], ["--threads", "1024"]),
+            (["-p", "threadcount=5000"], ["5000 client threads", "1024"]),
+            (["--engine", "rocksdb", "--set", "engine.wal.sync=interval"],
+             ["--set: engine.wal.sync: 'interval'", "none, group and every"]),
             (["--set", "driver.depht=2"], ["depht", "did you mean 'depth'?"]),
             (["--set", "driver.background=flush"], ["driver.background", "none|compact"]),
             (["--set", "driver.depth=0"], ["driver.depth", "4096"]),
@@ -65,6 +70,8 @@ class UsageTest(ProgramTest):
             (["--seed", "10kx"], ["--seed"]),
             (["--load-only", "--run-only"], ["nothing to do"]),
             (["--load-only"], ["--db"]),
+            (["--db", ""], ["--db: ''", "DIR"]),
+            (["--out", ""], ["--out: ''", "DIR"]),
         ]:  # fmt: skip
             self.bad(2, "bench", *arguments, says=says)
 
@@ -129,6 +136,17 @@ class StoreTest(ProgramTest):
         self.assertEqual(os.listdir(self.path("empty")), [])
         self.assertFalse(os.path.exists(self.path("nowhere")))
 
+    def test_a_store_of_another_engine(self):
+        other = self.path("other")
+        self.good("bench", "--engine", "rocksdb", "--db", other, "--load-only", *SMALL)
+        for engine, store, says in (("rocksdb", self.db, "not a RocksDB store"),
+                                    ("lsmlab", other, "IDENTITY")):  # fmt: skip
+            with self.subTest(engine):
+                before = self.listing(store)
+                self.bad(1, "bench", "--engine", engine, "--db", store, "--run-only", *SMALL,
+                         says=[store, says])  # fmt: skip
+                self.assertEqual(self.listing(store), before)
+
     def test_load_into_a_store_that_is_there(self):
         before = self.listing(self.db)
         os.mkdir(self.path("kept"))
@@ -136,6 +154,7 @@ class StoreTest(ProgramTest):
             self.bad(1, "bench", "--db", self.db, "--out", out, *SMALL,
                      says=[self.db, "exists already"])  # fmt: skip
         self.assertEqual(self.listing(self.db), before)
+        self.assertEqual(self.call("bench", "--db", self.db, *SMALL)[1], "", "nothing was measured")
         # Nothing was measured, so there are no records and no directory for them.
         self.assertFalse(os.path.exists(self.path("new")))
         self.assertEqual(os.listdir(self.path("kept")), [])
@@ -209,6 +228,19 @@ class StoreTest(ProgramTest):
                     # A value is read, and its checksum checked, only when it is asked for.
                     self.refuses(says, at_open=(kind, harm) != ("*.val", flip))
                 shutil.rmtree(self.db)
+
+    def test_threads_that_cannot_be_started(self):
+        def limit():  # room for some of the stacks
+            _, most = resource.getrlimit(resource.RLIMIT_STACK)
+            resource.setrlimit(resource.RLIMIT_STACK, (2**23, most))
+            resource.setrlimit(resource.RLIMIT_AS, (2**32, 2**32))
+
+        done = subprocess.run(
+            [PROGRAM, "bench", "--engine", "null", "--threads", "1000", *SMALL],
+            capture_output=True, text=True, timeout=60, check=False, preexec_fn=limit,
+        )  # fmt: skip
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertRegex(done.stderr, r"\Alsmlab: only [0-9]+ of 1001 threads .*\n\Z")
 
     def test_full_disk(self):
         if os.geteuid() != 0 or not shutil.which("mount"):

@@ -49,6 +49,41 @@ class BenchTest(ProgramTest):
             self.good("bench", "--engine", engine, "--out", out, *SMALL)
             self.check_records(out, engine)
 
+    def test_wrong_answers_are_no_figures(self):
+        db, out = self.path("db"), self.path("out")
+        self.good("bench", "--db", db, "--load-only", *SMALL)
+        for letter in ("c", "e"):
+            self.bad(1, "bench", "--db", db, "--run-only", "--workload", "ycsb-" + letter, "--out", out,
+                     *SMALL, "-p", "recordcount=4000",
+                     says=["answered wrongly", "read" if letter == "c" else "scan", "did not find it"])
+        for run in self.records(out):
+            self.assertFalse(run["complete"])
+            self.assertGreater(run["ops_failed"], 0)
+            self.assertIn("answered wrongly", run["error"])
+
+    def test_wrong_answers_to_binary_keys_are_told_as_text(self):
+        db, out = self.path("db"), self.path("out")
+        binary = ["--db", db, *SMALL, "-p", "lsmlab.keyformat=binary16"]
+        self.good("bench", *binary, "--load-only")
+        self.bad(1, "bench", *binary, "--run-only", "--out", out, "-p", "recordcount=4000",
+                 says=[" of key number "])  # fmt: skip
+        self.assertIn(" of key number ", self.records(out)[0]["error"])
+
+    def test_what_is_lost_on_purpose_is_not_wrong(self):
+        forgets = ["engine.compaction.variant=fifo", "engine.compaction.max_size=512KiB"]
+        for name, more in (("fifo", [word for text in forgets for word in ("--set", text)]),
+                           ("deletes", ["-p", "lsmlab.deleteproportion=0.5"]),
+                           ("null", ["--engine", "null", "-p", "lsmlab.readmissing=0.5"])):  # fmt: skip
+            out = self.path(name)
+            self.good("bench", "--out", out, *SMALL, *more)
+            _, run = self.records(out)
+            self.assertEqual(run["ops_failed"], 0)
+            self.assertEqual(run["not_found"] > 0, name != "null")
+
+    def test_a_name_of_any_length_is_shown(self):
+        text = self.good("bench", *SMALL, *["--set", "engine.cache.bytes=1MiB"] * 40)
+        self.assertTrue(text.splitlines()[0].endswith(" workloada load"), text)
+
     def test_figures_of_rocksdb_mean_what_ours_do(self):
         out = self.path("rocksdb")
         text = self.good("bench", "--engine", "rocksdb", "--set", "peers.rocksdb.statistics=true",

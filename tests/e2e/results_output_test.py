@@ -7,9 +7,13 @@ import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 import results_fixtures as fixtures
-from lsmlab_results import cli, expect, reader, report, report_tables, summary, table, text
+from lsmlab_results import (
+    cli, effects, expect, origin, plot_bars, plot_time, reader, report, report_provenance, report_tables,
+    style, summary, table, text,
+)  # fmt: skip
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\"'&\x1b[31m\u2028\u202e\x00 $x^{$ _"
 BAR = {"workload": "workloada", "phase": "run", "base": "baseline", "metric": "ops_per_s"}
@@ -37,8 +41,8 @@ def hostile_records() -> list[dict]:
 
 @pytest.mark.parametrize("width", [10, 80, 100, 120, 160, 999])
 def test_table_keeps_its_width(tmp_path: Path, width: int) -> None:
-    records = fixtures.experiment(2) + hostile_records()
-    records.append(fixtures.record("名" * 100, "workloada", 0))
+    records = fixtures.experiment(2, experiment=HOSTILE) + hostile_records()
+    records.append(fixtures.record("名" * 100, "workloada", 0, experiment=HOSTILE))
     shown = table.render(load(tmp_path, records), width)
     for line in shown.splitlines():
         assert text.columns_of(line) <= min(max(width, 80), 160), line
@@ -57,7 +61,8 @@ def test_table_figures_and_marks(tmp_path: Path) -> None:
     line = next(line for line in shown.splitlines() if line.startswith("x "))
     assert re.search(r"200 +2\.00 +\[1\.98, 2\.02\] .* 3\.21 +- +- +75\.0 %", line)
     for mark in ("1 of 4 incomplete", "idle: cache", "differs:", "threads", "dirty source",
-                 "other operations than base", "higher than base", "7 runs, 1 incomplete"):  # fmt: skip
+                 "other operations than base", "higher than base", "7 runs, 1 incomplete",
+                 "ratio over 3 of 4 blocks", "workloada / run, 3 blocks (ratio to baseline"):  # fmt: skip
         assert mark in shown, mark
 
 
@@ -132,6 +137,23 @@ def test_sides_that_end_with_other_debts_are_marked(tmp_path: Path) -> None:
     assert ended(12, 1, user_bytes_written=0) == {}
 
 
+def test_a_ratio_that_changes_while_it_is_measured_is_marked(tmp_path: Path) -> None:
+    def late(first: int, second: int, blocks: int = 3) -> list[str]:
+        records = []
+        for block in range(blocks):
+            for name, halves in (("baseline", (100, 100)), ("x", (first + block, second))):
+                counts = [halves[i // 30] for i in range(60)]
+                points = [{"t_s": i + 1, "ops": n, "ops_per_s": n} for i, n in enumerate(counts)]
+                made = {"ops": sum(counts), "ops_per_s": sum(counts) / 60, "series": points}
+                records.append(fixtures.record(name, "workloada", block, latency_ns=None, **made))
+        return marked(load(tmp_path, records), "second half").get("x", [])
+
+    assert late(200, 100) == ["ratio 1.00 in the second half of the window"]
+    assert late(100, 200) == ["ratio 2.00 in the second half of the window"]
+    assert late(110, 100) == []  # within a tenth
+    assert late(200, 100, blocks=1) == []  # no interval to be outside of
+
+
 def test_due_operations_that_were_not_begun_are_marked(tmp_path: Path) -> None:
     records = [fixtures.record("baseline", "workloada", b, ops=6000, ops_per_s=100, ops_due=due)
                for b, due in enumerate([6000, 6050, 7000, 8000])]  # fmt: skip
@@ -202,6 +224,13 @@ def test_bars_from_above_of_a_figure_itself_and_without_a_bound(tmp_path: Path) 
     zero = outcome(tmp_path, [2.1, 2.1], None, {"counters": {"stalls": 0}}, base="",
                    metric="counters.stalls", at_most=5)  # fmt: skip
     assert zero.passed and zero.figure == 0
+
+
+def test_figures_beside_a_bound_have_the_digits_that_tell_them_apart(tmp_path: Path) -> None:
+    near = outcome(tmp_path, [1.998, 1.998], 2.0)
+    assert not near.passed and near.shown == "1.998"
+    assert "ops_per_s: 1.998 (2.00 to 2.00, 2 blocks), bar >= 2.00" in expect.render([near])
+    assert outcome(tmp_path, [2.0, 2.0], 2.0).shown == "2.00"
 
 
 def test_a_bar_needs_every_block_and_every_operation(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -377,3 +406,77 @@ def test_plots_are_not_written_through_a_link(tmp_path: Path) -> None:
     (folder / "plots").symlink_to(tmp_path / "elsewhere")
     assert cli.main(["plots", str(folder)]) == 2
     assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_percentiles_of_few_latencies_are_not_shown(tmp_path: Path) -> None:
+    records = [fixtures.record("baseline", "workloadc", b, latency_ns={"read": {"count": 1000 - b, "p50": 7e3, "p99": 5e6}})
+               for b in range(2)]  # fmt: skip
+    (row,) = summary.summarize(load(tmp_path, records))
+    assert row.p50_ns == pytest.approx(7e3) and row.p99_ns is None  # one of two blocks has none
+    (row,) = summary.summarize(load(tmp_path, records[:1]))
+    assert row.p99_ns == pytest.approx(5e6)
+
+
+def test_where_figures_come_from_stands_in_tables_and_files(tmp_path: Path) -> None:
+    records = [fixtures.record(name, "workloada", b, started_at=f"2026-01-0{b + 1}T00:00:00Z",
+                               build={"compiler": "gcc 12.2.0", "type": "Release", "plugins": ["a.so 12ab", "b.so 34cd"]})
+               for name in ("baseline", "x") for b in range(2)]  # fmt: skip
+    line = ("experiment parts; revision 0123abcd; gcc 12.2.0 Release; Example CPU, 2 cores; "
+            "2026-01-01 to 2026-01-02")  # fmt: skip
+    results = load(tmp_path, records)
+    assert origin.line(results) == line
+    assert table.render(results, 160).splitlines()[-1] == line
+    assert cli.main(["report", str(tmp_path)]) == 0
+    for path in (tmp_path / "plots").iterdir():
+        assert line.encode() in path.read_bytes(), path
+    words = Page((tmp_path / "report.html").read_text()).words
+    for row in ("plugins a.so 12ab, b.so 34cd", "runs begun 2026-01-01T00:00:00Z to 2026-01-02T00:00:00Z"):
+        assert row in words
+    records[-1].update(revision="", dirty=True, machine={})
+    records[0]["revision"] = "f" * 40
+    assert "; 2 revisions; " in origin.line(load(tmp_path, records))
+
+
+def test_runs_that_never_began_say_nothing_of_their_origin(tmp_path: Path) -> None:
+    records = [fixtures.record("baseline", "workloada", 0, clock="tsc"),
+               fixtures.record("baseline", "workloada", 1, complete=False, clock="")]  # fmt: skip
+    page = Page(report_provenance.provenance(load(tmp_path, records))).words
+    assert "clock tsc" in page and "runs differ" not in page
+
+
+def test_throughput_is_drawn_without_what_the_end_has_cut_off(tmp_path: Path) -> None:
+    points = [{"t_s": t, "ops": 10, "ops_per_s": rate} for t, rate in ((1, 10), (2, 10), (2.01, 1000))]
+    assert plot_time._points({"series": points}) == points[:2]
+    assert plot_time._points({"series": [*points[:2], {**points[2], "t_s": 2.6}]})[-1]["t_s"] == 2.6
+    # Intervals without a rate are no picture, and no failure.
+    fixtures.write(tmp_path, [fixtures.record("baseline", "workloada", 0, series=[{"t_s": 1, "ops": 1}])])
+    assert cli.main(["plots", str(tmp_path)]) == 0
+    assert not [p for p in (tmp_path / "plots").iterdir() if p.name.startswith("throughput")]
+
+
+def test_throughput_is_drawn_to_the_end_of_every_run() -> None:
+    def right(seconds: dict[str, int]) -> dict[str, float]:
+        cells = {
+            name: [{"ops_per_s": 5, "elapsed_s": end, "series": [{"t_s": t, "ops_per_s": 5} for t in (1, end)]}]
+            for name, end in seconds.items()
+        }  # fmt: skip
+        with style.settings():
+            figure = plot_time.draw("t", cells, style.looks(list(cells), ["a"]))
+        axes = {a.get_title(loc="left"): a for a in figure.axes}
+        return {name: axes[name].get_xlim()[1] for name in cells}
+
+    near, apart = {"a": 10, "b": 30, "c": 20}, {"a": 10, "b": 100}
+    assert all(30 < end < 35 for end in right(near).values())  # one scale
+    assert all(end < right(apart)[name] < 1.2 * end for name, end in apart.items())
+
+
+def test_an_effect_below_the_noise_stands_on_the_grey_of_it(tmp_path: Path) -> None:
+    records = fixtures.experiment(3)
+    results = load(tmp_path, [r for r in records if r["workload"] == "workloada"])
+    found = effects.compare(results.usable)
+    with style.settings():
+        figure = plot_bars.draw_ratios("t", found, style.looks(summary.variants_of(results), ["baseline"]))
+    (axes,) = figure.axes
+    assert "grey: A/A noise" in axes.get_xlabel() and found[0].noise > 1
+    spans = [p.get_xy()[:, 0] for p in axes.patches if hasattr(p, "get_xy") and np.ndim(p.get_xy()) == 2]
+    assert any(xs.min() < 1 < xs.max() for xs in spans)

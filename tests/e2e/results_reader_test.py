@@ -59,6 +59,60 @@ def test_last_line_cut_off_is_noted_but_elsewhere_refused(tmp_path: Path) -> Non
         reader.read(tmp_path)
 
 
+def test_last_line_cut_off_inside_a_character_is_noted(tmp_path: Path) -> None:
+    good = json.dumps(fixtures.record("baseline", "workloada", 0, question="Wozu? Für"), ensure_ascii=False)
+    path = tmp_path / "records.ndjson"
+    raw = good.encode()
+    path.write_bytes(raw + b"\n" + raw[: raw.index("ü".encode()) + 1])
+    assert "line 2 was cut off" in reader.read(tmp_path).notices[0]
+    assert ":1: not UTF-8 at byte" in refused(tmp_path, raw[: raw.index("ü".encode()) + 1] + b"\n")
+
+
+def test_a_directory_holds_one_experiment(tmp_path: Path) -> None:
+    records = [fixtures.record("baseline", "workloada", b, experiment=name)
+               for b, name in enumerate(["parts", "parts", "filters"])]  # fmt: skip
+    with pytest.raises(reader.RecordError, match=r"ndjson:3: of experiment 'filters', after .* 'parts'"):
+        load(tmp_path, records)
+
+
+def test_percentiles_of_few_latencies_are_no_figures(tmp_path: Path) -> None:
+    few = fixtures.record("baseline", "workloada", 0)
+    few["latency_ns"]["read"]["count"] = 1000
+    few["latency_ns"]["update"]["count"] = 999
+    run = load(tmp_path, [few]).runs.iloc[0]
+    assert run["latency_ns.read.p99"] > 0 and "latency_ns.read.p999" not in run
+    assert run["latency_ns.update.p95"] > 0 and "latency_ns.update.p99" not in run
+    assert run["latency_ns.update.max"] > 0
+    del few["latency_ns"]["update"]["count"]  # as others may write it: nothing to go by
+    assert load(tmp_path, [few]).runs.iloc[0]["latency_ns.update.p9999"] > 0
+
+
+def test_rate_of_the_second_half(tmp_path: Path) -> None:
+    def late(seconds: list[int], counts: list[int], **changes: object) -> float | None:
+        points = [{"t_s": t, "ops": n} for t, n in zip(seconds, counts)]
+        made = {"ops": sum(counts), "elapsed_s": 11, "ops_per_s": sum(counts) / 11, "latency_ns": None, **changes}
+        record = fixtures.record("baseline", "workloada", 0, series=points, **made)
+        return load(tmp_path, [record]).runs.iloc[0].get("late_ops_per_s")
+
+    # 11 s: of the sixth interval half counts, then five of 40 a second
+    assert late(list(range(1, 12)), [100] * 5 + [80] + [40] * 5) == pytest.approx((40 + 200) / 5.5)
+    assert late(list(range(1, 10)), [100] * 9, elapsed_s=9) is None  # too few to halve
+    assert late(list(range(1, 12)), [100] * 11, ops=1200) is None  # of other operations
+
+
+def test_a_run_without_operations_is_incomplete(tmp_path: Path) -> None:
+    nothing = fixtures.record("baseline", "workloada", 0, ops=0, ops_per_s=0, elapsed_s=0, latency_ns=None)
+    results = load(tmp_path, [nothing])
+    assert not results.runs["usable"].any() and "did no operation" in results.notices[0]
+
+
+def test_blocks_due_are_those_planned_or_held(tmp_path: Path) -> None:
+    records = [fixtures.record("baseline", "workloada", b, complete=b < 2, blocks=5) for b in range(3)]
+    records.append(fixtures.record("baseline", "workloadb", 0))
+    results = load(tmp_path, records)
+    assert results.blocks_due == {("workloada", "run"): 5, ("workloadb", "run"): 1}
+
+
 def test_repeated_block_is_noted(tmp_path: Path) -> None:
     results = load(tmp_path, [fixtures.record("baseline", "workloada", 0)] * 2)
     assert "repeat a block" in results.notices[0]
@@ -166,7 +220,7 @@ def test_other_bytes(tmp_path: Path) -> None:
 
 
 def test_files_that_are_no_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(reader.RecordError, match="No such file"):
+    with pytest.raises(reader.RecordError, match="No such file or directory; `lsmlab run`"):
         reader.read(tmp_path)
     os.mkfifo(tmp_path / "records.ndjson")
     with pytest.raises(reader.RecordError, match="not a regular file"):
@@ -191,3 +245,16 @@ def test_command_line_answers_in_one_line(tmp_path: Path, capsys: pytest.Capture
     assert sorted(p.name for p in tmp_path.iterdir()) == ["records.ndjson"]
     assert cli.main(["dance", str(tmp_path)]) == 2
     assert cli.main(["--help"]) == 0
+
+
+def test_folders_with_any_name(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    folder = tmp_path / os.fsdecode(b"not \xff UTF-8\n")
+    for command in ("table", "report", "plots"):
+        assert cli.main([command, str(folder)]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+    fixtures.write(folder, [fixtures.record("baseline", "workloada", 0)])
+    for command in ("table", "report", "plots"):
+        assert cli.main([command, str(folder)]) == 0
+    (folder / "records.ndjson").write_text("{}\n")
+    assert cli.main(["table", str(folder)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1

@@ -115,13 +115,16 @@ def test_ratios_are_taken_inside_blocks_only() -> None:
     assert np.exp(logs) == pytest.approx([2.0, 2.0])
 
 
-def test_a_repeated_block_counts_once_and_zero_is_left_out() -> None:
+def test_a_repeated_block_counts_once_and_a_zero_leaves_no_verdict() -> None:
     runs = frame(
-        variant=["base", "x", "x", "base", "x"], block=[0, 0, 0, 1, 1],
-        ops_per_s=[100.0, 100.0, 400.0, 100.0, 0.0],
+        variant=["base", "x", "x", "base", "x", "base", "x"], block=[0, 0, 0, 1, 1, 2, 2],
+        ops_per_s=[100.0, 100.0, 400.0, 100.0, 0.0, 100.0, 200.0],
     )  # fmt: skip
     logs = effects.log_ratios(runs, "x", "base", "w", "run", "ops_per_s")
-    assert np.exp(logs) == pytest.approx([2.0])
+    assert np.exp(logs) == pytest.approx([2.0, 2.0])
+    (effect,) = effects.compare(runs)
+    assert (effect.blocks, effect.zeros, effect.low, effect.p) == (2, 1, None, None)
+    assert effect.verdict == "no verdict: the figure is 0 in 1 of 3 blocks"
 
 
 def verdict(ratios: list[float], again: list[float] | None = None) -> effects.Effect:
@@ -170,3 +173,27 @@ def test_holm_runs_over_the_table() -> None:
         ops_per_s=[100.0] * 3 + [110.0, 112.0, 109.0] + [110.0, 112.0, 109.0],
     )  # fmt: skip
     assert [e.p for e in effects.compare(runs)] == pytest.approx([2 * alone.p] * 2)
+
+
+def test_equality_is_corrected_like_difference() -> None:
+    ratios = [1.001, 0.999, 1.002, 0.998]
+    alone = verdict(ratios)
+    runs = frame(
+        variant=["base"] * 4 + ["x"] * 4 + ["y"] * 4, block=[0, 1, 2, 3] * 3,
+        ops_per_s=[100.0] * 4 + [100 * r for r in ratios] * 2,
+    )  # fmt: skip
+    assert [e.p_equal for e in effects.compare(runs)] == pytest.approx([2 * alone.p_equal] * 2)
+
+
+def test_blocks_needed_count_with_the_correction() -> None:
+    ratios = [0.9, 1.2, 1.1, 1.05]
+    alone = verdict(ratios)
+    names = ["base", "x", "y", "z"]
+    runs = frame(
+        variant=[n for n in names for _ in ratios], block=[0, 1, 2, 3] * len(names),
+        ops_per_s=[100.0] * 4 + [100 * r for r in ratios] * 3,
+    )  # fmt: skip
+    beside = effects.compare(runs)
+    deviation = float(np.std(np.log(ratios), ddof=1))
+    assert {e.needed for e in beside} == {stats.blocks_needed(deviation, alone.ratio, alpha=0.05 / 3)}
+    assert beside[0].needed > alone.needed

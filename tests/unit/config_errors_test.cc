@@ -97,13 +97,26 @@ TEST(ConfigErrors, WhatOnlyTheRegistryKnows) {
 TEST(ConfigErrors, WorkloadsAndRows) {
   Check({
       {std::string(kHead) + kMatrix + "[workload]\nfile = \"no/such/file\"\n", {"e.toml:5"}},
-      {Whole() + "recordcounts = 4\n", {"recordcounts", "recordcount"}},
-      {Whole() + "readproportion = -1\n", {"readproportion"}},
+      {Whole() + "recordcounts = 4\n", {"e.toml:8: unknown property \"recordcounts\""}},
+      {Whole() + "readproportion = -1\n", {"e.toml:8: readproportion = \"-1\""}},
+      {Whole() + "workloada.operationcount = \"x\"\n", {"e.toml:8: operationcount = \"x\""}},
+      {Whole() + "[properties]\ntarget = -5\n", {"e.toml:9: target = \"-5\""}},
+      {Whole() + "[properties]\nrecordcount = \"x\"\n", {"accepted"}},  // the nearer one counts
+      {Whole() + "[properties]\nlsmlab.update = \"blnd\"\n", {"e.toml:9: lsmlab.update", "blind"}},
+      {std::string(kHead) + kMatrix + "[[workload]]\nfile = \"workloads/ycsb/workloada\"\n" +
+           "fieldcount = 0\n",
+       {"e.toml:7: fieldcount = \"0\""}},
+      {Whole() + "threadcount = 5000\n", {"5000 client threads", "up to 1024"}},
+      {Whole() + "[[variant]]\nengine = \"rocksdb\"\n[engine.wal]\nsync = \"interval\"\n",
+       {"e.toml:11: engine.wal.sync: 'interval' has no equal in rocksdb", "none, group and every"}},
       {Whole() + "[[variant]]\nname = \"cache=none\"\n", {"two rows are called 'cache=none'"}},
       {Whole() + "[[expect]]\nworkload = \"workloada\"\nvariant = \"fastt\"\nat_least = 1\n",
-       {"no such variant as 'fastt'"}},
+       {"e.toml:8: [[expect]] variant: no such variant as 'fastt'"}},
       {Whole() + "[[expect]]\nworkload = \"workloadb\"\nvariant = \"baseline\"\nat_least = 1\n",
        {"no such workload", "did you mean 'workloada'?"}},
+      {Whole() + "[[expect]]\nworkload = \"workloada\"\nvariant = \"baseline\"\nat_least = 2\n" +
+           "at_most = 1\n",
+       {"e.toml:8: [[expect]] at_least is above at_most"}},
   });
 }
 
@@ -150,6 +163,15 @@ TEST(Engines, ConditionsSayWhatAnEngineReallyDoes) {
   pages.push_back({"engine.codec.variant", "lz4", "a", 0});
   EXPECT_EQ(conditions("lsmlab", pages, 1).at("block_alignment"), "page");
   EXPECT_EQ(conditions("rocksdb", pages, 1).count("block_alignment"), 0u);
+  const std::vector<Assignment> bits = {{"engine.filter.bits_per_key", "12,8,1", "a", 0}};
+  EXPECT_EQ(conditions("lsmlab", bits, 1).at("filter_bits_per_key"), "12,8,1");
+  EXPECT_EQ(conditions("rocksdb", bits, 1).at("filter_bits_per_key"), "12");
+  const std::vector<Assignment> monkey = {{"engine.filter.allocation", "monkey", "a", 0}};
+  EXPECT_EQ(conditions("lsmlab", monkey, 1).at("filter_allocation"), "monkey");
+  EXPECT_EQ(conditions("rocksdb", monkey, 1).count("filter_allocation"), 0u);
+  const std::vector<Assignment> none = {{"engine.filter.variant", "none", "a", 0}};
+  EXPECT_EQ(conditions("lsmlab", none, 1).at("filter_bits_per_key"), "0");
+  EXPECT_EQ(conditions("rocksdb", none, 1).at("filter_bits_per_key"), "0");
   const std::vector<Assignment> one = {{"engine.executor.background", "1", "a", 0}};
   EXPECT_NE(conditions("rocksdb", one, 1), conditions("lsmlab", one, 1));
   const auto tuned = conditions("rocksdb",
@@ -173,6 +195,17 @@ TEST(Engines, ConditionsSayWhatAnEngineReallyDoes) {
   EXPECT_EQ(loops.at("cache_filled_by"), "reads, writes");
   EXPECT_EQ(conditions("fio", {{"peers.fio.direct", "false", "a", 0}}, 1).at("direct_io"), "none");
   EXPECT_EQ(conditions("fio", {}, 1).count("cache_bytes"), 0u);
+}
+
+// Before anything runs, with the place that counts.
+TEST(Engines, RocksdbRefusesWhatItHasNoEqualOf) {
+  const Result<EngineSetup> setup = SetUpEngine(
+      "rocksdb",
+      {{"engine.wal.sync", "interval", "--set", 3}, {"engine.wal.sync", "group", "e.toml:4", 1}});
+  EXPECT_EQ(setup.status().message(),
+            "--set: engine.wal.sync: 'interval' has no equal in rocksdb; allowed for a comparison "
+            "with it are none, group and every");
+  EXPECT_TRUE(SetUpEngine("lsmlab", {{"engine.wal.sync", "interval", "--set", 3}}).ok());
 }
 
 // What a peer does not have stands beside what both have, so that the table marks the row.

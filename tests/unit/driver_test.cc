@@ -1,4 +1,6 @@
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 #include <atomic>
 #include <chrono>
@@ -56,7 +58,7 @@ class MapStore final : public StoreAdapter {
     Outcome Scan(Slice key, Slice end, uint64_t count, uint64_t* sum) override {
       const std::lock_guard lock(store_.mutex);
       store_.scanned += count;
-      return Outcome::kDone;
+      return store_.map.contains(std::string(key)) ? Outcome::kDone : Outcome::kNotFound;
     }
 
    private:
@@ -417,6 +419,7 @@ TEST(Phase, MissingReadsAreAKindOfTheirOwnAndMustFindNothing) {
   store.finds_everything = true;
   const PhaseResult wrong = Drive(store, *workload, false, 1);
   EXPECT_EQ(wrong.ops_failed, wrong.latency[kReadMissing].count());
+  EXPECT_NE(wrong.error.message().find("which was never written, found it"), std::string::npos);
 }
 
 TEST(Phase, LostKeysAreFailures) {
@@ -425,9 +428,71 @@ TEST(Phase, LostKeysAreFailures) {
   const PhaseResult run = Drive(store, *workload, false, 1);
   EXPECT_EQ(run.not_found, run.ops);
   EXPECT_EQ(run.ops_failed, run.ops);
+  EXPECT_EQ(run.error.message().find("2000 of 2000 operations were answered wrongly; one of the "
+                                     "first: "),
+            0u)
+      << run.error.message();
+  EXPECT_NE(run.error.message().find(" of key 'user"), std::string::npos);
   PhasePlan lenient;
   lenient.not_found_is_failure = false;
-  EXPECT_EQ(Drive(store, *workload, false, 1, std::move(lenient)).ops_failed, 0u);
+  const PhaseResult lost = Drive(store, *workload, false, 1, std::move(lenient));
+  EXPECT_EQ(lost.ops_failed, 0u);
+  EXPECT_TRUE(lost.error.ok());
+}
+
+// They begin at a key that is there: a store that does not find it is quick and wrong.
+TEST(Phase, ScansAndSeeksThatDoNotFindTheirKeyAreFailures) {
+  for (const char* proportion : {"scanproportion", "lsmlab.seekproportion"}) {
+    MapStore store;
+    const auto workload =
+        Open({{"readproportion", "0"}, {"updateproportion", "0"}, {proportion, "1"}});
+    (void)Drive(store, *workload, true, 1);
+    EXPECT_TRUE(Drive(store, *workload, false, 1).error.ok());
+    store.map.clear();
+    for (const uint32_t depth : {1u, 4u}) {
+      PhasePlan plan;
+      plan.depth = depth;
+      const PhaseResult run = Drive(store, *workload, false, 1, std::move(plan));
+      EXPECT_EQ(run.ops_failed, 2000u);
+      EXPECT_FALSE(run.error.ok());
+    }
+  }
+}
+
+// As in YCSB, where another client loads the rest: these may be there or not.
+TEST(Phase, KeysThatASliceLeavesToOthersMayBeMissing) {
+  for (const char* distribution : {"latest", "exponential", "zipfian"}) {
+    MapStore store;
+    const auto workload = Open({{"requestdistribution", distribution},
+                                {"insertstart", "100"},
+                                {"insertcount", "200"},
+                                {"readproportion", "0.8"},
+                                {"insertproportion", "0.2"}});
+    (void)Drive(store, *workload, true, 2);
+    EXPECT_EQ(store.map.size(), 200u);
+    const PhaseResult run = Drive(store, *workload, false, 2);
+    EXPECT_GT(run.not_found, 0u) << distribution;
+    EXPECT_EQ(run.ops_failed, 0u) << distribution;
+    EXPECT_TRUE(run.error.ok());
+    store.map.clear();  // now those that it has loaded are missing, too
+    const PhaseResult lost = Drive(store, *workload, false, 2);
+    EXPECT_GT(lost.ops_failed, 0u) << distribution;
+    EXPECT_LT(lost.ops_failed, lost.not_found) << distribution;
+  }
+}
+
+TEST(Phase, NothingIsWrongWithAStoreThatKeepsNothing) {
+  MapStore store;
+  const auto workload =
+      Open({{"lsmlab.readmissing", "0.5"}, {"readproportion", "1"}, {"updateproportion", "0"}});
+  for (const bool finds : {false, true}) {
+    store.finds_everything = finds;
+    PhasePlan plan;
+    plan.keeps_data = false;
+    const PhaseResult run = Drive(store, *workload, false, 1, std::move(plan));
+    EXPECT_EQ(run.ops_failed, 0u);
+    EXPECT_TRUE(run.error.ok());
+  }
 }
 
 TEST(Phase, FirstErrorEndsItAndIsReported) {
@@ -457,6 +522,21 @@ TEST(Phase, StopFlagAndTimeLimitEndIt) {
   EXPECT_GT(run.elapsed_s, 0.05);
   EXPECT_LT(run.elapsed_s, 5.0);
   EXPECT_GE(run.series.size(), 3u);
+}
+
+// The next operation is due in 100 s.
+TEST(Phase, StopFlagEndsAWaitForTheNextIntendedStart) {
+  MapStore store;
+  const auto workload = Open({});
+  (void)Drive(store, *workload, true, 1);
+  const std::atomic<bool> stop{true};
+  PhasePlan plan;
+  plan.stop = &stop;
+  plan.interval_s = 0.02;
+  plan.target_ops_per_s = 0.01;
+  const PhaseResult run = Drive(store, *workload, false, 1, std::move(plan));
+  EXPECT_LE(run.ops, 1u);
+  EXPECT_LT(run.elapsed_s, 50.0);
 }
 
 // As at its limit: complete, with what was done until then.
@@ -551,6 +631,28 @@ TEST(TouchMemory, TakesWhatIsThereAndRefusesMore) {
   EXPECT_NE(refused.message().find("touch_memory: 1073741824 MiB of memory, and "),
             std::string::npos)
       << refused.message();
+}
+
+// As on a full disk: a part of the bytes still finds room.
+TEST(Files, AreAsTheyWereWhenAWriteFails) {
+  const Result<std::string> made = MakeFreshDirectory("/var/tmp", "lsmlab-files-");
+  ASSERT_TRUE(made.ok());
+  const std::string file = made.value() + "/f";
+  ASSERT_TRUE(WriteWholeFile(file, "one\n").ok());
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto handler = signal(SIGXFSZ, SIG_IGN);
+  const rlimit small{6, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+  const Status appended = AppendLine(file, "two and three");
+  const Status replaced = WriteWholeFile(file, "two and three");
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  signal(SIGXFSZ, handler);
+  EXPECT_NE(appended.message().find(file + ": "), std::string::npos) << appended.message();
+  EXPECT_NE(replaced.message().find(file + ".new: "), std::string::npos) << replaced.message();
+  EXPECT_EQ(ReadWholeFile(file, 100).value(), "one\n");
+  EXPECT_FALSE(std::filesystem::exists(file + ".new"));
+  EXPECT_TRUE(RemoveOwnDirectory(made.value()).ok());
 }
 
 TEST(Files, AreReplacedWholeAndForeignOnesLeftAlone) {

@@ -105,6 +105,18 @@ TEST(Plan, SmokeIsOneBlockOfFewOperations) {
   for (const RunSpec& run : Make(text).runs) EXPECT_EQ(run.touch_bytes, uint64_t{1} << 30);
 }
 
+TEST(Plan, SmokeLoadsASliceOfManyKeysAsAllOfItsFew) {
+  std::string text(kText);
+  text.replace(text.find("recordcount = 10"), 16,
+               "recordcount = 9000\ninsertstart = 5000\ninsertcount = 3000");
+  for (const RunSpec& run : Make(text, {"/work", true, {}}).runs) {
+    const auto workload = workloads::OpenWorkload(run.workload_file, run.properties);
+    ASSERT_TRUE(workload.ok()) << workload.status().message();
+    EXPECT_EQ(workload.value()->info().load_first, 0u);
+    EXPECT_EQ(workload.value()->info().load_count, 2000u);
+  }
+}
+
 TEST(Plan, SmokeNeedsRoomForItsRecordsAloneAndHasNoBars) {
   std::string text(kText);
   text.replace(text.find("recordcount = 10"), 16, "recordcount = 5000000");

@@ -144,6 +144,22 @@ TEST(Settings, InfoListsDeviationsAndIgnoredOnes) {
   EXPECT_EQ(std::count(info.settings.begin(), info.settings.end(), padding), 1);
 }
 
+TEST(Settings, AnOverrideIsNamedWithItsPlace) {
+  const auto error = [](const Origins& origins) {
+    const auto workload = OpenWorkload("workloads/ycsb/workloada", {{"fieldcount", "0"}}, origins);
+    return std::string(workload.status().message());
+  };
+  EXPECT_TRUE(error({}).starts_with("-p: fieldcount = \"0\"; allowed: ")) << error({});
+  EXPECT_TRUE(error({{"fieldcount", "e.toml:7"}}).starts_with("e.toml:7: fieldcount = \"0\""));
+  EXPECT_TRUE(error({{"fieldlength", "e.toml:7"}}).starts_with("-p: fieldcount"));
+}
+
+TEST(PropertyFile, NoControlBytesReachAMessage) {
+  const Status status = ParseProperties("=\x1b[2J" + std::string(5000, 'x'), "f").status();
+  EXPECT_EQ(status.message().find('\x1b'), std::string::npos);
+  EXPECT_LT(status.message().size(), 300u);
+}
+
 TEST(KnownProperties, NearestCountsAnExchangeAsOneEdit) {
   EXPECT_EQ(NearestProperty("tagret"), "target");
   EXPECT_EQ(NearestProperty("lsmlab.readmising"), "lsmlab.readmissing");

@@ -13,6 +13,7 @@ namespace {
 WorkloadInfo MakeInfo(const Settings& s, PropertyReader& reader, std::string source) {
   WorkloadInfo info;
   info.source = std::move(source);
+  info.load_first = s.insert_start;
   info.load_count = s.insert_count;
   info.record_count = s.record_count;
   info.operation_count = s.operation_count;
@@ -40,16 +41,17 @@ CoreWorkload::CoreWorkload(Settings settings, WorkloadInfo info)
     : settings_(std::move(settings)), info_(std::move(info)), pool_(settings_) {}
 
 Result<std::unique_ptr<Workload>> CoreWorkload::Open(const std::string& path,
-                                                     const Overrides& overrides) {
+                                                     const Overrides& overrides,
+                                                     const Origins& origins) {
   Result<std::vector<Property>> properties = ReadPropertyFile(path);
   if (!properties.ok()) return properties.status();
-  return Make(properties.value(), overrides, path);
+  return Make(properties.value(), overrides, path, origins);
 }
 
 Result<std::unique_ptr<Workload>> CoreWorkload::Make(const std::vector<Property>& properties,
-                                                     const Overrides& overrides,
-                                                     std::string source) {
-  PropertyReader reader(properties, overrides);
+                                                     const Overrides& overrides, std::string source,
+                                                     const Origins& origins) {
+  PropertyReader reader(properties, overrides, origins);
   Result<Settings> settings = ReadSettings(reader);
   if (!settings.ok()) return settings.status();
   WorkloadInfo info = MakeInfo(settings.value(), reader, std::move(source));

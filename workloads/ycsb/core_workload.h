@@ -13,11 +13,12 @@ namespace lsmlab::workloads {
 class CoreWorkload final : public Workload {
  public:
   // See OpenWorkload.
-  static Result<std::unique_ptr<Workload>> Open(const std::string& path,
-                                                const Overrides& overrides);
+  static Result<std::unique_ptr<Workload>> Open(const std::string& path, const Overrides& overrides,
+                                                const Origins& origins = {});
   // From properties already read; `source` names them in info().
   static Result<std::unique_ptr<Workload>> Make(const std::vector<Property>& properties,
-                                                const Overrides& overrides, std::string source);
+                                                const Overrides& overrides, std::string source,
+                                                const Origins& origins = {});
 
   const WorkloadInfo& info() const override { return info_; }
   const Settings& settings() const { return settings_; }

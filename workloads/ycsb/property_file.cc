@@ -4,6 +4,8 @@
 #include <fstream>
 #include <utility>
 
+#include "engine/base/shown.h"
+
 namespace lsmlab::workloads {
 namespace {
 
@@ -124,7 +126,7 @@ Result<std::vector<Property>> ParseProperties(std::string_view text, const std::
     Result<std::string> value = Unescape(raw_value, where);
     if (!value.ok()) return value.status();
     if (name->empty()) {
-      return Status::InvalidArgument(where + ": found \"" + line +
+      return Status::InvalidArgument(where + ": found \"" + Shown(line) +
                                      "\"; allowed: a property name, '=', and a value");
     }
     properties.push_back({std::move(name).value(), std::move(value).value(), where});

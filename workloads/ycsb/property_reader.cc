@@ -38,10 +38,13 @@ std::vector<std::string> GivenOfUse(const std::map<std::string, Property>& prope
 
 }  // namespace
 
-PropertyReader::PropertyReader(const std::vector<Property>& properties,
-                               const Overrides& overrides) {
+PropertyReader::PropertyReader(const std::vector<Property>& properties, const Overrides& overrides,
+                               const Origins& origins) {
   std::vector<Property> all = properties;
-  for (const auto& [name, value] : overrides) all.push_back({name, value, "-p"});
+  for (const auto& [name, value] : overrides) {
+    const auto origin = origins.find(name);
+    all.push_back({name, value, origin == origins.end() ? "-p" : origin->second});
+  }
   for (Property& property : all) {
     if (UseOfProperty(property.name) == PropertyUse::kUnknown && status_.ok()) {
       status_ = Status::InvalidArgument(property.where + ": unknown property \"" +

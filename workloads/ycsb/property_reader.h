@@ -21,7 +21,8 @@ class PropertyReader {
  public:
   // Later entries win over earlier ones of the same name, and overrides over all of them. An
   // unknown name is a mistake; the message offers the nearest known one.
-  PropertyReader(const std::vector<Property>& properties, const Overrides& overrides);
+  PropertyReader(const std::vector<Property>& properties, const Overrides& overrides,
+                 const Origins& origins = {});
 
   // A decimal integer in [min, max].
   uint64_t Integer(std::string_view name, uint64_t fallback, uint64_t min, uint64_t max);
