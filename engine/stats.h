@@ -59,7 +59,7 @@ struct StoreEvent {
   int64_t start_ns = 0;  // monotonic clock
   int64_t end_ns = 0;
   uint32_t shard = 0, input_level = 0, output_level = 0;
-  uint64_t bytes_in = 0, bytes_out = 0;
+  uint64_t bytes_in = 0, bytes_out = 0;  // of tables and value files
   std::string cause;
 };
 std::string_view EventKindName(StoreEvent::Kind kind) noexcept;

@@ -18,7 +18,8 @@ set(LSMLAB_ASAN_SCALE 0.035)
 set(LSMLAB_TSAN_SCALE 0.04)
 # Left out of the run: long simulations of decisions without any memory to get wrong, what another
 # suite does with the same code, and for the thread sanitizer what one thread does alone.
-set(long_ones OutputCut.* *AlignedOutputs* *SnapshotOfManyTables* *MonkeySearches* CoveringArray.*)
+set(long_ones OutputCut.* *AlignedOutputs* *SnapshotOfManyTables* *AnEditInParts* *MonkeySearches*
+  CoveringArray.*)
 set(asan_skipped LeveledModel.* PolicyShapes.* *PolicyModel.* CoveringModel.* *StorePacing*
   *StorePinning* *Catalog*.HoldsOnTheSimulatedDisk* CatalogSuccession.* *AnyMomentWillDo*
   *KeysAndValuesUpToTheLimits* ${long_ones})

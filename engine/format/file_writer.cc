@@ -16,6 +16,12 @@ constexpr uint64_t kReserveBytes = 2u << 20;
 constexpr size_t kPiecesFast = 4;
 constexpr size_t kPiecesBesideSyncs = 2;
 
+// A write through the page cache is a copy by the thread that calls, also where the Io defers
+// others: a large one would hold up what shares its event loop.
+bool BlocksLoops(const Io& io, const IoFile& file) noexcept {
+  return io.defers() && file.alignment() == 1;
+}
+
 Task<Status> WritePiece(Io& io, IoSite site, IoFile& file, uint64_t offset, char* data,
                         size_t length) {
   IoOp op(IoKind::kWrite, site);
@@ -32,7 +38,7 @@ Task<Status> WritePiece(Io& io, IoSite site, IoFile& file, uint64_t offset, char
 FileWriter::FileWriter(Io& io, IoSite site, std::unique_ptr<IoFile> file, WritePace pace)
     : io_(io),
       site_(site),
-      piece_bytes_(PieceBytes(pace)),
+      piece_bytes_(PieceBytes(BlocksLoops(io, *file) ? WritePace::kBesideSyncs : pace)),
       under_way_most_(!io.defers()               ? 0
                       : pace == WritePace::kFast ? kPiecesFast
                                                  : kPiecesBesideSyncs),

@@ -29,6 +29,7 @@ enum class WritePace : uint8_t {
 // them, in steps, and cut at the end.
 class FileWriter {
  public:
+  // Where the Io defers what it can, but not the writes of this file, pieces are small at any pace.
   FileWriter(Io& io, IoSite site, std::unique_ptr<IoFile> file, WritePace pace = WritePace::kFast);
   static constexpr size_t PieceBytes(WritePace pace) noexcept {
     return pace == WritePace::kFast ? 512u << 10 : 128u << 10;

@@ -7,19 +7,21 @@
 
 // Grammar (numbers little-endian):
 //
-//   file    := header record* footer
+//   file    := header record* padding footer
 //   header  := "lsmlvals", version u32 (1), reserved u32 (0), id high u64, id low u64,
 //              file number u64, created u64 (ns since 1970), checksum u64
 //   record  := checksum u64, codec u8, transform u8 (0: none; 1.. reserved for encryption),
 //              key bytes u16, raw bytes u32 (of the value after decoding), stored bytes u32,
 //              key, stored value
+//   padding := zeros, fewer than 4096: a file that was written directly ends with a page
 //   footer  := "lsmlvend", records u64, record bytes u64, checksum u64
 //
 // Checksums are XXH3-64. That of header and footer is over what stands before it, under a seed that
-// mixes the file's id and the offset. That of a record is over head (from the codec on) and key,
-// under a seed that is the checksum of the stored value under such a seed. So a record that is
-// intact but lies in another file or place fails like a damaged one. The catalog knows size,
-// records and record bytes of every live file, so that no end has to be found.
+// mixes the file's id and the offset, for the footer that of the records' end. That of a record is
+// over head (from the codec on) and key, under a seed that is the checksum of the stored value
+// under such a seed. So a record that is intact but lies in another file or place fails like a
+// damaged one. The catalog knows size, records and record bytes of every live file, so that no end
+// has to be found.
 namespace lsmlab {
 namespace {
 
@@ -28,12 +30,20 @@ constexpr char kValueEndMagic[] = "lsmlvend";
 constexpr uint32_t kValueVersion = 1;
 constexpr size_t kValueHeaderBytes = 56;
 constexpr size_t kValueFooterBytes = 32;
+constexpr size_t kEndsBytes = kValueHeaderBytes + kValueFooterBytes;
+constexpr size_t kMostPaddingBytes = 4095;
 constexpr size_t kRecordHeadBytes = 20;
 constexpr size_t kMostRecordBytes = kRecordHeadBytes + kMaxKeyBytes + kMaxValueBytes;
 constexpr size_t kVerifyPieceBytes = 256u << 10;
 
 uint64_t PlaceSeed(uint64_t file_seed, uint64_t offset) noexcept {
   return MixSeed(file_seed, offset);
+}
+
+// Whether header, records, footer and padding make up a file of the entry's size.
+bool SizesFit(const ValueFileEntry& entry) noexcept {
+  if (entry.bytes < kEndsBytes || entry.record_bytes > entry.bytes - kEndsBytes) return false;
+  return entry.bytes - kEndsBytes - entry.record_bytes <= kMostPaddingBytes;
 }
 
 std::string EncodeHeader(const ValueFileEntry& entry, uint64_t seed) {
@@ -98,7 +108,7 @@ ValueReference ValueFileBuilder::Add(Slice key, Slice value) {
 }
 
 std::string ValueFileBuilder::Finish(ValueFileEntry* entry) {
-  entry_.bytes = kValueHeaderBytes + entry_.record_bytes + kValueFooterBytes;
+  entry_.bytes = writer_.TailOffset(kValueFooterBytes) + kValueFooterBytes;
   *entry = entry_;
   return EncodeFooter(entry_, seed_);
 }
@@ -122,14 +132,11 @@ ValueFile::ValueFile(Io& io, std::unique_ptr<IoFile> file, const ValueFileEntry&
 Task<Result<std::unique_ptr<ValueFile>>> ValueFile::Open(Io& io, std::unique_ptr<IoFile> file,
                                                          const ValueFileEntry& entry,
                                                          const CodecById& codec_by_id) {
-  if (file->alignment() != 1) {
-    co_return Status::NotSupported(file->path() + ": value files are not read directly");
-  }
-  const uint64_t expected = kValueHeaderBytes + entry.record_bytes + kValueFooterBytes;
-  if (file->size() != entry.bytes || entry.bytes != expected) {
+  if (file->size() != entry.bytes || !SizesFit(entry)) {
     co_return Status::Corruption(
-        file->path() + " offset 0: expected " + std::to_string(entry.bytes) +
-        " bytes as the catalog says, found " + std::to_string(file->size()));
+        file->path() + " offset 0: expected " + std::to_string(entry.bytes) + " bytes, " +
+        std::to_string(entry.record_bytes) + " of them records, as the catalog says, found " +
+        std::to_string(file->size()));
   }
   std::unique_ptr<ValueFile> opened(new ValueFile(io, std::move(file), entry, codec_by_id));
   LSMLAB_CO_TRY(co_await opened->CheckEnds());
@@ -138,27 +145,23 @@ Task<Result<std::unique_ptr<ValueFile>>> ValueFile::Open(Io& io, std::unique_ptr
 
 // What stands there is compared with what the entry made of it would write.
 Task<Result<ValueFileEntry>> ValueFile::ReadEntry(Io& io, IoFile& file, uint64_t number) {
-  if (file.alignment() != 1) {
-    co_return Status::NotSupported(file.path() + ": value files are not read directly");
-  }
   ValueFileEntry entry;
   entry.file = number;
   entry.bytes = file.size();
-  if (entry.bytes < kValueHeaderBytes + kValueFooterBytes) {
+  if (entry.bytes < kEndsBytes) {
     co_return DamageAt(file.path(), 0, "a value file of at least 88 bytes",
                        std::to_string(entry.bytes));
   }
-  entry.record_bytes = entry.bytes - kValueHeaderBytes - kValueFooterBytes;
-  const uint64_t footer_at = kValueHeaderBytes + entry.record_bytes;
+  const uint64_t footer_at = entry.bytes - kValueFooterBytes;
   std::string header(kValueHeaderBytes, '\0'), footer(kValueFooterBytes, '\0');
+  LSMLAB_CO_TRY(co_await ReadInto(io, IoSite::kTableOpen, file, 0, header.size(), header.data()));
   LSMLAB_CO_TRY(
-      co_await ReadExactly(io, IoSite::kTableOpen, file, 0, header.data(), header.size()));
-  LSMLAB_CO_TRY(
-      co_await ReadExactly(io, IoSite::kTableOpen, file, footer_at, footer.data(), footer.size()));
+      co_await ReadInto(io, IoSite::kTableOpen, file, footer_at, footer.size(), footer.data()));
   entry.id.high = LoadLe<uint64_t>(header.data() + 16);
   entry.id.low = LoadLe<uint64_t>(header.data() + 24);
   entry.created_ns = LoadLe<int64_t>(header.data() + 40);
   entry.records = LoadLe<uint64_t>(footer.data() + 8);
+  entry.record_bytes = LoadLe<uint64_t>(footer.data() + 16);
   const uint64_t seed = TableSeed(entry.id);
   if (header != EncodeHeader(entry, seed)) {
     co_return DamageAt(file.path(), 0, "the intact header of value file " + std::to_string(number),
@@ -167,18 +170,24 @@ Task<Result<ValueFileEntry>> ValueFile::ReadEntry(Io& io, IoFile& file, uint64_t
   if (footer != EncodeFooter(entry, seed)) {
     co_return DamageAt(file.path(), footer_at, "the intact footer of its header's file", "another");
   }
+  if (!SizesFit(entry)) {
+    co_return DamageAt(file.path(), footer_at,
+                       std::to_string(entry.record_bytes) + " bytes of records",
+                       "a file of " + std::to_string(entry.bytes) + " bytes");
+  }
   co_return entry;
 }
 
 // Header and footer, byte by byte what the catalog's entry makes of them.
 Task<Status> ValueFile::CheckEnds() const {
-  const std::pair<uint64_t, std::string> ends[] = {{0, EncodeHeader(entry_, seed_)},
-                                                   {records_end_, EncodeFooter(entry_, seed_)}};
+  const std::pair<uint64_t, std::string> ends[] = {
+      {0, EncodeHeader(entry_, seed_)},
+      {entry_.bytes - kValueFooterBytes, EncodeFooter(entry_, seed_)}};
   std::string found;
   for (const auto& [offset, expected] : ends) {
     found.assign(expected.size(), '\0');
     LSMLAB_CO_TRY(
-        co_await ReadExactly(io_, IoSite::kTableOpen, *file_, offset, found.data(), found.size()));
+        co_await ReadInto(io_, IoSite::kTableOpen, *file_, offset, found.size(), found.data()));
     if (found == expected) continue;
     size_t at = 0;
     while (found[at] == expected[at]) ++at;
@@ -237,46 +246,79 @@ Result<BlockRef> ValueFile::Decode(const Record& record, uint64_t offset) const 
                                    std::string(status.message()));
 }
 
-Task<Result<BlockRef>> ValueFile::Read(ValueReference reference, Slice key) const {
-  if (reference.offset < kValueHeaderBytes || reference.offset > records_end_ ||
-      reference.size > records_end_ - reference.offset || reference.size < kRecordHeadBytes ||
-      reference.size > kMostRecordBytes) {
-    co_return DamageAt(file_->path(), reference.offset,
-                       "a reference to a record before " + std::to_string(records_end_),
-                       std::to_string(reference.size) + " bytes");
+Status ValueFile::CheckReference(ValueReference reference) const {
+  if (reference.offset >= kValueHeaderBytes && reference.offset <= records_end_ &&
+      reference.size <= records_end_ - reference.offset && reference.size >= kRecordHeadBytes &&
+      reference.size <= kMostRecordBytes) {
+    return Status();
   }
-  BlockRef block = BlockRef::Adopt(AllocateBlock(reference.size));
-  LSMLAB_CO_TRY(co_await ReadExactly(io_, IoSite::kValueFile, *file_, reference.offset,
-                                     MutableData(block.get()), reference.size));
-  Record record;
-  LSMLAB_CO_TRY(CheckRecord(block->bytes(), reference.offset, &record));
-  if (record.key != key || record.bytes != reference.size) {
-    co_return DamageAt(
-        file_->path(), reference.offset,
-        "a record of " + std::to_string(reference.size) + " bytes with the key asked",
-        std::to_string(record.bytes) + " bytes with " + (record.key == key ? "this" : "another") +
-            " key");
-  }
-  if (record.codec != 0) co_return Decode(record, reference.offset);
-  // The record is shown without what stands before the value.
-  block->data = record.stored.data();
-  block->size = static_cast<uint32_t>(record.stored.size());
+  return DamageAt(file_->path(), reference.offset,
+                  "a reference to a record before " + std::to_string(records_end_),
+                  std::to_string(reference.size) + " bytes");
+}
+
+Task<Result<BlockRef>> ValueFile::ReadBlock(uint64_t offset, uint64_t length) const {
+  BlockRef block = BlockRef::Adopt(AllocateBlock(static_cast<size_t>(length)));
+  LSMLAB_CO_TRY(
+      co_await ReadInto(io_, IoSite::kValueRead, *file_, offset, length, MutableData(block.get())));
   co_return block;
 }
 
-// Makes `piece` hold the bytes from `offset` on: at least `least` of them, more if there are.
-Task<Status> ValueFile::ReadPiece(uint64_t offset, size_t least, std::string* piece) const {
-  const uint64_t left = records_end_ - offset;
-  const size_t length =
-      static_cast<size_t>(std::min<uint64_t>(left, std::max<size_t>(least, kVerifyPieceBytes)));
-  piece->resize(length);
-  co_return co_await ReadExactly(io_, IoSite::kValueFile, *file_, offset, piece->data(), length);
+Task<Result<BlockRef>> ValueFile::ReadPiece(ValueReference first, size_t wanted) const {
+  LSMLAB_CO_TRY(CheckReference(first));
+  const uint64_t length = std::max<uint64_t>(first.size, wanted);
+  co_return co_await ReadBlock(first.offset, std::min(length, records_end_ - first.offset));
+}
+
+Result<StoredValue> ValueFile::Take(const BlockRef& piece, uint64_t piece_offset,
+                                    ValueReference reference, Slice key) const {
+  LSMLAB_TRY(CheckReference(reference));
+  LSMLAB_ASSERT(reference.offset >= piece_offset &&
+                reference.offset - piece_offset + reference.size <= piece->size);
+  const Slice bytes = piece->bytes().substr(reference.offset - piece_offset, reference.size);
+  Record record;
+  LSMLAB_TRY(CheckRecord(bytes, reference.offset, &record));
+  if (record.key != key || record.bytes != reference.size) {
+    return DamageAt(file_->path(), reference.offset,
+                    "a record of " + std::to_string(reference.size) + " bytes with the key asked",
+                    std::to_string(record.bytes) + " bytes with " +
+                        (record.key == key ? "this" : "another") + " key");
+  }
+  if (record.codec == 0) return StoredValue{piece, record.stored};
+  Result<BlockRef> decoded = Decode(record, reference.offset);
+  if (!decoded.ok()) return decoded.status();
+  const Slice value = decoded.value()->bytes();
+  return StoredValue{std::move(decoded).value(), value};
+}
+
+Task<Result<BlockRef>> ValueFile::Read(ValueReference reference, Slice key) const {
+  Result<BlockRef> piece = co_await ReadPiece(reference, 0);
+  if (!piece.ok()) co_return piece.status();
+  Result<StoredValue> found = Take(piece.value(), reference.offset, reference, key);
+  if (!found.ok()) co_return found.status();
+  // Nobody else has the block: a record is shown without what stands before the value.
+  BlockRef block = std::move(found->block);
+  block->data = found->value.data();
+  block->size = static_cast<uint32_t>(found->value.size());
+  co_return block;
+}
+
+Task<Status> ValueFile::CheckPadding() const {
+  const uint64_t length = entry_.bytes - kValueFooterBytes - records_end_;
+  if (length == 0) co_return Status();
+  Result<BlockRef> padding = co_await ReadBlock(records_end_, length);
+  if (!padding.ok()) co_return padding.status();
+  const size_t at = padding.value()->bytes().find_first_not_of('\0');
+  if (at == Slice::npos) co_return Status();
+  co_return DamageAt(file_->path(), records_end_ + at, "zeros behind the records",
+                     std::to_string(static_cast<uint8_t>(padding.value()->bytes()[at])));
 }
 
 Task<Status> ValueFile::Verify() const {
   LSMLAB_CO_TRY(co_await CheckEnds());
-  std::string piece;
-  uint64_t at = kValueHeaderBytes, piece_at = at, records = 0;
+  LSMLAB_CO_TRY(co_await CheckPadding());
+  BlockRef piece;
+  uint64_t at = kValueHeaderBytes, piece_at = at, piece_end = at, records = 0;
   while (at < records_end_) {
     size_t need = kRecordHeadBytes;
     // The head first, then what it says follows.
@@ -287,15 +329,19 @@ Task<Status> ValueFile::Verify() const {
                            "a record of at most " + std::to_string(most) + " bytes",
                            std::to_string(need));
       }
-      if (at + need > piece_at + piece.size()) {
-        LSMLAB_CO_TRY(co_await ReadPiece(at, need, &piece));
+      if (at + need > piece_end) {
+        const uint64_t length = std::max<uint64_t>(need, kVerifyPieceBytes);
+        auto read = co_await ReadBlock(at, std::min(length, records_end_ - at));
+        if (!read.ok()) co_return read.status();
+        piece = std::move(read).value();
         piece_at = at;
+        piece_end = at + piece->size;
       }
-      const char* head = piece.data() + (at - piece_at);
+      const char* head = piece->data + (at - piece_at);
       need = kRecordHeadBytes + LoadLe<uint16_t>(head + 10) + size_t{LoadLe<uint32_t>(head + 16)};
     }
     Record record;
-    LSMLAB_CO_TRY(CheckRecord(Slice(piece).substr(at - piece_at), at, &record));
+    LSMLAB_CO_TRY(CheckRecord(piece->bytes().substr(at - piece_at), at, &record));
     if (record.codec != 0) {
       Result<BlockRef> value = Decode(record, at);
       if (!value.ok()) co_return value.status();

@@ -8,6 +8,7 @@
 #include "engine/async/task.h"
 #include "engine/base/slice.h"
 #include "engine/base/status.h"
+#include "engine/format/aligned_read.h"
 #include "engine/format/file_writer.h"
 #include "engine/format/value_reference.h"
 #include "engine/format/version_edit.h"
@@ -43,7 +44,13 @@ class ValueFileBuilder {
   std::string head_, compressed_;
 };
 
-// An open value file. Thread safety: all methods from any thread at once.
+// A value, and what holds its bytes.
+struct StoredValue {
+  BlockRef block;
+  Slice value;
+};
+
+// An open value file, direct or not. Thread safety: all methods from any thread at once.
 class ValueFile {
  public:
   using CodecById = std::function<const Codec*(uint8_t id)>;  // null: unknown id
@@ -62,6 +69,18 @@ class ValueFile {
   // and value, and the record's key must be `key`, which outlives the task.
   Task<Result<BlockRef>> Read(ValueReference reference, Slice key) const;
 
+  // The same for several records in one read. The bytes from the record `first` on, unverified:
+  // `wanted` of them, at least that record, and none behind the last one.
+  Task<Result<BlockRef>> ReadPiece(ValueReference first, size_t wanted) const;
+  // The value out of the piece that begins at `piece_offset` of the file, as Read gives it; one
+  // that is stored raw stays in the piece. REQUIRES: the piece holds as much as the reference says.
+  Result<StoredValue> Take(const BlockRef& piece, uint64_t piece_offset, ValueReference reference,
+                           Slice key) const;
+  // Bytes that a read of these takes from the file: whole pages where it is direct.
+  uint64_t ReadBytes(uint64_t offset, uint64_t bytes) const noexcept {
+    return AlignedRange(*file_, offset, bytes).length;
+  }
+
   // Reads the whole file and checks every record.
   Task<Status> Verify() const;
 
@@ -70,9 +89,11 @@ class ValueFile {
             const CodecById& codec_by_id);
   struct Record;
   Task<Status> CheckEnds() const;
+  Task<Status> CheckPadding() const;
+  Status CheckReference(ValueReference reference) const;
   Status CheckRecord(Slice bytes, uint64_t offset, Record* record) const;
   Result<BlockRef> Decode(const Record& record, uint64_t offset) const;
-  Task<Status> ReadPiece(uint64_t offset, size_t least, std::string* piece) const;
+  Task<Result<BlockRef>> ReadBlock(uint64_t offset, uint64_t length) const;
 
   Io& io_;
   const std::unique_ptr<IoFile> file_;

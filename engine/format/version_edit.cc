@@ -12,6 +12,7 @@
 //              next_file(4, varint) policy_state(5, bytes) added(6, table) removed(7, varint)
 //              closed_log(8, varint) closed_log_bytes(9, varint)
 //              value_file_added(10, value_file) value_file_removed(11, varint)
+//              continues(12, varint: 1)
 //   table   := file level run bytes entries tombstones raw_bytes id_high:u64 id_low:u64
 //              key_bytes smallest_key key_bytes largest_key smallest_tag:u64 largest_tag:u64
 //              min_sequence max_sequence created:u64 oldest_tombstone:u64 last_level(0|1) field*
@@ -35,6 +36,7 @@ enum EditTag : uint64_t {
   kClosedLogBytes = 9,
   kValueFileAdded = 10,
   kValueFileRemoved = 11,
+  kContinues = 12,
   kFirstOptional = 64,
 };
 constexpr uint64_t kSequenceOverride = 1;  // a table's tags
@@ -260,6 +262,14 @@ Status DecodeField(uint64_t tag, Slice content, Fields* seen, VersionEdit* edit)
         return Bad("removed value file is cut off, or one too many");
       }
       return {};
+    case kContinues: {
+      uint64_t word = 0;
+      if (edit->continues || !ReadNumber(content, &word) || word != 1) {
+        return Bad("the sign that it continues is repeated, or not 1");
+      }
+      edit->continues = true;
+      return {};
+    }
     default:
       if (tag >= kFirstOptional) return {};
       return Bad("expected a known field, found tag " + std::to_string(tag));
@@ -344,6 +354,7 @@ void EncodeVersionEdit(const VersionEdit& edit, std::string& out) {
     PutField(out, kValueFileAdded, content);
   }
   for (uint64_t file : edit.values_removed) PutNumber(out, kValueFileRemoved, file);
+  if (edit.continues) PutNumber(out, kContinues, 1);
 }
 
 Status DecodeVersionEdit(Slice bytes, VersionEdit* edit) {

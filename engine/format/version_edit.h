@@ -62,6 +62,9 @@ struct VersionEdit {
   std::vector<RemovedTable> removed;
   std::vector<ValueFileEntry> values_added;
   std::vector<uint64_t> values_removed;  // file numbers: no table refers to them any more
+  // It is a part of a larger one, which goes on with the next edit: only both together count. The
+  // numbers stand in the last part.
+  bool continues = false;
 };
 
 inline constexpr size_t kMaxPolicyStateBytes = 4096;
@@ -91,6 +94,7 @@ struct CatalogState {
 // each other is for the tree to check: a snapshot of the state comes in several edits.
 Status CheckEdit(const VersionEdit& edit, const CatalogState& state);
 // Numbers and sequence never go back: the larger one stays. On failure the state is unchanged.
+// REQUIRES: the edit is whole.
 Status ApplyEdit(const VersionEdit& edit, CatalogState* state);
 
 }  // namespace lsmlab

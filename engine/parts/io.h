@@ -65,8 +65,9 @@ enum class IoSite : uint8_t {
   kLock,
   kRecovery,
   kSweep,
-  kValueFile,
+  kValueFile,   // value files being written
   kDurableWal,  // log segments of which every write is durable by itself: these may be direct
+  kValueRead,   // values being read
   kCount,
 };
 

@@ -165,7 +165,8 @@ struct TableFilter {
 };
 
 // An open table. Lives until the last version that holds it is gone and no ReadGuard can reach it;
-// then, on whatever thread that happens, its file is closed and the cache forgets its blocks.
+// then, in a step of a background job if it was compacted away, else on whatever thread that
+// happens, its file is closed and the cache forgets its blocks.
 class Table {
  public:
   virtual ~Table() = default;

@@ -206,7 +206,7 @@ Task<void> Tree::CompactionTask(CompactionPlan plan, Version* version) {
   }
   version->Unref();
   EpochCollect();
-  co_await UnlinkDoomed();
+  co_await UnlinkDoomed(Priority::kCompaction);
   EndJob();
 }
 
@@ -232,12 +232,7 @@ Task<Status> Tree::RunPlan(const CompactionPlan& plan, Version* version, StoreEv
     }
   }
   if (plan.kind == CompactionPlan::Kind::kMerge) {
-    LSMLAB_CO_TRY(co_await Merge(plan, version, job, &edit, &event->bytes_out));
-    CounterCells& counters = env_.counters->Local();
-    counters.Add(Counter::kCompactions, 1);
-    counters.Add(Counter::kCompactionBytesRead, event->bytes_in);
-    counters.Add(Counter::kCompactionBytesWritten, event->bytes_out);
-    co_return Status();
+    co_return co_await Merge(plan, version, job, &edit, event);
   }
   env_.counters->Add(Counter::kTrivialMoves, move ? 1 : 0);
   co_return co_await CommitEdit(job, std::move(edit), nullptr, nullptr);
@@ -313,7 +308,7 @@ Task<Status> Tree::MergeEntries(const CompactionPlan& plan, MergeInputs* inputs,
   OutputCut cut(inputs->cut, plan.output_file_bytes, std::move(inputs->boundaries));
   auto merged = NewMergingIterator(std::move(inputs->sources));
   Warmth warmth(inputs->blocks);
-  StepWork step;
+  StepWork step(*env_.executor);
   uint64_t moved = 0;  // bytes of values, by the step before
   Status status = co_await merged->SeekToFirst();
   while (status.ok() && merged->valid()) {
@@ -334,7 +329,7 @@ Task<Status> Tree::MergeEntries(const CompactionPlan& plan, MergeInputs* inputs,
       if (output->NeedsFlush()) LSMLAB_CO_TRY(co_await output->FlushPieces());
     }
     if (fold.lost_delete()) output->AddLostDelete();
-    const uint64_t values = mover->bytes_read() - std::exchange(moved, mover->bytes_read());
+    const uint64_t values = mover->bytes_moved() - std::exchange(moved, mover->bytes_moved());
     if (step.Add(merged->key().size() + merged->value().size() + values)) {
       co_await Yield(*env_.executor, Priority::kCompaction);
       std::lock_guard guard(mutex_);
@@ -345,8 +340,9 @@ Task<Status> Tree::MergeEntries(const CompactionPlan& plan, MergeInputs* inputs,
   co_return status;
 }
 
+// `event` knows the bytes of the input tables.
 Task<Status> Tree::Merge(const CompactionPlan& plan, Version* version, uint64_t job,
-                         VersionEdit* edit, uint64_t* bytes_out) {
+                         VersionEdit* edit, StoreEvent* event) {
   MergeInputs inputs(plan, *version);
   PrepareMerge(plan, *version, &inputs);
   TableOutput output(*this, std::move(inputs.context), IoSite::kCompactionWrite, job);
@@ -355,8 +351,17 @@ Task<Status> Tree::Merge(const CompactionPlan& plan, Version* version, uint64_t 
   if (status.ok()) status = co_await CommitMerge(plan, job, edit, &output, &mover);
   co_await output.Settle();
   co_await mover.output().Settle();
-  *bytes_out = output.bytes();
-  co_return status;
+  CounterCells& counters = env_.counters->Local();
+  // Whatever came of the job.
+  counters.Add(Counter::kValueGcBytes, mover.output().bytes());
+  counters.Add(Counter::kValueGcBytesRead, mover.bytes_read());
+  LSMLAB_CO_TRY(std::move(status));
+  counters.Add(Counter::kCompactions, 1);
+  counters.Add(Counter::kCompactionBytesRead, event->bytes_in);
+  counters.Add(Counter::kCompactionBytesWritten, output.bytes());
+  event->bytes_in += mover.bytes_read();
+  event->bytes_out = output.bytes() + mover.output().bytes();
+  co_return Status();
 }
 
 Task<Status> Tree::CommitMerge(const CompactionPlan& plan, uint64_t job, VersionEdit* edit,
@@ -364,9 +369,6 @@ Task<Status> Tree::CommitMerge(const CompactionPlan& plan, uint64_t job, Version
   LSMLAB_CO_TRY(co_await mover->output().Finish());
   LSMLAB_CO_TRY(co_await output->End(plan.output_run));
   edit->added = output->entries();
-  CounterCells& counters = env_.counters->Local();
-  counters.Add(Counter::kValueGcBytes, mover->output().bytes());
-  counters.Add(Counter::kValueGcBytesRead, mover->bytes_read());
   co_return co_await CommitEdit(job, std::move(*edit), output, nullptr,
                                 mover->output().TakeFiles());
 }

@@ -27,7 +27,7 @@ Task<void> Tree::FlushTask() {
     status = co_await FlushOne(oldest);
     // At once: until it is known, others may rely on what this shard has lost.
     if (!status.ok()) SetBackgroundError(status, Severity::kMayRetry);
-    co_await UnlinkDoomed();
+    co_await UnlinkDoomed(Priority::kFlush);
   }
   bool more = false;
   {
@@ -56,7 +56,7 @@ Task<Status> Tree::WriteMemtable(MemtableHandle* handle, bool nothing_below, Tab
   std::string reference;
   auto entries = handle->memtable().NewIterator();
   Status status = co_await entries->SeekToFirst();
-  StepWork step;
+  StepWork step(*env_.executor);
   while (status.ok() && entries->valid()) {
     const Slice key = entries->key();
     Tag tag = entries->tag();

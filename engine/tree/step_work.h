@@ -2,6 +2,8 @@
 
 #include <cstddef>
 
+#include "engine/parts/executor.h"
+
 namespace lsmlab {
 
 // Measures the steps of a background job or a long read, which end at yield points: about 250 small
@@ -9,10 +11,16 @@ namespace lsmlab {
 // loop may have to wait.
 class StepWork {
  public:
+  StepWork() noexcept = default;
+  // Of a job, whose entries also go into blocks, through a codec and into a file: half as many
+  // where a foreground waits for it.
+  explicit StepWork(const Executor& executor) noexcept
+      : step_(executor.loops() > 0 ? kStep / 2 : kStep) {}
+
   // An entry of so many bytes was moved; true: the step is over.
   bool Add(size_t bytes) noexcept {
     work_ += kPerEntry + bytes;
-    if (work_ < kStep) return false;
+    if (work_ < step_) return false;
     work_ = 0;
     return true;
   }
@@ -20,6 +28,7 @@ class StepWork {
  private:
   static constexpr size_t kPerEntry = 128;  // as much work as copying so many bytes
   static constexpr size_t kStep = 64u << 10;
+  const size_t step_ = kStep;
   size_t work_ = 0;
 };
 

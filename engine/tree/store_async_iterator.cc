@@ -45,6 +45,8 @@ class StoreAsyncIterator final : public AsyncIterator {
     }
     TreeIterator* current = merge_.current();
     if (current->kind() == EntryKind::kPutInValueFile) {
+      // What was shown of this position stays there until the next one, and is not read twice.
+      if (value_ && value_at_ == steps_) return Result<Slice>(value_->bytes());
       if (ahead_.may_begin()) return FillAhead();
       ahead_.Ask();
       return SeparatedValue();
@@ -60,6 +62,7 @@ class StoreAsyncIterator final : public AsyncIterator {
     }
     target_.assign(target);
     ahead_.Forget();
+    value_ = BlockRef();
     behind_ahead_ = Status();
     return Show(merge_.Position(to, target_));
   }
@@ -84,6 +87,7 @@ class StoreAsyncIterator final : public AsyncIterator {
         co_await merge_.tree()->ReadUserValue(version, current.key(), current.value());
     if (!value.ok()) co_return value.status();
     value_ = std::move(value).value();
+    value_at_ = steps_;
     ahead_.NoteSize(value_->size);
     co_return value_->bytes();
   }
@@ -131,7 +135,8 @@ class StoreAsyncIterator final : public AsyncIterator {
   const Sequence release_;
   uint64_t steps_ = 0;  // counted by the store at the end
   KeyBuffer target_;
-  BlockRef value_;
+  BlockRef value_;         // read by itself
+  uint64_t value_at_ = 0;  // the step after which it was; positioning drops it
   ValuesAhead ahead_;
   Status behind_ahead_;  // why the walks stand nowhere behind it; ok: at the next entry, or the end
 };

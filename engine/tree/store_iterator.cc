@@ -51,6 +51,8 @@ class StoreIterator final : public Iterator {
     if (ahead_.active()) return ValueAhead();
     TreeIterator* current = merge_.current();
     if (current->kind() != EntryKind::kPutInValueFile) return current->value();
+    // What was shown of this position stays there until the next one, and is not read twice.
+    if (value_ && value_at_ == steps_) return value_->bytes();
     return store_.OnReader([this] { return SeparatedValue(); });
   }
 
@@ -77,6 +79,7 @@ class StoreIterator final : public Iterator {
         store_.Run(merge_.tree()->ReadUserValue(version, current.key(), current.value()));
     if (!value.ok()) return value.status();
     value_ = std::move(value).value();
+    value_at_ = steps_;
     ahead_.NoteSize(value_->size);
     return value_->bytes();
   }
@@ -119,6 +122,7 @@ class StoreIterator final : public Iterator {
   }
   Status PositionHere(ShardMerge::To to) {
     ahead_.Forget();
+    value_ = BlockRef();
     behind_ahead_ = Status();
     Status status = store_.Run(merge_.Position(to, target_));
     steps_forward_ = merge_.forward();
@@ -144,8 +148,9 @@ class StoreIterator final : public Iterator {
   const Sequence release_;
   // Goes forward, and its values are not read ahead: Next is a step of the walk.
   bool steps_forward_ = true;
-  uint64_t steps_ = 0;  // counted by the store at the end
-  BlockRef value_;
+  uint64_t steps_ = 0;     // counted by the store at the end
+  BlockRef value_;         // read by itself
+  uint64_t value_at_ = 0;  // the step after which it was; positioning drops it
   ValuesAhead ahead_;
   Status behind_ahead_;  // why the walks stand nowhere behind it; ok: at the next entry, or the end
   KeyBuffer target_;     // a copy: the caller's may lie in a block that the move lets go

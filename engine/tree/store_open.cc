@@ -1,5 +1,3 @@
-#include <algorithm>
-#include <cstdio>
 #include <random>
 
 #include "engine/tree/identity.h"
@@ -17,9 +15,10 @@ uint64_t FreshSeed(uint64_t wanted) {
 }
 
 std::string ShardName(uint32_t shard) {
-  char name[16];
-  std::snprintf(name, sizeof name, "shard-%04u", shard);
-  return name;
+  const std::string digits = std::to_string(shard);
+  std::string name = "shard-";
+  if (digits.size() < 4) name.append(4 - digits.size(), '0');
+  return name.append(digits);
 }
 
 std::string Parent(const std::string& path) {

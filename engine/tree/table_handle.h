@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/format/version_edit.h"
@@ -12,26 +13,31 @@
 
 namespace lsmlab {
 
-// Files that nothing refers to any more, waiting for the next background step to unlink them: the
-// last reference may be dropped by a reader, which must not touch the disk. Thread-safe.
+// Files that nothing refers to any more, waiting for the next background job to close and unlink
+// them. The last reference may be dropped by a reader, which must not touch the disk, or drop all
+// tables of a merge in one step: of each the cache forgets every block. Thread-safe.
 class DoomedFiles {
  public:
-  void Add(std::string path) {
+  struct Doomed {
+    std::string path;
+    std::unique_ptr<Table> table;  // null: the file is closed
+  };
+  void Add(std::string path, std::unique_ptr<Table> table = nullptr) {
     std::lock_guard guard(mutex_);
-    paths_.push_back(std::move(path));
+    doomed_.push_back({std::move(path), std::move(table)});
   }
-  std::vector<std::string> Take() {
+  std::vector<Doomed> Take() {
     std::lock_guard guard(mutex_);
-    return std::move(paths_);
+    return std::exchange(doomed_, {});
   }
 
  private:
   std::mutex mutex_;
-  std::vector<std::string> paths_;
+  std::vector<Doomed> doomed_;
 };
 
 // An open table with its place in the tree. Counted by the versions that hold it; when the last one
-// is gone and the table was compacted away, its file is doomed.
+// is gone and the table was compacted away, it is doomed with its file.
 class TableHandle {
  public:
   TableHandle(TableEntry entry, std::unique_ptr<Table> table, std::string path,
@@ -44,8 +50,9 @@ class TableHandle {
   void Ref() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
   void Unref() {
     if (references_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-    table_.reset();
-    if (obsolete.load(std::memory_order_acquire)) doomed_->Add(std::move(path_));
+    if (obsolete.load(std::memory_order_acquire)) {
+      doomed_->Add(std::move(path_), std::move(table_));
+    }
     delete this;
   }
   const TableEntry& entry() const noexcept { return entry_; }

@@ -1,12 +1,16 @@
 #include "engine/tree/table_output.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "engine/format/file_name.h"
 #include "engine/tree/tree_files.h"
 
 namespace lsmlab {
 namespace {
 
-constexpr uint64_t kLargeTable = 1000;  // entries: those of several steps
+constexpr uint64_t kLargeTable = 1000;     // entries: those of several steps
+constexpr ptrdiff_t kBlocksPerStep = 128;  // into the cache, which may have to evict others
 
 }  // namespace
 
@@ -60,10 +64,9 @@ Task<Status> TableOutput::EndFile(Slice mark) {
   // The end of a large table is long (its filter is built of all keys, its index written): a step
   // of its own, but where the commit waits for it, and with the commit all others.
   const bool in_steps = !last_is_open_ && builder_->entries() >= kLargeTable;
-  const Priority priority = site_ == IoSite::kFlush ? Priority::kFlush : Priority::kCompaction;
-  if (in_steps) co_await Yield(*tree_.env_.executor, priority);
+  if (in_steps) co_await EndStep();
   LSMLAB_CO_TRY(builder_->Finish(mark, &properties));
-  if (in_steps) co_await Yield(*tree_.env_.executor, priority);
+  if (in_steps) co_await EndStep();
   LSMLAB_CO_TRY(co_await writer_->Finish(Slice()));
   TableEntry entry = EntryOf(properties, file_, writer_->offset());
   entry.run = entries_.back().run;
@@ -80,13 +83,31 @@ Task<Status> TableOutput::EndFile(Slice mark) {
   co_return Status();
 }
 
-Task<Status> TableOutput::Reopen() {
+Task<Status> TableOutput::Reopen(bool in_steps) {
   auto opened = co_await tree_.OpenTable(entries_.back());
   if (!opened.ok()) co_return opened.status();
-  opened.value()->table().FillCache(std::move(kept_));
   path_.clear();
   tables_.push_back(opened.value());
+  co_await FillCache(opened.value()->table(), in_steps);
   co_return Status();
+}
+
+// Offers the cache what was kept.
+Task<void> TableOutput::FillCache(const Table& table, bool in_steps) {
+  std::vector<KeptBlock> blocks = std::move(kept_);
+  for (auto next = blocks.begin(); next != blocks.end();) {
+    if (in_steps && next != blocks.begin()) co_await EndStep();
+    const auto end = next + std::min(blocks.end() - next, kBlocksPerStep);
+    std::vector<KeptBlock> part(std::make_move_iterator(next), std::make_move_iterator(end));
+    table.FillCache(std::move(part));
+    next = end;
+  }
+}
+
+// Where an event loop's foreground may have its turn.
+Task<void> TableOutput::EndStep() {
+  co_await Yield(*tree_.env_.executor,
+                 site_ == IoSite::kFlush ? Priority::kFlush : Priority::kCompaction);
 }
 
 Task<Status> TableOutput::FinishTable(uint32_t run) {
@@ -94,7 +115,7 @@ Task<Status> TableOutput::FinishTable(uint32_t run) {
   std::string mark;
   if (marks_) mark = tree_.catalog_->TableMark(job_, entries_.back());
   LSMLAB_CO_TRY(co_await EndFile(mark));
-  co_return co_await Reopen();
+  co_return co_await Reopen(/*in_steps=*/true);
 }
 
 Task<Status> TableOutput::End(uint32_t run) {
@@ -123,7 +144,7 @@ Task<Status> TableOutput::Finish(std::string mark) {
 Task<Status> TableOutput::OpenLast() {
   if (!last_is_open_) co_return Status();
   last_is_open_ = false;
-  co_return co_await Reopen();
+  co_return co_await Reopen(/*in_steps=*/false);  // inside the commit, as EndFile was
 }
 
 // What is no reference is counted nowhere; whoever reads it reports it.

@@ -68,7 +68,9 @@ class TableOutput final : private LastOutput {
   void CountUse(Slice reference);
   void AddEntry(uint32_t run);
   Task<Status> EndFile(Slice mark);
-  Task<Status> Reopen();
+  Task<Status> Reopen(bool in_steps);
+  Task<void> FillCache(const Table& table, bool in_steps);
+  Task<void> EndStep();
 
   Tree& tree_;
   TableBuildContext context_;

@@ -135,11 +135,14 @@ class Tree {
   Task<Status> MultiGet(std::span<const Slice> keys, std::span<std::string> values,
                         std::span<Status> statuses, Sequence snapshot);
   std::unique_ptr<TreeIterator> NewIterator(Sequence snapshot, const ReadOptions& options);
-  // The value behind a reference that stands for `key` in a table of the version. The arguments
-  // outlive the task.
-  Task<Result<BlockRef>> ReadValue(const Version& version, Slice key, Slice reference) const;
-  // The same for a reader, counted as such.
+  // The value behind a reference that stands for `key` in a table of the version, for a reader. The
+  // arguments outlive the task.
   Task<Result<BlockRef>> ReadUserValue(const Version& version, Slice key, Slice reference);
+  // Where the value lies, while the version lives.
+  Result<const ValueFile*> FindValue(const Version& version, Slice reference,
+                                     ValueReference* at) const;
+  // One read of a value file for a reader was that of so many bytes.
+  void CountValueRead(uint64_t bytes) noexcept;
   size_t read_ahead() const noexcept { return read_ahead_; }
 
   uint32_t shard() const noexcept { return env_.shard; }
@@ -158,6 +161,7 @@ class Tree {
 
  private:
   // tree_open.cc
+  Status CheckNumbers(const CatalogState& state) const;
   Status CheckPlaces(const CatalogState& state) const;
   Task<Status> OpenTables(const CatalogState& state);
   Task<Status> OpenFiles(const CatalogState& state, std::vector<PlacedTable>* tables,
@@ -212,7 +216,7 @@ class Tree {
   void InstallViewLocked();
   void UpdatePressureLocked();
   TreeShape ShapeLocked() const;
-  TreeShape ShapeBeforeLocked(uint64_t file) const;
+  TreeShape ShapeBeforeLocked(uint64_t log_number) const;
   void EndJob();
   enum class Severity : uint8_t { kMayRetry, kUntilReopen };
   void SetBackgroundError(Status status, Severity severity);
@@ -231,7 +235,7 @@ class Tree {
   Version* NextVersion(const VersionEdit& edit, const std::vector<TableHandle*>& added,
                        std::vector<LiveValueFile> values) const;
   Task<Status> SyncNames(IoSite site);
-  Task<void> UnlinkDoomed();
+  Task<void> UnlinkDoomed(Priority priority = Priority::kForeground);
 
   // tree_values.cc
   void SetUpValues();
@@ -254,7 +258,7 @@ class Tree {
   Task<void> CompactionTask(CompactionPlan plan, Version* version);
   Task<Status> RunPlan(const CompactionPlan& plan, Version* version, StoreEvent* event);
   Task<Status> Merge(const CompactionPlan& plan, Version* version, uint64_t job, VersionEdit* edit,
-                     uint64_t* bytes_out);
+                     StoreEvent* event);
   Task<Status> CommitMerge(const CompactionPlan& plan, uint64_t job, VersionEdit* edit,
                            TableOutput* output, ValueMover* mover);
   struct MergeInputs;
@@ -338,6 +342,7 @@ class Tree {
   std::vector<MemtableHandle*> sealed_;  // newest first
   Version* version_ = nullptr;
   std::string policy_state_;
+  double policy_pressure_ = 0, garbage_pressure_ = 0;  // pressure_ is the larger one
   std::vector<RunningJobShape> jobs_;
   bool flush_running_ = false;
   int compactions_running_ = 0;

@@ -48,17 +48,19 @@ void Tree::UpdatePressureLocked() {
   const TreeShape shape = ShapeLocked();
   const double allowed = kGarbageMemtables * static_cast<double>(memtable_bytes_);
   const double garbage = static_cast<double>(values_->DebtBytes(shape.value_files)) / allowed;
-  const double pressure = std::max(policy_->Pressure(shape), std::min(garbage, kMostFromGarbage));
-  pressure_.store(pressure, std::memory_order_relaxed);
+  policy_pressure_ = policy_->Pressure(shape);
+  garbage_pressure_ = std::min(garbage, kMostFromGarbage);
+  pressure_.store(std::max(policy_pressure_, garbage_pressure_), std::memory_order_relaxed);
 }
 
 // Marks the jobs that start now. True: one is owed, waits for its signal, and the caller does not
 // know it yet.
 bool Tree::PickPlansLocked(std::vector<std::pair<CompactionPlan, Version*>>* plans) {
   while (manual_ == 0 && compactions_running_ < compactions_max_) {
-    // While writers are not slowed, garbage beyond its bound comes first.
+    // Garbage beyond its bound comes first, unless it is the policy's work that holds writers back.
+    const bool policy_first = policy_pressure_ >= 1 && policy_pressure_ >= garbage_pressure_;
     std::optional<CompactionPlan> plan;
-    if (pressure_.load(std::memory_order_relaxed) < 1) plan = PickCollectionLocked();
+    if (!policy_first) plan = PickCollectionLocked();
     if (!plan.has_value()) plan = policy_->Pick(ShapeLocked(), policy_state_, WallNanos());
     if (!plan.has_value()) plan = PickCollectionLocked();
     if (!plan.has_value()) {
@@ -367,14 +369,18 @@ Task<Status> Tree::SyncNames(IoSite site) {
   co_return status;
 }
 
-Task<void> Tree::UnlinkDoomed() {
+// Closes and unlinks. On an event loop each file is a step of its own.
+Task<void> Tree::UnlinkDoomed(Priority priority) {
   // What the catalog on the disk names then, nobody knows: the next open sweeps.
   if (!ErrorUntilReopen().ok()) co_return;
-  std::vector<std::string> paths = doomed_->Take();
-  for (std::string& path : paths) {
+  std::vector<DoomedFiles::Doomed> doomed = doomed_->Take();
+  const bool on_loops = env_.executor->loops() > 0;
+  for (DoomedFiles::Doomed& file : doomed) {
+    file.table.reset();
     // A file that cannot be removed now is an orphan at the next open.
-    Status ignored = co_await UnlinkFile(*env_.io, IoSite::kSweep, std::move(path));
+    Status ignored = co_await UnlinkFile(*env_.io, IoSite::kSweep, std::move(file.path));
     (void)ignored;
+    if (on_loops && &file != &doomed.back()) co_await Yield(*env_.executor, priority);
   }
 }
 
@@ -428,14 +434,17 @@ Task<Status> Tree::Drain() {
 }
 
 // What CompactRange works on: not what is flushed after it has begun, or beside writers it would
-// begin with level 0 again and again.
-TreeShape Tree::ShapeBeforeLocked(uint64_t file) const {
+// begin with level 0 again and again. A run of level 0 has the number of its memtable's log, which
+// a job that rewrites it in place keeps, and memtables are flushed in that order: so what is left
+// out is newer than all that is not. (A table's file number says nothing: such a job draws a new
+// one.)
+TreeShape Tree::ShapeBeforeLocked(uint64_t log_number) const {
   TreeShape shape = ShapeLocked();
   if (shape.levels.empty()) return shape;
   LevelShape& newest = shape.levels[0];
-  std::erase_if(newest.runs, [&newest, file](const RunShape& run) {
-    if (run.tables.empty() || run.tables.front().file < file) return false;
-    newest.bytes -= run.tables.front().bytes;
+  std::erase_if(newest.runs, [&newest, log_number](const RunShape& run) {
+    if (run.run < log_number) return false;
+    for (const TableShape& table : run.tables) newest.bytes -= table.bytes;
     return true;
   });
   return shape;
@@ -444,10 +453,11 @@ TreeShape Tree::ShapeBeforeLocked(uint64_t file) const {
 Task<Status> Tree::CompactRange(Slice begin, Slice end) {
   const uint64_t errors = FullDiskErrors();
   LSMLAB_CO_TRY(co_await Flush());
-  const uint64_t first_later_file = next_file_.load(std::memory_order_relaxed);
+  uint64_t first_later_log = 0;  // of the oldest memtable that is not flushed
   {
     std::lock_guard guard(mutex_);
     ++manual_;
+    first_later_log = sealed_.empty() ? memtable_->log_number() : sealed_.back()->log_number();
   }
   Status status;
   while (true) {
@@ -460,7 +470,7 @@ Task<Status> Tree::CompactRange(Slice begin, Slice end) {
       status = background_error_;
       wait = compactions_running_ > 0;
       if (!wait && status.ok()) {
-        plan = policy_->PickRange(ShapeBeforeLocked(first_later_file), begin, end);
+        plan = policy_->PickRange(ShapeBeforeLocked(first_later_log), begin, end);
       }
       if (status.ok() && (wait || plan.has_value())) status = FullDiskErrorSinceLocked(errors);
       if (status.ok() && plan.has_value()) {

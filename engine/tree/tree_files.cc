@@ -1,11 +1,24 @@
 #include "engine/tree/tree_files.h"
 
 #include "engine/base/clock.h"
+#include "engine/base/shown.h"
 #include "engine/format/file_name.h"
 #include "engine/format/value_file.h"
 #include "engine/tree/tree.h"
 
 namespace lsmlab {
+namespace {
+
+// What an entry and a table's properties both say, as a message shows it.
+template <typename Facts>
+std::string TextOf(const Facts& facts) {
+  return std::to_string(facts.entries) + " entries of sequences " +
+         std::to_string(facts.min_sequence) + " to " + std::to_string(facts.max_sequence) +
+         " from '" + Shown(facts.smallest_key) + "' (" + std::to_string(facts.smallest_tag) +
+         ") to '" + Shown(facts.largest_key) + "' (" + std::to_string(facts.largest_tag) + ")";
+}
+
+}  // namespace
 
 TableEntry EntryOf(const TableProperties& properties, uint64_t file, uint64_t bytes) {
   TableEntry entry;
@@ -29,6 +42,19 @@ TableEntry EntryOf(const TableProperties& properties, uint64_t file, uint64_t by
   return entry;
 }
 
+Status CheckEntry(const TableEntry& entry, const TableProperties& properties,
+                  const std::string& path) {
+  if (entry.smallest_key == properties.smallest_key &&
+      entry.smallest_tag == properties.smallest_tag &&
+      entry.largest_key == properties.largest_key && entry.largest_tag == properties.largest_tag &&
+      entry.min_sequence == properties.min_sequence &&
+      entry.max_sequence == properties.max_sequence && entry.entries == properties.entries) {
+    return Status();
+  }
+  return Status::Corruption(path + ": the catalog's entry is not this table's: expected " +
+                            TextOf(entry) + ", found " + TextOf(properties));
+}
+
 Task<Result<ShardFiles::TableFacts>> TreeFiles::ReadTable(uint64_t file) {
   std::string path = tree_.PathOf(NumberedFileName("", file, ".sst"));
   // Never a direct file: what the catalog writes itself is not made for that.
@@ -48,7 +74,7 @@ Task<Result<ShardFiles::TableFacts>> TreeFiles::ReadTable(uint64_t file) {
 
 Task<Result<ValueFileEntry>> TreeFiles::ReadValueFile(uint64_t file) {
   std::string path = tree_.PathOf(NumberedFileName("", file, ".val"));
-  auto opened = co_await OpenFile(*tree_.env_.io, IoSite::kValueFile, OpenMode::kRead, path);
+  auto opened = co_await OpenFile(*tree_.env_.io, IoSite::kRecovery, OpenMode::kRead, path);
   if (!opened.ok()) {
     if (!opened.status().IsNotFound()) co_return opened.status();
     co_return Status::Corruption(path + ": tables refer to this value file, but it is missing");

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 #include "engine/parts/catalog.h"
 #include "engine/parts/table.h"
 #include "engine/parts/wal.h"
@@ -10,6 +12,11 @@ class Tree;
 
 // What a table's properties say of its place and contents; run and value files are not among them.
 TableEntry EntryOf(const TableProperties& properties, uint64_t file, uint64_t bytes);
+
+// Corruption when the table at `path` is another one than the entry says: where reads look for a
+// key, and what is newer, is decided by entries alone.
+Status CheckEntry(const TableEntry& entry, const TableProperties& properties,
+                  const std::string& path);
 
 // A tree's files, for its catalog and its log.
 class TreeFiles final : public ShardFiles, public DirectorySyncs {

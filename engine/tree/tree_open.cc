@@ -105,6 +105,7 @@ Task<Result<TableHandle*>> Tree::OpenTable(TableEntry entry) {
   auto table = co_await env_.composition->table.variant->open(table_env_, std::move(file).value(),
                                                               cache_file, entry.id);
   if (!table.ok()) co_return table.status();
+  LSMLAB_CO_TRY(CheckEntry(entry, table.value()->properties(), path));
   table.value()->SetLevel(entry.level);
   if (const Status damage = table.value()->filter_damage(); !damage.ok()) {
     AddErrorEvent(damage.ToString() + "; the table is read without its filter");
@@ -183,12 +184,35 @@ Task<Status> Tree::Start() {
   co_return Status();
 }
 
-// What the catalog says must make a tree: runs of disjoint tables, numbers that fit.
-Status Tree::CheckPlaces(const CatalogState& state) const {
+// Every number that stands for something is given out, and the largest sequence is known: else what
+// is written next would be older than what is there, or a log that is needed would be taken for
+// one that is in tables.
+Status Tree::CheckNumbers(const CatalogState& state) const {
   if (state.next_file > UINT32_MAX) {
     return Status::Corruption(env_.directory + ": the catalog's next file number is " +
                               std::to_string(state.next_file) + ", expected at most 4294967295");
   }
+  if (state.log_number >= state.next_file) {
+    return Status::Corruption(env_.directory + ": the catalog's oldest log has the number " +
+                              std::to_string(state.log_number) + ", expected one below " +
+                              std::to_string(state.next_file) + ", the next file's");
+  }
+  for (const TableEntry& entry : state.tables) {
+    const bool later_run = entry.level == 0 && entry.run >= state.next_file;
+    if (!later_run && entry.max_sequence <= state.last_sequence) continue;
+    return Status::Corruption(PathOf(NumberedFileName("", entry.file, ".sst")) +
+                              ": the catalog has it in run " + std::to_string(entry.run) +
+                              " of level " + std::to_string(entry.level) + ", with sequences to " +
+                              std::to_string(entry.max_sequence) + "; expected runs of level 0 " +
+                              "below " + std::to_string(state.next_file) + " and sequences to " +
+                              std::to_string(state.last_sequence));
+  }
+  return Status();
+}
+
+// What the catalog says must make a tree: numbers that fit, runs of disjoint tables.
+Status Tree::CheckPlaces(const CatalogState& state) const {
+  LSMLAB_TRY(CheckNumbers(state));
   std::vector<const TableEntry*> order;
   for (const TableEntry& entry : state.tables) order.push_back(&entry);
   std::sort(order.begin(), order.end(), [](const TableEntry* a, const TableEntry* b) {
@@ -258,7 +282,11 @@ Task<Status> Tree::ReplayLog(const CatalogState& state, std::optional<LogCut> cu
   expected.closed_log = state.closed_log;
   expected.closed_bytes = state.closed_log_bytes;
   WalReplayStats stats;
-  co_return co_await wal_->Recover(expected, *replay_, &stats, &largest_log_);
+  LSMLAB_CO_TRY(co_await wal_->Recover(expected, *replay_, &stats, &largest_log_));
+  if (largest_log_ < UINT32_MAX) co_return Status();
+  co_return Status::Corruption(env_.directory + ": a log segment has the number " +
+                               std::to_string(largest_log_) +
+                               ", expected one below 4294967295; no store makes such a segment");
 }
 
 // Writes what was replayed out as tables, and then starts a new segment: nothing that is

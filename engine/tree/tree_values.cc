@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <map>
 
+#include "engine/format/block_trailer.h"
 #include "engine/format/file_name.h"
 #include "engine/tree/tree.h"
 
@@ -46,7 +47,7 @@ void Tree::SetUpValues() {
 
 Task<Result<ValueFileHandle*>> Tree::OpenValueFile(const ValueFileEntry& entry) {
   std::string path = PathOf(NumberedFileName("", entry.file, ".val"));
-  auto file = co_await OpenFile(*env_.io, IoSite::kValueFile, OpenMode::kRead, path);
+  auto file = co_await OpenFile(*env_.io, IoSite::kValueRead, OpenMode::kRead, path);
   if (!file.ok()) {
     if (!file.status().IsNotFound()) co_return file.status();
     co_return Status::Corruption(path + ": the catalog names this value file, but it is missing");
@@ -68,9 +69,9 @@ Status Tree::CheckValueFiles(const CatalogState& state) const {
   }
   for (const ValueFileEntry& file : state.value_files) {
     const auto at = live.find(file.file);
-    if (at == live.end() || at->second > file.record_bytes) {
+    if (at == live.end() || at->second == 0 || at->second > file.record_bytes) {
       return Status::Corruption(PathOf(NumberedFileName("", file.file, ".val")) +
-                                ": expected tables that refer to at most " +
+                                ": expected tables that refer to 1 to " +
                                 std::to_string(file.record_bytes) + " bytes of it, found " +
                                 std::to_string(at == live.end() ? 0 : at->second));
     }
@@ -81,25 +82,30 @@ Status Tree::CheckValueFiles(const CatalogState& state) const {
                             ": tables refer to it, but the catalog does not know it");
 }
 
-Task<Result<BlockRef>> Tree::ReadValue(const Version& version, Slice key, Slice reference) const {
-  ValueReference at;
-  if (!DecodeValueReference(reference, &at)) {
-    co_return Status::Corruption(env_.directory + ": expected a reference to a value, found " +
-                                 std::to_string(reference.size()) + " other bytes");
+Result<const ValueFile*> Tree::FindValue(const Version& version, Slice reference,
+                                         ValueReference* at) const {
+  if (!DecodeValueReference(reference, at)) {
+    return Status::Corruption(env_.directory + ": expected a reference to a value, found " +
+                              std::to_string(reference.size()) + " other bytes");
   }
-  const ValueFileHandle* handle = version.FindValueFile(at.file);
-  if (handle == nullptr) {
-    co_return Status::Corruption(PathOf(NumberedFileName("", at.file, ".val")) +
-                                 ": an entry refers to it, but no table's list does");
-  }
-  co_return co_await handle->file().Read(at, key);
+  const ValueFileHandle* handle = version.FindValueFile(at->file);
+  if (handle != nullptr) return &handle->file();
+  return DamageAt(PathOf(NumberedFileName("", at->file, ".val")), at->offset,
+                  "a value file in a table's list, as an entry refers to it", "none");
+}
+
+void Tree::CountValueRead(uint64_t bytes) noexcept {
+  CounterCells& counters = env_.counters->Local();
+  counters.Add(Counter::kValueReads, 1);
+  counters.Add(Counter::kValueReadBytes, bytes);
 }
 
 Task<Result<BlockRef>> Tree::ReadUserValue(const Version& version, Slice key, Slice reference) {
-  Result<BlockRef> value = co_await ReadValue(version, key, reference);
-  CounterCells& counters = env_.counters->Local();
-  counters.Add(Counter::kValueReads, 1);
-  counters.Add(Counter::kValueReadBytes, ReferencedBytes(reference));
+  ValueReference at;
+  const Result<const ValueFile*> file = FindValue(version, reference, &at);
+  if (!file.ok()) co_return file.status();
+  Result<BlockRef> value = co_await file.value()->Read(at, key);
+  CountValueRead(file.value()->ReadBytes(at.offset, at.size));
   co_return value;
 }
 
@@ -175,6 +181,8 @@ std::optional<CompactionPlan> Tree::PickCollectionLocked() const {
     plan.inputs.push_back(table->entry().file);
     plan.output_file_bytes = std::max(plan.output_file_bytes, table->entry().bytes);
   }
+  // References to later files may be longer, and what they add is not to be a table of its own.
+  plan.output_file_bytes += plan.output_file_bytes / 8;
   // Level 0 has one table per run.
   if (best_level == 0) plan.output_file_bytes = UINT64_MAX;
   return plan;
@@ -189,8 +197,11 @@ Task<Status> Tree::VerifyReferences(const TableHandle& table) const {
   Status status = co_await entries->SeekToFirst();
   while (status.ok() && entries->valid()) {
     ValueReference at;
-    if (TagKind(entries->tag()) == EntryKind::kPutInValueFile &&
-        DecodeValueReference(entries->value(), &at)) {
+    if (TagKind(entries->tag()) == EntryKind::kPutInValueFile) {
+      if (!DecodeValueReference(entries->value(), &at)) {
+        co_return Status::Corruption(table.path() + ": expected a reference to a value, found " +
+                                     std::to_string(entries->value().size()) + " other bytes");
+      }
       found[at.file] += at.size;
     }
     status = co_await entries->Next();

@@ -72,7 +72,8 @@ ValueMover::ValueMover(Tree& tree, const Version& version)
       version_(version),
       collected_(tree.values_->Collectable(version.ValueFileShapes())),
       idle_(collected_.empty() && tree.separate_from_ == SIZE_MAX),
-      output_(tree) {}
+      output_(tree),
+      pieces_(collected_.size()) {}
 
 // What is no reference is moved, too: that reports it.
 bool ValueMover::MustLeave(Slice reference) const noexcept {
@@ -83,13 +84,15 @@ bool ValueMover::MustLeave(Slice reference) const noexcept {
 
 Task<Status> ValueMover::Move(Slice key, Tag* tag, Slice* value) {
   if (TagKind(*tag) == EntryKind::kPutInValueFile) {
-    bytes_read_ += ReferencedBytes(*value);
-    Result<BlockRef> read = co_await tree_.ReadValue(version_, key, *value);
+    ValueReference at;
+    const Result<const ValueFile*> file = tree_.FindValue(version_, *value, &at);
+    if (!file.ok()) co_return file.status();
+    Result<Slice> read = co_await pieces_.Read(*file.value(), at, key);
     if (!read.ok()) co_return read.status();
-    block_ = std::move(read).value();
-    *value = block_->bytes();
+    *value = read.value();
     *tag = MakeTag(TagSequence(*tag), EntryKind::kPut);
   }
+  bytes_moved_ += value->size();
   if (value->size() < tree_.separate_from_) co_return Status();
   LSMLAB_CO_TRY(co_await output_.Add(key, *value, &reference_));
   *value = reference_;

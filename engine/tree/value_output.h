@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/tree/tree.h"
+#include "engine/tree/value_pieces.h"
 
 namespace lsmlab {
 
@@ -60,7 +61,9 @@ class ValueMover {
   // REQUIRES: Concerns. The key, and the value as it was, live until the task ends.
   Task<Status> Move(Slice key, Tag* tag, Slice* value);
   ValueOutput& output() noexcept { return output_; }
-  uint64_t bytes_read() const noexcept { return bytes_read_; }
+  uint64_t bytes_read() const noexcept { return pieces_.bytes_read(); }
+  // Bytes of all values moved so far: the work that it was.
+  uint64_t bytes_moved() const noexcept { return bytes_moved_; }
 
  private:
   bool MustLeave(Slice reference) const noexcept;
@@ -71,8 +74,8 @@ class ValueMover {
   const bool idle_;
   ValueOutput output_;
   std::string reference_;
-  BlockRef block_;
-  uint64_t bytes_read_ = 0;
+  ValuePieces pieces_;
+  uint64_t bytes_moved_ = 0;
 };
 
 }  // namespace lsmlab

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,9 +12,9 @@
 
 namespace lsmlab {
 
-// Entries that a scan has read ahead, all their values read side by side, in windows that grow
-// while most of their values are asked for: whoever reads one value now and then, or none, pays for
-// no other.
+// Entries that a scan has read ahead, in windows that grow while most of their values are asked
+// for: whoever reads one value now and then, or none, pays for no other. Values that lie close
+// together in a file are read at once, and all that is read side by side.
 class ValuesAhead {
  public:
   // Entries of a window at most; 1, as it begins: nothing is read ahead.
@@ -62,7 +63,7 @@ class ValuesAhead {
   Slice key() const noexcept { return items_[at_].key; }
   // False: that was the last one.
   bool Step() noexcept {
-    items_[at_].block = BlockRef();
+    items_[at_].found = StoredValue();
     if (++at_ == items_.size()) return false;
     Pass(items_[at_].kind);
     return true;
@@ -75,7 +76,7 @@ class ValuesAhead {
     if (item.kind != EntryKind::kPutInValueFile) return Slice(item.value);
     passed_ = 0;
     if (!item.status.ok()) return item.status;
-    return item.block->bytes();
+    return item.found.value;
   }
   // Copies the walk's item.
   void Push(Tree& tree, const TreeIterator& walk) {
@@ -89,39 +90,26 @@ class ValuesAhead {
                   ? std::max(ReferencedBytes(item.value), largest_)
                   : item.value.size();
   }
-  Task<Status> ReadValues() {
-    std::vector<Task<Result<BlockRef>>> reads;
-    std::vector<Item*> readers;
-    for (Item& item : items_) {
-      if (item.kind != EntryKind::kPutInValueFile) continue;
-      readers.push_back(&item);
-      reads.push_back(item.tree->ReadUserValue(*item.version, item.key, item.value));
-    }
-    for (Task<Result<BlockRef>>& read : reads) read.Start();
-    for (size_t i = 0; i < reads.size(); ++i) {
-      Keep(co_await reads[i].Join(), *readers[i]);
-    }
-    co_return Status();
-  }
+  Task<Status> ReadValues();
   // Of the current entry alone. What failed may have been a fault of that moment, and nobody had
   // asked for the value then.
-  Task<Status> ReadAgain() {
-    Item& item = items_[at_];
-    Keep(co_await item.tree->ReadUserValue(*item.version, item.key, item.value), item);
-    co_return Status();
-  }
+  Task<Status> ReadAgain() { return ReadOne(&items_[at_]); }
 
  private:
   static constexpr size_t kFirstWindow = 4;
   static constexpr size_t kNear = 2;  // entries with separated values
   static constexpr uint64_t kBytesMost = 4u << 20;
+  // Of what is read at once, and of what lies in it between two values.
+  static constexpr uint64_t kGroupMost = 64u << 10;
+  static constexpr uint64_t kGapMost = 4u << 10;
 
   struct Item {
     Tree* tree = nullptr;
     const Version* version = nullptr;  // the walk's view holds it
     EntryKind kind = EntryKind::kInvalid;
     std::string key, value;  // the value, or the reference to it
-    BlockRef block;
+    ValueReference at;       // the reference, decoded; no file: it is none
+    StoredValue found;
     Status status;
     bool taken = false;  // its value was asked for
   };
@@ -129,12 +117,14 @@ class ValuesAhead {
   void Pass(EntryKind kind) noexcept {
     if (kind == EntryKind::kPutInValueFile && passed_ <= kNear) ++passed_;
   }
-  void Keep(Result<BlockRef> value, Item& item) {
-    item.status = value.status();
-    if (!value.ok()) return;
-    item.block = std::move(value).value();
-    NoteSize(item.block->size);
+  void Keep(Result<StoredValue> found, Item* item) {
+    item->status = found.status();
+    if (!found.ok()) return;
+    item->found = std::move(found).value();
+    NoteSize(item->found.value.size());
   }
+  Task<Status> ReadOne(Item* item);
+  Task<Status> ReadGroup(std::span<Item* const> group);
 
   std::vector<Item> items_;
   size_t at_ = 0;

@@ -16,6 +16,13 @@ uint64_t PositionOf(double key, double keys) {
                                static_cast<double>(kKeySpaceEnd));
 }
 
+// `oldest_ns`: of the deletes that it was made of.
+void SetOldestDelete(int64_t oldest_ns, SimTable* table, TableShape* shape) {
+  const bool lost = !table->range.lost_deletes.empty();
+  table->oldest_delete_ns = lost || table->range.content.deletes > 0 ? oldest_ns : 0;
+  shape->oldest_tombstone_ns = lost || shape->tombstones > 0 ? oldest_ns : 0;
+}
+
 // The entries of an output come from the inputs that it overlaps.
 void TakeSequences(const std::vector<const TableShape*>& inputs, SimTree::Edit* edit) {
   for (TableShape& output : edit->shapes) output.min_sequence = kMaxSequence;
@@ -37,7 +44,7 @@ void TakeSequences(const std::vector<const TableShape*>& inputs, SimTree::Edit* 
 
 ContentRange Simulator::MemtableRange(const SimMemtable& memtable) {
   const SimWorkload& w = setup_.workload;
-  ContentRange range{0, kKeySpaceEnd, {}};
+  ContentRange range{0, kKeySpaceEnd, {}, {}};
   const bool stretch = w.order == SimWorkload::Order::kSequential && memtable.writes < w.keys;
   if (stretch) {
     range.begin = PositionOf(memtable.first_position, w.keys);
@@ -70,11 +77,14 @@ void Simulator::StartFlush() {
   job.begun_s = totals_.time_s;
   MergedTable table;
   table.range = MemtableRange(memtable);
-  if (tree_.empty()) table.range.content.deletes = 0;
+  ContentRange& range = table.range;
+  if (tree_.empty()) range.content.deletes = 0;
   const double share =
-      static_cast<double>(table.range.end - table.range.begin) / static_cast<double>(kKeySpaceEnd);
-  table.puts = share * model_.Puts(table.range.content);
-  table.tombstones = share * model_.Tombstones(table.range.content);
+      static_cast<double>(range.end - range.begin) / static_cast<double>(kKeySpaceEnd);
+  table.puts = share * model_.Puts(range.content);
+  table.tombstones = share * model_.Tombstones(range.content);
+  range.lost_deletes =
+      StretchOfKeys(share * model_.LostDeletes(range.content), {range.begin, range.end});
   job.bytes_in = memtable.writes / WritesPerMemtable() * memtable_bytes_;
   if (table.puts + table.tombstones >= 0.5) {
     AddOutput(&job, table, setup_.costs.At(0, tree_.empty()), 0,
@@ -82,17 +92,16 @@ void Simulator::StartFlush() {
     TableShape& shape = job.edit.shapes.back();
     shape.min_sequence = memtable.first_sequence;
     shape.max_sequence = memtable.last_sequence;
-    if (shape.tombstones > 0) {
-      shape.oldest_tombstone_ns =
-          now_ns() - static_cast<int64_t>((totals_.time_s - memtable.begun_s) * 1e9);
-    }
+    const int64_t begun_ns =
+        now_ns() - static_cast<int64_t>((totals_.time_s - memtable.begun_s) * 1e9);
+    SetOldestDelete(begun_ns, &job.edit.added.back(), &shape);
   }
   jobs_.push_back(std::move(job));
 }
 
 void Simulator::AddOutput(Job* job, const MergedTable& merged, const StoredEntry& cost,
                           uint32_t level, uint32_t run) {
-  SimTable table{next_file_++, level, run, merged.range};
+  SimTable table{next_file_++, level, run, merged.range, 0};
   TableShape shape;
   shape.bytes =
       std::max<uint64_t>(1, ToWhole(merged.puts * cost.put + merged.tombstones * cost.tombstone));
@@ -136,6 +145,8 @@ Status Simulator::StartCompaction(CompactionPlan plan) {
   job.edit.removed = job.plan.inputs;
   if (job.plan.kind == CompactionPlan::Kind::kMerge) PlanMerge(&job);
   if (job.plan.kind == CompactionPlan::Kind::kMove) PlanMove(&job);
+  // Jobs side by side build on each other's.
+  if (!job.plan.next_state.empty()) policy_state_ = job.plan.next_state;
   tree_.MarkCompacted(job.plan.inputs, true);
   ++compactions_running_;
   jobs_.push_back(std::move(job));
@@ -159,7 +170,7 @@ void Simulator::PlanMerge(Job* job) {
   const CompactionPlan& plan = job->plan;
   std::vector<ContentRange> ranges;
   std::vector<const TableShape*> shapes;
-  int64_t oldest_tombstone_ns = 0;
+  int64_t oldest_delete_ns = 0;
   uint64_t begin = kKeySpaceEnd, end = 0;
   for (const uint64_t file : plan.inputs) {
     const SimTable& table = *tree_.Find(file);
@@ -169,9 +180,9 @@ void Simulator::PlanMerge(Job* job) {
     begin = std::min(begin, table.range.begin);
     end = std::max(end, table.range.end);
     job->bytes_in += static_cast<double>(shape.bytes);
-    const int64_t oldest = shape.oldest_tombstone_ns;
-    if (oldest != 0 && (oldest_tombstone_ns == 0 || oldest < oldest_tombstone_ns)) {
-      oldest_tombstone_ns = oldest;
+    const int64_t oldest = table.oldest_delete_ns;
+    if (oldest != 0 && (oldest_delete_ns == 0 || oldest < oldest_delete_ns)) {
+      oldest_delete_ns = oldest;
     }
     read_by_level_[table.level] += static_cast<double>(shape.bytes);
   }
@@ -187,8 +198,8 @@ void Simulator::PlanMerge(Job* job) {
     AddOutput(job, merged, cost, plan.output_level, plan.output_run);
   }
   TakeSequences(shapes, &job->edit);
-  for (TableShape& output : job->edit.shapes) {
-    if (output.tombstones > 0) output.oldest_tombstone_ns = oldest_tombstone_ns;
+  for (size_t i = 0; i < job->edit.added.size(); ++i) {
+    SetOldestDelete(oldest_delete_ns, &job->edit.added[i], &job->edit.shapes[i]);
   }
 }
 
@@ -208,7 +219,6 @@ void Simulator::EndJob(size_t index) {
     return;
   }
   --compactions_running_;
-  if (!job.plan.next_state.empty()) policy_state_ = job.plan.next_state;
   switch (job.plan.kind) {
     case CompactionPlan::Kind::kMerge:
       ++totals_.compactions;

@@ -18,6 +18,9 @@ struct SimTable {
   uint64_t file = 0;
   uint32_t level = 0, run = 0;
   ContentRange range;
+  // No delete in it is older, nor a lost one; 0: there are none. The shape says the same, once they
+  // come to a whole key.
+  int64_t oldest_delete_ns = 0;
 };
 
 // The tables of one tree, as contents, and beside them the TreeShape that the policy is shown. The

@@ -12,6 +12,8 @@ namespace {
 // by one, which is dear, and where whole levels do, which comes in large steps.
 constexpr double kFillingsByTable = 2;
 constexpr double kFillingsByLevel = 4;
+// Tables that are left of a tree where nothing is merged, if it has so many.
+constexpr double kFewestUnmerged = 100;
 
 double BytesOr(const SettingBag& bag, std::string_view name, double otherwise) {
   return bag.Has(name) ? static_cast<double>(bag.Bytes(name)) : otherwise;
@@ -26,15 +28,15 @@ double AllUserBytes(const SimWorkload& w) {
   return w.user_bytes + (w.load ? w.keys * w.load_share * w.put_bytes() : 0);
 }
 
-// The tables of the tree in the end, roughly.
-double TablesOf(const SimSetup& setup) {
+// The tables of a tree to which so much was written, roughly.
+double TablesOf(const SimSetup& setup, double user_bytes) {
   const SimWorkload& w = setup.workload;
   const SettingBag& settings = setup.composition.compaction.settings;
-  const double memtable = MemtableUserBytes(setup);
   if (!settings.Has("file_size") || !settings.Has("size_ratio")) {
-    return std::min(AllUserBytes(w), BytesOr(settings, "max_size", AllUserBytes(w))) / memtable;
+    return std::min(user_bytes, BytesOr(settings, "max_size", user_bytes)) /
+           MemtableUserBytes(setup);
   }
-  const double data = std::min(AllUserBytes(w), w.keys * w.put_bytes());
+  const double data = std::min(user_bytes, w.keys * w.put_bytes());
   return data * setup.costs.last_level.put / w.put_bytes() / BytesOr(settings, "file_size", 1);
 }
 
@@ -128,34 +130,16 @@ SimSample PutTogether(const PiecePlan& plan, const UpperPiece& upper, const SimS
   return whole;
 }
 
-}  // namespace
+// How many times more tables or flushes than the limits allow a piece has.
+double ExcessOf(const SimSetup& setup, double user_bytes, const SimLimits& limits) {
+  return std::max(TablesOf(setup, user_bytes) / limits.tables,
+                  user_bytes / MemtableUserBytes(setup) / limits.flushes);
+}
 
-Result<PiecePlan> PlanPieces(const SimSetup& setup, const SimLimits& limits) {
+// User bytes that fill the levels which the first piece of `plan` is for.
+double UpperBytes(const SimSetup& setup, const PiecePlan& plan) {
   const SettingBag& settings = setup.composition.compaction.settings;
-  const double flushes = AllUserBytes(setup.workload) / MemtableUserBytes(setup);
-  const double excess = std::max(TablesOf(setup) / limits.tables, flushes / limits.flushes);
-  PiecePlan plan;
-  if (excess <= 1) return plan;
-  if (!settings.Has("size_ratio")) {
-    plan.unit = excess;  // nothing is merged: tables are what memtables become
-    return plan;
-  }
   const double ratio = settings.Real("size_ratio");
-  const int64_t levels = settings.Has("max_levels") ? settings.Integer("max_levels") : 7;
-  while (plan.unit < excess) {
-    ++plan.levels_apart;
-    plan.unit *= ratio;
-  }
-  const bool by_table = settings.Has("pick");
-  plan.taken = by_table ? 2 : 1;
-  // Level 0 and one to look at must be left of the second piece.
-  if (levels - plan.last_upper_level() < 2) {
-    return Status::NotSupported(
-        "the simulation: the tree has " + CountText(TablesOf(setup)) + " tables and " +
-        CountText(flushes) + " flushes, too many for its " + std::to_string(levels) +
-        " levels of size ratio " + CountText(ratio) +
-        "; larger tables, memtables or more levels make it possible, or a larger --table-limit");
-  }
   // What level 1 collects: as it is told to, or the runs of level 0 that come at a time.
   const double runs =
       settings.Has("l0_trigger") ? static_cast<double>(settings.Integer("l0_trigger")) : ratio;
@@ -165,10 +149,53 @@ Result<PiecePlan> PlanPieces(const SimSetup& setup, const SimLimits& limits) {
   if (setup.composition.compaction.variant->name == "lazy-leveled") level1 *= ratio;
   const double stored = setup.costs.At(1, false).put / setup.workload.put_bytes();
   const double deepest = level1 * plan.unit * std::pow(ratio, plan.taken - 1.0);
-  const double fillings = by_table ? kFillingsByTable : kFillingsByLevel;
-  plan.upper_bytes = fillings * deepest * ratio / (ratio - 1) / stored;
-  if (plan.upper_bytes >= AllUserBytes(setup.workload)) return PiecePlan();
+  const double fillings = settings.Has("pick") ? kFillingsByTable : kFillingsByLevel;
+  return fillings * deepest * ratio / (ratio - 1) / stored;
+}
+
+// Nothing is merged, so tables are what memtables become, and a flush costs little: as many go into
+// one as there are too many, but some tables must be left to be dropped.
+PiecePlan PlanUnmerged(double tables, double excess) {
+  PiecePlan plan;
+  plan.unit = std::clamp(tables / kFewestUnmerged, 1.0, excess);
   return plan;
+}
+
+}  // namespace
+
+Result<PiecePlan> PlanPieces(const SimSetup& setup, const SimLimits& limits) {
+  const SettingBag& settings = setup.composition.compaction.settings;
+  const double user_bytes = AllUserBytes(setup.workload);
+  const double excess = ExcessOf(setup, user_bytes, limits);
+  if (excess <= 1) return PiecePlan();
+  const double tables = TablesOf(setup, user_bytes);
+  if (!settings.Has("size_ratio")) return PlanUnmerged(tables, excess);
+  const double ratio = settings.Real("size_ratio");
+  const int64_t levels = settings.Has("max_levels") ? settings.Integer("max_levels") : 7;
+  // The more levels apart, the smaller is the second piece and the larger the first one: where the
+  // ratio is large, by so much that the last step down would not be worth it.
+  PiecePlan best, plan;
+  plan.taken = settings.Has("pick") ? 2 : 1;
+  double least = excess;
+  while (plan.unit < excess) {
+    ++plan.levels_apart;
+    plan.unit *= ratio;
+    // Level 0 and one to look at must be left of the second piece.
+    if (levels - plan.last_upper_level() < 2) {
+      return Status::NotSupported(
+          "the simulation: the tree has " + CountText(tables) + " tables and " +
+          CountText(user_bytes / MemtableUserBytes(setup)) + " flushes, too many for its " +
+          std::to_string(levels) + " levels of size ratio " + CountText(ratio) +
+          "; larger tables, memtables or more levels make it possible, or a larger --table-limit");
+    }
+    plan.upper_bytes = UpperBytes(setup, plan);
+    if (plan.upper_bytes >= user_bytes) break;
+    const double larger = std::max(excess / plan.unit, ExcessOf(setup, plan.upper_bytes, limits));
+    if (larger >= least) continue;
+    least = larger;
+    best = plan;
+  }
+  return best;
 }
 
 Result<Simulation> RunSimulation(const SimSetup& setup, const SimLimits& limits) {

@@ -23,7 +23,7 @@ namespace lsmlab::harness {
 //
 // Limits: what waits for what across the two pieces is lost, so jobs end at once and stalls are not
 // simulated; picks choose among fewer tables; sizes counted from the deepest level upwards are not
-// known to the first piece.
+// known to the first piece, and its levels share the time of delete_ttl among themselves alone.
 struct PiecePlan {
   uint32_t levels_apart = 0;  // n; 0: one piece
   uint32_t taken = 0;         // levels of the second piece, below its level 0, that are left out
@@ -39,9 +39,11 @@ struct Simulation {
   double simulated_s = 0;          // it took, of real time
 };
 
+// What one piece is meant to have at most. Where the ratio is large, so are the steps between the
+// sizes that the pieces can have, and the larger one may have several times as many.
 struct SimLimits {
-  double tables = 10'000;   // that one piece may have
-  double flushes = 30'000;  // and write
+  double tables = 10'000;
+  double flushes = 30'000;
 };
 
 // The pieces for a setup. NotSupported when no number of levels makes the tree small enough.

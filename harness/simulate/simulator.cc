@@ -53,9 +53,8 @@ Simulator::Simulator(const SimSetup& setup)
       written_by_level_(policy_->levels()),
       read_by_level_(policy_->levels()) {
   memtable_.log_number = next_file_++;
-  next_tick_s_ = policy_->check_interval_ns() > 0
-                     ? static_cast<double>(policy_->check_interval_ns()) * 1e-9
-                     : kNever;
+  const int64_t interval_ns = policy_->check_interval_ns();
+  if (interval_ns > 0) tick_s_ = next_tick_s_ = static_cast<double>(interval_ns) * 1e-9;
 }
 
 Status Simulator::Run() {
@@ -96,7 +95,7 @@ Status Simulator::WritePhase(std::string_view phase, double writes, double sampl
     if (next_sample < samples) part = std::min(part, left - sample_at);
     part = std::max(part, 0.0);
     const double seconds = part / WriterRate();
-    const NextEvent event = FindNextEvent();
+    const NextEvent event = FindNextEvent(seconds);
     if (event.kind != NextEvent::Kind::kNone && event.after_s <= seconds) {
       const double before = seconds > 0 ? part * event.after_s / seconds : 0;
       Fill(before, event.after_s);
@@ -157,7 +156,7 @@ Status Simulator::RotateWhenAllowed() {
   const bool memtables = sealed_.size() >= sealed_max_;
   int idle = 0;
   while (MustStop()) {
-    const NextEvent event = FindNextEvent();
+    const NextEvent event = FindNextEvent(kNever);
     if (event.kind == NextEvent::Kind::kNone || (jobs_.empty() && ++idle > kIdleEventsMax)) {
       return Status::Aborted("the simulation: writers have stopped for good after " +
                              SizeText(totals_.user_bytes) +
@@ -186,14 +185,41 @@ Status Simulator::Drain() {
   if (memtable_.writes > 0) Rotate();
   LSMLAB_TRY(Schedule());
   while (!jobs_.empty()) {
-    const NextEvent event = FindNextEvent();
+    const NextEvent event = FindNextEvent(kNever);
     Advance(event.after_s);
     LSMLAB_TRY(HandleEvent(event));
   }
   return {};
 }
 
-Simulator::NextEvent Simulator::FindNextEvent() const {
+// The first tick within the next `within_s` seconds at which the policy starts a job, in seconds
+// from now; kNever: none. What is due by its age stays due while the tree stays as it is: so the
+// last tick tells for all, and asking about every one, of which there may be millions, is spared.
+double Simulator::FirstTickOfUse(double within_s) const {
+  if (tick_s_ <= 0 || compactions_running_ >= setup_.workload.jobs) return kNever;
+  const double passed = std::max(0.0, totals_.time_s - next_tick_s_);
+  const double first = next_tick_s_ + std::ceil(passed / tick_s_) * tick_s_ - totals_.time_s;
+  if (first >= within_s) return kNever;
+  if (within_s == kNever) return std::max(0.0, first);
+  const auto is_of_use = [&](double tick) {
+    const auto after_ns = static_cast<int64_t>((first + tick * tick_s_) * 1e9);
+    return policy_->Pick(tree_.shape(), policy_state_, now_ns() + after_ns).has_value();
+  };
+  double least = 0, most = std::floor((within_s - first) / tick_s_);
+  if (most > 0 && !is_of_use(most)) return kNever;
+  while (least < most) {
+    const double middle = std::floor((least + most) / 2);
+    if (is_of_use(middle)) {
+      most = middle;
+    } else {
+      least = middle + 1;
+    }
+  }
+  return std::max(0.0, first + least * tick_s_);
+}
+
+// What comes first within the next `within_s` seconds, or later.
+Simulator::NextEvent Simulator::FindNextEvent(double within_s) const {
   NextEvent next;
   double soonest = kNever;
   for (size_t i = 0; i < jobs_.size(); ++i) {
@@ -203,15 +229,13 @@ Simulator::NextEvent Simulator::FindNextEvent() const {
       next = {NextEvent::Kind::kJob, after, i};
     }
   }
-  const double tick = next_tick_s_ - totals_.time_s;
-  if (tick < soonest) {
-    soonest = tick;
-    next = {NextEvent::Kind::kTick, std::max(0.0, tick), 0};
-  }
   const double age = memtable_.wakes_s - totals_.time_s;
   if (memtable_age_s_ > 0 && memtable_.writes > 0 && age < soonest) {
+    soonest = age;
     next = {NextEvent::Kind::kAge, std::max(0.0, age), 0};
   }
+  const double tick = FirstTickOfUse(std::min(soonest, within_s));
+  if (tick < soonest) next = {NextEvent::Kind::kTick, tick, 0};
   return next;
 }
 
@@ -222,7 +246,7 @@ Status Simulator::HandleEvent(const NextEvent& event) {
       UpdatePressure();
       break;
     case NextEvent::Kind::kTick:
-      next_tick_s_ += static_cast<double>(policy_->check_interval_ns()) * 1e-9;
+      next_tick_s_ = totals_.time_s + tick_s_;
       break;
     case NextEvent::Kind::kAge:
       if (MustStop() ||

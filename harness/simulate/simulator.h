@@ -23,9 +23,10 @@ struct SimSetup {
 // One tree under one workload, in simulated time, with the real compaction policy and without data.
 // What the engine does is done in the same order by the same rules: a memtable is sealed when it is
 // full or old, one flush runs at a time, a job's result is fixed when it begins and visible when it
-// ends, the policy is asked whenever a job ends or a memtable is sealed, writers are slowed down
-// and stopped by the pressure as of the last job's end. Jobs share the device's bandwidth evenly;
-// without a limit of bandwidth they end at once. Deterministic. One user.
+// ends, the policy is asked whenever a job ends or a memtable is sealed, and where age makes
+// something due; writers are slowed down and stopped by the pressure as of the last job's end. Jobs
+// share the device's bandwidth evenly; without a limit of bandwidth they end at once.
+// Deterministic. One user.
 class Simulator {
  public:
   explicit Simulator(const SimSetup& setup);
@@ -35,6 +36,8 @@ class Simulator {
   // breaks its contract.
   Status Run();
   const std::vector<SimSample>& samples() const noexcept { return samples_; }
+  // The tree as it stands.
+  const TreeShape& shape() const noexcept { return tree_.shape(); }
 
  private:
   struct SimMemtable {
@@ -67,7 +70,8 @@ class Simulator {
   Status RotateWhenAllowed();
   bool MustStop() const noexcept;
   void Rotate();
-  NextEvent FindNextEvent() const;
+  NextEvent FindNextEvent(double within_s) const;
+  double FirstTickOfUse(double within_s) const;
   Status HandleEvent(const NextEvent& event);
   double SpeedOf(const Job& job) const;
   void Advance(double seconds);
@@ -104,8 +108,9 @@ class Simulator {
   bool flush_running_ = false;
   uint32_t compactions_running_ = 0;
   std::string policy_state_;
-  double pressure_ = 0, next_tick_s_ = 0;
-  double position_ = 0;  // sequential: of the next key, in keys
+  double pressure_ = 0;
+  double tick_s_ = 0, next_tick_s_ = 0;  // how often the policy asks for being asked; 0: never
+  double position_ = 0;                  // sequential: of the next key, in keys
   uint64_t next_file_ = 1;
   double writes_ = 0;  // given out so far: sequence numbers
   SimTotals totals_;

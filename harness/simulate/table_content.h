@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <utility>
 
@@ -69,6 +70,21 @@ class ContentModel {
   double Tombstones(const TableContent& content) const {
     if (delete_share_ <= 0) return 0;
     return delete_share_ * popularity_.Distinct(std::min(content.deletes, content.draws));
+  }
+  // Values that have taken the place of tombstones: keys of which the latest `deletes` writes end
+  // with a value and had a delete among them.
+  double LostDeletes(const TableContent& content) const {
+    const double writes = std::min(content.deletes, content.draws);
+    if (delete_share_ <= 0 || writes <= 0) return 0;
+    if (mean_ == Mean::kOfKeys) {
+      // Every key once in each round.
+      const double rounds_before = std::max(0.0, writes / popularity_.draws_of_all() - 1);
+      const double never = std::pow(1 - delete_share_, rounds_before);
+      return (1 - delete_share_) * (1 - never) * popularity_.keys();
+    }
+    // Deletes alone are independent draws, too.
+    const double deleted = popularity_.Distinct(delete_share_ * writes);
+    return std::max(0.0, deleted - delete_share_ * popularity_.Distinct(writes));
   }
 
  private:

@@ -117,6 +117,36 @@ TEST_F(FootersTest, OutputsWithoutTheirCommitAreNotThere) {
   EXPECT_EQ(Read(io_)->tables.size(), state_.tables.size() + 2);
 }
 
+// What has grown under `manifest` may be more than a record can hold.
+TEST_F(FootersTest, AStateThatNoRecordHoldsIsRefusedAndLeftAsItIs) {
+  constexpr uint64_t kTables = 300, kUses = 10'000;
+  std::unique_ptr<Catalog> manifest = MakeCatalog(kManifestCatalog, io_, shard_);
+  ASSERT_TRUE(Finish(manifest->Open(true, false)).ok());
+  ASSERT_TRUE(Finish(manifest->StartWriting()).ok());
+  VersionEdit edit;
+  for (uint64_t file = 1; file <= kTables; ++file) {
+    TableEntry& table = edit.added.emplace_back();
+    table.file = file;
+    for (uint64_t use = 1; use <= kUses; ++use) {
+      table.values.push_back({use, uint64_t{1} << 30});
+    }
+  }
+  ASSERT_TRUE(Finish(manifest->Commit(1, edit, nullptr)).ok());
+  ASSERT_TRUE(Finish(manifest->Close()).ok());
+  TableEntry orphan;
+  orphan.file = kTables + 1;
+  ASSERT_TRUE(Finish(shard_.WriteTable(orphan, std::string())).ok());
+  const std::vector<std::string> names = io_.Names();
+  const auto footers = MakeCatalog(kFootersCatalog, io_, shard_);
+  ASSERT_TRUE(Finish(footers->Open(false, false)).ok());
+  const Status refused = Finish(footers->StartWriting());
+  EXPECT_EQ(refused.code(), StatusCode::kInvalidArgument) << refused.ToString();
+  EXPECT_NE(refused.message().find("expected a mark of at most"), std::string_view::npos);
+  EXPECT_EQ(io_.Names(), names);
+  manifest = MakeCatalog(kManifestCatalog, io_, shard_);
+  EXPECT_EQ(Finish(manifest->Open(false, false))->tables.size(), kTables);
+}
+
 FooterMark SampleMark() {
   FooterMark mark;
   OutputMark& output = mark.output.emplace();

@@ -9,6 +9,7 @@
 #include "tests/support/fault_io.h"
 #include "tests/support/test_scale.h"
 #include "variants/catalog/catalogs.h"
+#include "variants/catalog/manifest_edits.h"
 
 // What is the manifest's own: its files, and damage in them.
 namespace lsmlab::catalog_test {
@@ -148,6 +149,116 @@ TEST_F(ManifestTest, SnapshotOfManyTablesIsCutIntoEdits) {
   auto disk = io_.Copy();
   disk->Bytes(ManifestPath()).resize(size);
   EXPECT_TRUE(Read(*disk).ok());
+}
+
+// Tables with keys so long that a record holds some hundred of them.
+VersionEdit LongKeyedTables(uint64_t first_file, int count) {
+  VersionEdit edit;
+  for (int i = 0; i < count; ++i) {
+    TableEntry& table = edit.added.emplace_back();
+    table.file = first_file + static_cast<uint64_t>(i);
+    table.smallest_key = std::string(60'000, 'a') + std::to_string(i);
+    table.largest_key = std::string(60'000, 'b') + std::to_string(i);
+  }
+  edit.next_file = first_file + static_cast<uint64_t>(count);
+  edit.last_sequence = first_file;
+  return edit;
+}
+
+// An edit that no record can hold is there whole or not at all, wherever its end was lost.
+TEST_F(ManifestTest, AnEditInPartsIsWholeOrNotThere) {
+  constexpr int kTables = 150;
+  constexpr size_t kStride = 512 << 10;
+  Fill(3, false, 256 << 20);
+  std::unique_ptr<Catalog> catalog = Make(io_, 256 << 20);
+  CatalogState state = Finish(catalog->Open(false, false)).value();
+  ASSERT_TRUE(Finish(catalog->StartWriting()).ok());
+  // Others take the place of the first ones: what is removed is in parts, too.
+  for (const uint64_t first_file : {1000, 2000}) {
+    VersionEdit edit = LongKeyedTables(first_file, kTables);
+    for (const TableEntry& table : state.tables) edit.removed.push_back({table.file});
+    for (const ValueFileEntry& file : state.value_files) edit.values_removed.push_back(file.file);
+    const std::string before = Print(state);
+    const size_t begins = io_.Bytes(ManifestPath()).size();
+    ASSERT_TRUE(Finish(catalog->Commit(1, edit, nullptr)).ok());
+    ASSERT_TRUE(ApplyEdit(edit, &state).ok());
+    const std::string after = Print(state);
+    const size_t ends = io_.Bytes(ManifestPath()).size();
+    ASSERT_GT(ends - begins, kMaxEditBytes);
+    for (size_t cut = begins; cut < ends; cut += kStride) {
+      auto disk = io_.Copy();
+      disk->Bytes(ManifestPath()).resize(cut);
+      Result<CatalogState> left = Read(*disk);
+      ASSERT_TRUE(left.ok()) << left.status().ToString();
+      ASSERT_TRUE(Print(left.value()) == before) << "cut after " << cut - begins << " bytes";
+    }
+    Result<CatalogState> whole = Read(io_);
+    ASSERT_TRUE(whole.ok()) << whole.status().ToString();
+    ASSERT_TRUE(Print(whole.value()) == after);
+    // Damage in the first part is no torn end: the mark behind says that it was synced.
+    auto damaged = io_.Copy();
+    damaged->Bytes(ManifestPath())[begins + kStride] ^= 1;
+    EXPECT_TRUE(Read(*damaged).status().IsCorruption());
+  }
+  // The next manifest begins with all of that.
+  ASSERT_TRUE(Finish(catalog->Close()).ok());
+  catalog = Make(io_);
+  ASSERT_TRUE(Finish(catalog->Open(false, false)).ok());
+  ASSERT_TRUE(Finish(catalog->StartWriting()).ok());
+  Result<CatalogState> again = Read(io_);
+  ASSERT_TRUE(again.ok()) << again.status().ToString();
+  EXPECT_TRUE(Print(again.value()) == Print(state));
+}
+
+TEST_F(ManifestTest, NumbersWithoutAnyAboveAreErrors) {
+  Fill(3, true);
+  ASSERT_TRUE(Finish(OpenFile(io_, IoSite::kOther, OpenMode::kCreate,
+                              kShardDirectory + "/MANIFEST-18446744073709551615"))
+                  .ok());
+  const Status status = Finish(Make(io_)->Open(false, false)).status();
+  EXPECT_TRUE(status.IsCorruption());
+  EXPECT_NE(status.message().find("MANIFEST-18446744073709551615"), std::string_view::npos);
+}
+
+TEST(ManifestEdits, PartsAreJoinedAsTheyWereSplit) {
+  VersionEdit edit = LongKeyedTables(100, 150);
+  edit.policy_state = "state";
+  edit.log_number = 7;
+  for (uint64_t file = 1; file <= 5000; ++file) edit.removed.push_back({file});
+  edit.values_added.resize(3);
+  edit.values_removed = {1, 2};
+  EditJoiner joiner;
+  int parts = 0;
+  SplitEdit(edit, [&](const VersionEdit& part) {
+    std::string encoded;
+    EncodeVersionEdit(part, encoded);
+    EXPECT_LE(encoded.size(), kMaxEditBytes);
+    EXPECT_EQ(parts++ > 0, joiner.open());
+    EXPECT_TRUE(joiner.Add(part).ok());
+  });
+  EXPECT_GE(parts, 3);
+  ASSERT_FALSE(joiner.open());
+  std::string whole, joined;
+  EncodeVersionEdit(edit, whole);
+  EncodeVersionEdit(joiner.edit(), joined);
+  EXPECT_TRUE(joined == whole);
+}
+
+TEST(ManifestEdits, PartsThatDoNotFitAreErrors) {
+  VersionEdit begun, other;
+  begun.continues = true;
+  other.tree = 1;
+  EditJoiner joiner;
+  ASSERT_TRUE(joiner.Add(begun).ok());
+  EXPECT_TRUE(joiner.Add(other).IsCorruption());
+  begun.log_number = 3;
+  EXPECT_TRUE(joiner.Add(begun).IsCorruption());
+}
+
+TEST(ManifestEdits, AManifestHasALimit) {
+  EXPECT_TRUE(CheckManifestBytes(kManifestBytesMax - kManifestReserve, kManifestBytesMax).ok());
+  EXPECT_EQ(CheckManifestBytes(kManifestBytesMax, kManifestBytesMax).code(),
+            StatusCode::kInvalidArgument);
 }
 
 }  // namespace

@@ -87,6 +87,13 @@ class MemtableConformance : public MemtableTest {
       }
     }
   }
+  void CheckGets(KeyShape shape, int count, Random& random) {
+    for (int i = 0; i < count; ++i) {
+      const Sequence key = random.Below(sequence_ + sequence_ / 4 + 1);
+      const Sequence snapshot = random.OneIn(2) ? kMaxSequence : random.Below(sequence_ + 2);
+      ASSERT_NO_FATAL_FAILURE(CheckGet(ShapedKey(shape, key), snapshot));
+    }
+  }
   void CheckGet(const std::string& key, Sequence snapshot) {
     const LookupKey lookup(key, snapshot);
     LookupFold found(snapshot);
@@ -129,15 +136,14 @@ TEST_P(MemtableConformance, AgreesWithAModelForEveryShapeOfKey) {
       AddRandom(shape, Scaled(6000), random);
       ASSERT_NO_FATAL_FAILURE(CheckWholeWalks());
       ASSERT_NO_FATAL_FAILURE(CheckSeeks(shape, Scaled(2000), random));
-      for (int i = 0; i < Scaled(6000); ++i) {
-        const Sequence key = random.Below(sequence_ + sequence_ / 4 + 1);
-        const Sequence snapshot = random.OneIn(2) ? kMaxSequence : random.Below(sequence_ + 2);
-        ASSERT_NO_FATAL_FAILURE(CheckGet(ShapedKey(shape, key), snapshot));
-      }
+      ASSERT_NO_FATAL_FAILURE(CheckGets(shape, Scaled(6000), random));
     }
     memtable_->Seal();
     memtable_->Seal();
     ASSERT_NO_FATAL_FAILURE(CheckWholeWalks());
+    // Readers go on until its table is there.
+    ASSERT_NO_FATAL_FAILURE(CheckSeeks(shape, Scaled(2000), random));
+    ASSERT_NO_FATAL_FAILURE(CheckGets(shape, Scaled(2000), random));
   }
 }
 

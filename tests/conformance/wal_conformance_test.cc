@@ -304,15 +304,21 @@ TEST_F(AppendWalTest, LostDurableTailOfAnEarlierSegmentIsAnError) {
   EXPECT_TRUE(Recover(*disk, &recovered).IsCorruption());
 }
 
-TEST_F(AppendWalTest, SwappedSegmentsAreAnError) {
-  for (uint64_t number : {1, 2}) {
+// Where a third says that they were durable; two alone may be all that a power loss has left of an
+// unsynced log, and are none.
+TEST_F(AppendWalTest, SwappedSegmentsAreAnErrorAndNeverReplayed) {
+  for (uint64_t number : {1, 2, 3}) {
     Start(number);
     ASSERT_TRUE(Append(2, true).ok());
   }
   auto disk = io_.Copy();
   std::swap(disk->Bytes(LogPath(1)), disk->Bytes(LogPath(2)));
   Recovered recovered;
-  EXPECT_EQ(Recover(*disk, &recovered).ok() ? recovered.count : 0, 0u);
+  EXPECT_TRUE(Recover(*disk, &recovered).IsCorruption());
+  EXPECT_EQ(recovered.count, 0u);
+  disk->Remove(LogPath(3));
+  EXPECT_TRUE(Recover(*disk, &recovered).ok());
+  EXPECT_EQ(recovered.count, 0u);
 }
 
 TEST_F(AppendWalTest, PoisonStaysUntilReopen) {
@@ -335,7 +341,6 @@ TEST_F(AppendWalTest, FailedWritePoisonsToo) {
   EXPECT_EQ(Append(1, false).code(), StatusCode::kAborted);
 }
 
-// A log that was closed cleanly must be there as it was left, also where its own bytes say nothing.
 // A file that cannot be removed is tried again by the next release, and those behind it.
 TEST_P(WalFault, WhatCouldNotBeRemovedIsTriedAgain) {
   FaultIo io;
@@ -366,6 +371,7 @@ TEST_P(WalFault, WhatCouldNotBeRemovedIsTriedAgain) {
   EXPECT_EQ(files(), own);
 }
 
+// A log that was closed cleanly must be there as it was left, also where its own bytes say nothing.
 TEST_P(WalFault, AClosedLogHasTheEndThatTheCatalogKnows) {
   FaultIo io;
   std::unique_ptr<Wal> wal = MakeWal(io, GetParam());

@@ -7,6 +7,7 @@ namespace lsmlab::test {
 namespace {
 
 constexpr uint64_t kCallerWrites = 50;
+constexpr size_t kMarkerBytes = 28;
 
 }  // namespace
 
@@ -81,11 +82,18 @@ Status CrashCaller::Match(Store& store, size_t* prefix) const {
   return Status();
 }
 
+void CrashCaller::AddContentOf(size_t prefix, WholeContent* content) const {
+  if (prefix == 0) return;
+  const uint64_t last = writes_[prefix].marker;
+  AddContent(model_, last, content);
+  (*content)[marker_] = CheckedValue(marker_, last, kMarkerBytes);
+}
+
 void CrashCaller::Draw() {
   batch_.Clear();
   DrawChanges(keys_, random_, world_.operation, model_, batch_,
               [this] { return 28 + random_.Below(random_.OneIn(8) ? 4000 : 400); });
-  batch_.Put(marker_, CheckedValue(marker_, ++world_.operation, 28));
+  batch_.Put(marker_, CheckedValue(marker_, ++world_.operation, kMarkerBytes));
   writes_.push_back({++world_.now, ~uint64_t{0}, world_.operation});
 }
 
@@ -154,6 +162,9 @@ Status CallersWorkload::CheckCrash(const CallersMoment& moment, CrashMode mode, 
     kept_one |= found[i] > callers_[i]->Returned(moment.now);
   }
   *torn += lost_one && kept_one;
+  WholeContent content;
+  for (size_t i = 0; i < callers_.size(); ++i) callers_[i]->AddContentOf(found[i], &content);
+  LSMLAB_TRY(CheckWholeWalks(store, content));
   for (size_t i = 0; i < callers_.size(); ++i) {
     if (found[i] == 0) continue;
     const uint64_t call = callers_[i]->CallOf(found[i]);

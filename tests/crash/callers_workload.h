@@ -11,6 +11,7 @@
 #include "tests/support/compositions.h"
 #include "tests/support/key_space.h"
 #include "tests/support/store_model.h"
+#include "tests/support/whole_walk.h"
 #include "variants/io/simulated_io.h"
 
 // Power loss while several callers write at once, so that it falls between groups of them. Each
@@ -63,6 +64,8 @@ class CrashCaller {
 
   // Reads which prefix the store holds of the writes; the marker says it, all keys must agree.
   Status Match(Store& store, size_t* prefix) const;
+  // What a walk shows of that prefix.
+  void AddContentOf(size_t prefix, WholeContent* content) const;
 
  private:
   struct Write {

@@ -1,6 +1,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
 
 #include "tests/crash/crash_workload.h"
 #include "tests/crash/shards_workload.h"
@@ -32,6 +35,13 @@ CrashRun CrashRunOf(TestComposition row) {
   return run;
 }
 
+// The policy that merges nothing, and has nothing to drop here.
+bool KeepsEveryTable(const TestComposition& row) {
+  return std::find(row.changes.begin(), row.changes.end(),
+                   std::pair<std::string, std::string>("engine.compaction.variant", "fifo")) !=
+         row.changes.end();
+}
+
 TEST(CoveringCrash, EveryRowLeavesAPrefixOfTheWrites) {
   const auto& [space, array] = CoveringCompositions();
   uint64_t points = 0;
@@ -48,6 +58,8 @@ TEST(CoveringCrash, EveryRowLeavesAPrefixOfTheWrites) {
       CrashWorkload whole(run);
       Status status = whole.Run();
       ASSERT_TRUE(status.ok()) << run.composition.name << ": " << status.ToString();
+      EXPECT_GE(whole.flushes(), 2u) << run.composition.name;
+      EXPECT_EQ(whole.compactions() > 0, !KeepsEveryTable(run.composition)) << run.composition.name;
       run.every = std::max<uint64_t>(1, whole.disk().steps() / std::max<uint64_t>(1, moments));
       CrashWorkload workload(run);
       status = workload.Run();
@@ -110,6 +122,8 @@ TEST(CoveringCrash, EveryRowOverShardsLeavesPrefixesAndWholeBatches) {
     Status status = whole.Run(~uint64_t{0});
     ASSERT_TRUE(status.ok()) << run->composition.name << ": " << status.ToString();
     across += whole.history().across();
+    EXPECT_GE(whole.flushes(), 2u) << run->composition.name;
+    EXPECT_EQ(whole.compactions() > 0, !KeepsEveryTable(run->composition)) << run->composition.name;
     ShardsWorkload workload(*run);
     const uint64_t every = whole.steps() / Scaled(kMomentsPerRound);
     ASSERT_TRUE(workload.Run(std::max<uint64_t>(1, every)).ok());

@@ -49,16 +49,21 @@ TEST_P(CrashTest, LeavesAPrefixOfTheWrites) {
   run.sync = c.sync;
   run.seed = TestSeed(c.writes + 1);
   run.writes = c.writes;
+  uint64_t steps = 0;
   if (c.moments > 0) {
     CrashWorkload whole(run);
     ASSERT_TRUE(whole.Run().ok());
-    run.every = std::max<uint64_t>(1, whole.disk().steps() / Scaled(c.moments));
+    steps = whole.disk().steps();
+    run.every = std::max<uint64_t>(1, steps / Scaled(c.moments));
   } else {
     run.every = std::max<uint64_t>(1, static_cast<uint64_t>(1 / std::min(1.0, TestScale())));
   }
   CrashWorkload workload(run);
   const Status ran = workload.Run();
   ASSERT_TRUE(ran.ok()) << ran.ToString();
+  ASSERT_TRUE(steps == 0 || workload.disk().steps() == steps) << "not the same run again";
+  EXPECT_GE(workload.flushes(), 2u);
+  EXPECT_GE(workload.compactions(), 1u);
   for (const Moment& moment : workload.moments()) {
     for (int mode = 0; mode < kCrashModes; ++mode) {
       const Status status = CheckCrash(workload, moment, static_cast<CrashMode>(mode),
@@ -80,7 +85,7 @@ class CountPoints : public testing::Environment {
     std::printf("crash points checked: %llu\n", static_cast<unsigned long long>(points_checked));
     const bool everything = testing::GTEST_FLAG(filter) == "*" && TestScale() >= 1;
     if (everything) {
-      EXPECT_GE(points_checked, 2'000u);
+      EXPECT_GE(points_checked, 15'000u);
     }
   }
 };

@@ -101,51 +101,95 @@ Status CrashWorkload::Open() {
 Status CrashWorkload::Run() {
   disk_->SetAfterStep([this](uint64_t step) {
     if (run_.wanted && !run_.wanted()) return;
+    if (!run_.script.empty() && !begun_) return;
     if (step % run_.every == 0) moments_.push_back({step, disk_->Snapshot(), progress_});
   });
   Status status = Open();
-  while (status.ok() && progress_.issued < run_.writes) {
-    status = random_.OneIn(12) ? Maintain() : Write();
+  begun_ = true;
+  for (const CrashStep step : run_.script) {
+    if (status.ok()) status = Do(step);
   }
+  while (status.ok() && run_.script.empty() && progress_.issued < run_.writes) status = Drawn();
   if (store_ != nullptr) {
-    Status closed = store_->Close();
+    Status closed = Close();
     if (status.ok()) status = std::move(closed);
   }
-  store_.reset();
   disk_->SetAfterStep(nullptr);
+  if (status.ok() && !run_.wanted) {
+    moments_.push_back({disk_->steps(), disk_->Snapshot(), progress_});
+  }
   return status;
 }
 
-Status CrashWorkload::Write() {
+Status CrashWorkload::Close() {
+  const StoreStats stats = store_->Stats();
+  flushes_ += stats.flushes;
+  compactions_ += stats.compactions + stats.trivial_moves;
+  Status closed = store_->Close();
+  if (closed.ok() && log_kept_) progress_.durable = progress_.acknowledged;
+  store_.reset();
+  return closed;
+}
+
+// After a third of the writes a table, after two thirds another one, merged with it.
+Status CrashWorkload::Settle() {
+  const uint32_t third = std::max(1u, run_.writes / 3);
+  if (progress_.issued != third && progress_.issued != 2 * third) return Status();
+  LSMLAB_TRY(store_->Flush());
+  progress_.durable = progress_.acknowledged;
+  return progress_.issued == third ? Status() : store_->CompactRange(Slice(), Slice());
+}
+
+Status CrashWorkload::Write(const std::vector<History::Change>& changes) {
   WriteBatch batch;
-  progress_.issued = history_.Add(DrawChanges(random_), &batch);
-  LSMLAB_TRY(store_->Write(batch));
+  progress_.issued = history_.Add(changes, &batch);
+  LSMLAB_TRY(run_.write ? run_.write(*store_, batch) : store_->Write(batch));
   progress_.acknowledged = progress_.issued;
   if (acknowledged_is_durable_) progress_.durable = progress_.issued;
   return Status();
 }
 
-Status CrashWorkload::Maintain() {
-  const uint64_t kind = random_.Below(16);
-  Status status;
-  if (kind < 8) {
-    status = store_->Flush();
-  } else if (kind < 10) {
-    status = store_->Drain();
-  } else if (kind < 12) {
-    status = store_->CompactRange(Slice(), Slice());
-  } else if (kind < 15) {
-    status = store_->SyncLog();
-    if (!log_kept_) return status;
-  } else {
-    if (!log_kept_) LSMLAB_TRY(store_->Flush());
-    LSMLAB_TRY(store_->Close());
-    progress_.durable = progress_.acknowledged;
-    store_.reset();
-    return Open();
+Status CrashWorkload::Drawn() {
+  if (!random_.OneIn(12)) {
+    LSMLAB_TRY(Write(DrawChanges(random_)));
+    return Settle();
   }
-  if (status.ok()) progress_.durable = progress_.acknowledged;
-  return status;
+  const uint64_t kind = random_.Below(16);
+  if (kind < 8) return Do(CrashStep::kFlush);
+  if (kind < 10) return Do(CrashStep::kDrain);
+  if (kind < 12) return Do(CrashStep::kMerge);
+  return Do(kind < 15 ? CrashStep::kSync : CrashStep::kReopen);
+}
+
+Status CrashWorkload::Do(CrashStep step) {
+  const size_t length = 120 + 10 * progress_.issued;
+  switch (step) {
+    case CrashStep::kPut:
+      return Write({{"a", false, length}});
+    case CrashStep::kDelete:
+      return Write({{"a", true, 0}});
+    case CrashStep::kBatch:
+      return Write({{"b", false, length}, {"a", false, length}, {"b", true, 0}, {"b", false, 28}});
+    case CrashStep::kSync:
+      LSMLAB_TRY(store_->SyncLog());
+      if (!log_kept_) return Status();
+      break;
+    case CrashStep::kFlush:
+      LSMLAB_TRY(store_->Flush());
+      break;
+    case CrashStep::kDrain:
+      LSMLAB_TRY(store_->Drain());
+      break;
+    case CrashStep::kMerge:
+      LSMLAB_TRY(store_->CompactRange(Slice(), Slice()));
+      break;
+    case CrashStep::kReopen:
+      if (!log_kept_) LSMLAB_TRY(Do(CrashStep::kFlush));
+      LSMLAB_TRY(Close());
+      return Open();
+  }
+  progress_.durable = progress_.acknowledged;
+  return Status();
 }
 
 uint32_t LeastAfter(CrashMode mode, const Progress& progress, bool log_kept) {
@@ -160,6 +204,7 @@ Status CheckRecovered(const CrashWorkload& workload, std::shared_ptr<SimDisk> di
   // The longest prefix that fits the state was found: the same state must be found again.
   uint32_t found = 0;
   LSMLAB_TRY(workload.history().Match(*store, least, most, &found));
+  LSMLAB_TRY(store->Verify());
   {
     auto again = Store::Open(workload.OptionsOn(disk->Crash(CrashMode::kDurable, 1)));
     if (!again.ok()) return again.status();

@@ -27,21 +27,29 @@ struct Moment {
 
 using MakeIo = std::function<std::unique_ptr<Io>(std::shared_ptr<SimDisk>)>;
 
+enum class CrashStep : uint8_t { kPut, kDelete, kBatch, kSync, kFlush, kDrain, kMerge, kReopen };
+
 struct CrashRun {
   TestComposition composition;
   std::string sync = "none";  // wal.sync
   uint64_t seed = 1;
   uint32_t writes = 100;
   uint64_t every = 1;  // a moment after every so many operations of the disk
+  // What is done with the new store, over keys "a" and "b", in place of `writes` steps that are
+  // drawn; the moments then begin when it is open.
+  std::vector<CrashStep> script = {};
   // Empty: the simulated disk as it is. Used by the workload, not by the recoveries.
   MakeIo make_io;
   std::function<bool()> wanted;     // asked after each operation; empty: all moments are
   const WalVariant* wal = nullptr;  // null: what the composition says; also for the workload only
+  // How a batch is written, for the workload only; empty: as one.
+  std::function<Status(Store& store, const WriteBatch& batch)> write;
 };
 
 // A small store on a simulated disk, driven by one caller on the inline executor: puts, deletes and
-// batches, flushes, compactions, syncs, a clean close and a reopen in between. Collects moments
-// from the first operation of its creation on.
+// batches, flushes, compactions, syncs, a clean close and a reopen in between; however short it is,
+// two flushes and a merge. Collects moments from the first operation of its creation on, and one
+// after the last close.
 class CrashWorkload {
  public:
   explicit CrashWorkload(CrashRun run);
@@ -51,6 +59,8 @@ class CrashWorkload {
   const CrashRun& run() const noexcept { return run_; }
   const History& history() const noexcept { return history_; }
   const std::vector<Moment>& moments() const noexcept { return moments_; }
+  uint64_t flushes() const noexcept { return flushes_; }
+  uint64_t compactions() const noexcept { return compactions_; }  // and moves
   const Progress& progress() const noexcept { return progress_; }
   SimDisk& disk() noexcept { return *disk_; }
   const std::shared_ptr<SimDisk>& shared_disk() const noexcept { return disk_; }
@@ -61,8 +71,11 @@ class CrashWorkload {
 
  private:
   Status Open();
-  Status Write();
-  Status Maintain();
+  Status Close();
+  Status Write(const std::vector<History::Change>& changes);
+  Status Do(CrashStep step);
+  Status Drawn();
+  Status Settle();
 
   const CrashRun run_;
   Composition composition_;
@@ -75,6 +88,8 @@ class CrashWorkload {
   bool log_kept_ = true;
   bool footers_ = false;  // the catalog
   bool acknowledged_is_durable_ = false;
+  bool begun_ = false;  // the script
+  uint64_t flushes_ = 0, compactions_ = 0;
 };
 
 // What must hold after a crash with this mode: at least and at most so many writes.

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <set>
+#include <utility>
 
 #include "engine/base/random.h"
 #include "tests/crash/crash_workload.h"
@@ -62,10 +64,10 @@ class FaultScript {
   }
 
   // Without faults again: closes, opens, and finds what was acknowledged. Then the same after a
-  // power loss at the end of the script.
-  Status Recover() {
+  // crash at the end of the script.
+  Status Recover(CrashMode mode = CrashMode::kDurable) {
     disk()->set_capacity(0);
-    auto crashed = disk()->Crash(CrashMode::kDurable, 1);
+    auto crashed = disk()->Crash(mode, disk()->steps());
     if (store_ != nullptr) {
       Status ignored = store_->Close();
       (void)ignored;
@@ -76,7 +78,7 @@ class FaultScript {
     // The names of the store's own directories are made once. When their sync fails, this disk
     // forgets them and lies ever after; a real one (ext4) stops its journal and fails every sync.
     if (disk()->faults().Failed(IoKind::kSyncDir, IoSite::kIdentity) > 0) return Status();
-    return CheckOn(crashed, durable_ ? history_.writes() : 0);
+    return CheckOn(crashed, durable_ || mode == CrashMode::kAll ? history_.writes() : 0);
   }
 
  private:
@@ -206,7 +208,39 @@ struct FaultCase {
   uint64_t every = 1;  // of the operations; scripts with value files or a ring have many more
 };
 
-class FaultTest : public testing::TestWithParam<FaultCase> {};
+class FaultTest : public testing::TestWithParam<FaultCase> {
+ protected:
+  using Sites = std::set<std::pair<size_t, size_t>>;  // kind and site of operations
+
+  static Sites SitesWith(const SimFaults& faults,
+                         uint64_t (SimFaults::*count)(IoKind, IoSite) const) {
+    Sites sites;
+    for (size_t kind = 0; kind < kIoKinds; ++kind) {
+      for (size_t site = 0; site < kIoSites; ++site) {
+        if ((faults.*count)(static_cast<IoKind>(kind), static_cast<IoSite>(site)) == 0) continue;
+        sites.emplace(kind, site);
+      }
+    }
+    return sites;
+  }
+
+  // The script with this fault, and a crash at its end.
+  void Check(SimFault fault, CrashMode mode) {
+    const FaultCase& c = GetParam();
+    FaultScript script(c.sync, c.composition);
+    fault.persistent = c.persistent;
+    fault.no_space = c.no_space;
+    script.disk()->Arm(fault);
+    Status status = script.Run(kSteps);
+    if (status.ok()) status = script.Recover(mode);
+    EXPECT_TRUE(status.ok()) << status.ToString() << " [operation " << fault.at
+                             << (fault.kind.has_value() ? " of its kind and site" : "")
+                             << " failed, mode " << static_cast<int>(mode) << "]";
+    failed_.merge(SitesWith(script.disk()->faults(), &SimFaults::Failed));
+  }
+
+  Sites failed_;
+};
 
 TEST_P(FaultTest, NothingAcknowledgedIsLostAndNothingWrongIsRead) {
   const FaultCase& c = GetParam();
@@ -216,15 +250,18 @@ TEST_P(FaultTest, NothingAcknowledgedIsLostAndNothingWrongIsRead) {
   const uint64_t operations = without.disk()->steps();
   const uint64_t scale = std::max<uint64_t>(1, static_cast<uint64_t>(1 / TestScale()));
   for (uint64_t at = 1; at <= operations; at += c.every * scale) {
-    FaultScript script(c.sync, c.composition);
     SimFault fault;
     fault.at = at;
-    fault.persistent = c.persistent;
-    fault.no_space = c.no_space;
-    script.disk()->Arm(fault);
-    Status status = script.Run(kSteps);
-    if (status.ok()) status = script.Recover();
-    EXPECT_TRUE(status.ok()) << status.ToString() << " [operation " << at << " failed]";
+    Check(fault, static_cast<CrashMode>(at / c.every % kCrashModes));
+  }
+  // And one of every kind at every call site, where the steps have passed over it.
+  for (const auto& [kind, site] : SitesWith(without.disk()->faults(), &SimFaults::Seen)) {
+    if (failed_.contains({kind, site}) || scale > 1) continue;
+    SimFault fault;
+    fault.kind = static_cast<IoKind>(kind);
+    fault.site = static_cast<IoSite>(site);
+    Check(fault, CrashMode::kDurable);
+    EXPECT_TRUE(failed_.contains({kind, site})) << "kind " << kind << ", site " << site;
   }
 }
 
@@ -315,9 +352,9 @@ TEST(PowerLossInAReopenTest, AfterAFailedSyncThePromisesHold) {
         ASSERT_TRUE(reopened.ok()) << reopened.status().ToString();
         for (size_t step = 0; step < during.size(); ++step) {
           const Progress& progress = workload.progress();
-          const Status status =
-              CheckRecovered(workload, during[step]->Crash(CrashMode::kDurable, 1),
-                             progress.durable, progress.issued);
+          const auto mode = static_cast<CrashMode>(step % 2 == 0 ? 0 : step / 2 % kCrashModes);
+          const Status status = CheckRecovered(workload, during[step]->Crash(mode, at + step),
+                                               progress.durable, progress.issued);
           ASSERT_TRUE(status.ok()) << status.ToString() << ": " << composition.name << ", sync "
                                    << sync << ", operation " << fault.at << " failed, operation "
                                    << step + 1 << " of the reopen";

@@ -13,6 +13,7 @@
 #include "tests/support/store_model.h"
 #include "tests/support/temp_directory.h"
 #include "tests/support/test_scale.h"
+#include "tests/support/whole_walk.h"
 
 // kill -9 on a real disk, again and again on one store: no acknowledged write is lost, with any
 // setting of wal.sync, and what was under way is there whole or not at all.
@@ -35,7 +36,9 @@ Status CheckAll(Store& store, const StoreModel& model, uint64_t at) {
     const Status status = store.Get(key, &value);
     LSMLAB_TRY(CheckRead(model, at, key, status, value));
   }
-  return Status();
+  WholeContent content;
+  AddContent(model, at, &content);
+  return CheckWholeWalks(store, content);
 }
 
 class KillTest : public testing::TestWithParam<const char*> {};
@@ -46,8 +49,8 @@ TEST_P(KillTest, LosesNothingAcknowledged) {
   const std::string path = directory.path() + "/store";
   const std::string oracle_path = directory.path() + "/oracle";
   Random random(TestSeed(static_cast<uint64_t>(getpid())));
-  uint64_t next = 1;
-  const int rounds = static_cast<int>(Scaled(20));
+  uint64_t next = 1, tables = 0;
+  const int rounds = static_cast<int>(Scaled(12));
   for (int round = 0; round < rounds; ++round) {
     const std::string first = std::to_string(next);
     const pid_t child = fork();
@@ -81,6 +84,9 @@ TEST_P(KillTest, LosesNothingAcknowledged) {
     }
     ASSERT_TRUE(right.ok()) << right.ToString() << ", round " << round << ", acknowledged "
                             << oracle.acknowledged << ", begun " << oracle.begun;
+    const Status sound = store.value()->Verify();
+    ASSERT_TRUE(sound.ok()) << sound.ToString() << ", round " << round;
+    tables = std::max(tables, store.value()->Stats().tables);
     // The next child goes on behind what survived; a number that did not is used again.
     next = survived + 1;
     ASSERT_TRUE(store.value()->Close().ok());
@@ -88,9 +94,10 @@ TEST_P(KillTest, LosesNothingAcknowledged) {
   std::printf("sync %s: %d kills, %llu writes\n", sync, rounds,
               static_cast<unsigned long long>(next - 1));
   EXPECT_GT(next, static_cast<uint64_t>(rounds));
+  EXPECT_GT(tables, 1u) << "no kill of a store with tables";
 }
 
-INSTANTIATE_TEST_SUITE_P(Sync, KillTest, testing::Values("none", "group"),
+INSTANTIATE_TEST_SUITE_P(Sync, KillTest, testing::Values("none", "interval", "group", "every"),
                          [](const auto& c) { return std::string(c.param); });
 
 }  // namespace

@@ -17,6 +17,7 @@
 #include "tests/support/disk_ios.h"
 #include "tests/support/temp_directory.h"
 #include "tests/support/test_scale.h"
+#include "tests/support/whole_walk.h"
 #include "variants/io/ios.h"
 
 // kill -9 of event loops on io_uring, again and again on one store, while callers on the loops and
@@ -82,6 +83,15 @@ class LoopsKillTest : public testing::TestWithParam<TestComposition> {
     return Status();
   }
 
+  // Walks show what survived of every caller, and nothing else.
+  Status CheckWhole(Store& store) const {
+    WholeContent content;
+    for (uint8_t caller = 0; caller < kKillCallers; ++caller) {
+      AddContent(KillModel(caller, survived_[caller]), survived_[caller], &content);
+    }
+    return CheckWholeWalks(store, content);
+  }
+
   uint64_t BatchesOverShards() const {
     const auto& part = ComposeSmall(GetParam()).partitioner;
     const std::unique_ptr<Partitioner> partitioner = part.variant->make(part.settings);
@@ -124,6 +134,8 @@ TEST_P(LoopsKillTest, LeavesWholeBatches) {
       const Status right = CheckCaller(*store.value(), caller, oracle[caller]);
       ASSERT_TRUE(right.ok()) << right.ToString() << ", round " << round;
     }
+    const Status whole = CheckWhole(*store.value());
+    ASSERT_TRUE(whole.ok()) << whole.ToString() << ", round " << round;
     const Status sound = store.value()->Verify();
     ASSERT_TRUE(sound.ok()) << sound.ToString() << ", round " << round;
     ASSERT_TRUE(store.value()->Close().ok());

@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "engine/base/coding.h"
+#include "engine/format/batch.h"
 #include "engine/format/file_name.h"
 #include "tests/crash/crash_workload.h"
 #include "tests/support/filter_io.h"
@@ -89,7 +89,8 @@ INSTANTIATE_TEST_SUITE_P(
                     MissingSync{"footers_flushed_table", false, IoSite::kFlush, true},
                     MissingSync{"footers_record", false, IoSite::kCatalog, true},
                     MissingSync{"footers_commit", true, IoSite::kCatalog, true},
-                    MissingSync{"identity", false, IoSite::kIdentity}),
+                    MissingSync{"identity", false, IoSite::kIdentity},
+                    MissingSync{"identity_directory", true, IoSite::kIdentity}),
     [](const auto& c) { return std::string(c.param.name); });
 
 // The log `ring` on a kernel that forgets that a write is to be durable.
@@ -192,6 +193,23 @@ TEST(BuggyLogTest, TheLogAsItIsPasses) {
   const Status found = FirstViolation(GroupRun());
   EXPECT_TRUE(found.ok()) << found.ToString();
 }
+
+// A batch whose operations go into groups of their own.
+TEST(BuggyBatchTest, ABatchSplitOverGroupsIsFound) {
+  CrashRun run = GroupRun();
+  run.write = [](Store& store, const WriteBatch& batch) {
+    OperationReader operations(batch.payload());
+    for (Operation one; operations.Next(&one);) {
+      const bool deletes = one.kind == EntryKind::kDelete;
+      LSMLAB_TRY(deletes ? store.Delete(one.key) : store.Put(one.key, one.value));
+    }
+    return operations.status();
+  };
+  const Status found = FirstViolation(run);
+  EXPECT_FALSE(found.ok()) << "half a batch was not noticed";
+  std::printf("%s\n", found.ToString().c_str());
+}
+
 // The bugs that the rules of footers.cc are there for. Rule 1: a table has its name before it is
 // durable.
 TEST(BuggyFootersTest, NamingATableBeforeItIsDurableIsFound) {

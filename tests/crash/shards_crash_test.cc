@@ -57,6 +57,8 @@ TEST_P(ShardsCrashTest, LeavesPrefixesAndWholeBatches) {
         const Status ran = whole.Run(~uint64_t{0});
         ASSERT_TRUE(ran.ok()) << ran.ToString();
         ASSERT_GT(whole.history().across(), 5u);
+        EXPECT_GE(whole.flushes(), 2u);
+        EXPECT_GE(whole.compactions(), 1u);
         steps = whole.steps();
       }
       ShardsWorkload workload(run);
@@ -107,10 +109,13 @@ TEST_P(ShardsFaultTest, AfterAnErrorAndAPowerLossBatchesAreWhole) {
         (void)ignored;
         // See FaultScript::Recover.
         if (workload.disk().faults().Failed(IoKind::kSyncDir, IoSite::kIdentity) > 0) continue;
-        for (const CrashMode mode : {CrashMode::kDurable, CrashMode::kAll}) {
+        const ShardsProgress& progress = workload.progress();
+        const auto other = static_cast<CrashMode>(1 + at / 7 % (kCrashModes - 1));
+        for (const CrashMode mode : {CrashMode::kDurable, other}) {
+          const bool killed = mode == CrashMode::kAll;
           const Status status =
               CheckShards(run, workload.history(), workload.disk().Crash(mode, at),
-                          workload.progress().durable, workload.progress().issued);
+                          killed ? progress.acknowledged : progress.durable, progress.issued);
           ASSERT_TRUE(status.ok()) << status.ToString() << Named(run) << ", operation " << at
                                    << " failed, mode " << static_cast<int>(mode);
         }

@@ -3,9 +3,16 @@
 #include <algorithm>
 
 #include "tests/support/checked_value.h"
+#include "tests/support/whole_walk.h"
 
 namespace lsmlab::test {
 namespace {
+
+// Differs from others in its first and tenth byte, so that each partitioner spreads such keys.
+std::string SpreadKey(uint64_t byte, const std::string& tail) {
+  const std::string spread(1, static_cast<char>(byte));
+  return spread + "spreads " + spread + tail;
+}
 
 Task<void> Tell(Task<Status> task, Status* status, bool* done) {
   *status = co_await task;
@@ -54,8 +61,7 @@ uint32_t ShardsHistory::Add(Random& random, WriteBatch* batch) {
   const uint64_t changes = random.OneIn(3) ? 2 + random.Below(6) : 1;
   for (uint64_t i = 0; i < changes; ++i) {
     const uint64_t drawn = random.Below(40);
-    const std::string key =
-        std::string(1, static_cast<char>(drawn * 5)) + "key" + std::to_string(drawn);
+    const std::string key = SpreadKey(drawn * 5, "key" + std::to_string(drawn));
     concerned[partitioner_.ShardOf(key)] = true;
     ++operation_;
     if (random.OneIn(5)) {
@@ -143,17 +149,13 @@ Status ShardsHistory::CheckKeys(Store& store, const std::vector<uint64_t>& limit
 }
 
 Status ShardsHistory::CheckWalk(Store& store, const std::vector<uint64_t>& limits) const {
-  auto walk = store.NewIterator();
-  LSMLAB_TRY(walk->SeekToFirst());
+  WholeContent content;
   for (const auto& [key, versions] : model_.map()) {
     const StoreModel::Version* version = model_.Find(key, limits[partitioner_.ShardOf(key)]);
-    if (version == nullptr || version->deleted) continue;
-    if (!walk->valid() || walk->key() != key) {
-      return Status::Corruption("a walk does not show key " + ShownKey(key));
-    }
-    LSMLAB_TRY(walk->Next());
+    if (version == nullptr) continue;
+    content[key] = CheckedValue(key, version->operation, version->length);
   }
-  return walk->valid() ? Status::Corruption("a walk shows more than there is") : Status();
+  return CheckWholeWalks(store, content);
 }
 
 ShardsWorkload::ShardsWorkload(const ShardsRun& run) : run_(run), random_(run.seed) {
@@ -168,19 +170,42 @@ Status ShardsWorkload::Run(uint64_t every) {
   });
   Status status = Open();
   while (status.ok() && progress_.issued < run_.writes) {
-    status = random_.OneIn(10) ? Maintain() : Write();
+    const bool maintains = random_.OneIn(10);
+    status = maintains ? Maintain() : Write();
+    if (status.ok() && !maintains) status = Settle();
   }
   if (store_ != nullptr) {
-    Status closed = store_->Close();
+    Status closed = Close();
     if (status.ok()) status = std::move(closed);
   }
-  store_.reset();
   disk_->SetAfterStep(nullptr);
+  if (status.ok()) moments_.push_back({disk_->steps(), disk_->Snapshot(), progress_});
   return status;
 }
 
+Status ShardsWorkload::Close() {
+  const StoreStats stats = store_->Stats();
+  flushes_ += stats.flushes;
+  compactions_ += stats.compactions + stats.trivial_moves;
+  Status closed = store_->Close();
+  if (closed.ok()) progress_.durable = progress_.acknowledged;
+  store_.reset();
+  return closed;
+}
+
+// After a third of the writes tables, after two thirds others, merged with them.
+Status ShardsWorkload::Settle() {
+  const uint32_t third = std::max(1u, run_.writes / 3);
+  if (progress_.issued != third && progress_.issued != 2 * third) return Status();
+  LSMLAB_TRY(store_->Flush());
+  progress_.durable = progress_.acknowledged;
+  return progress_.issued == third ? Status() : store_->CompactRange(Slice(), Slice());
+}
+
 Status ShardsWorkload::Open() {
-  auto store = Store::Open(run_.Options(disk_));
+  StoreOptions options = run_.Options(disk_);
+  if (run_.around_io) options.io = run_.around_io(options.io);
+  auto store = Store::Open(std::move(options));
   if (!store.ok()) return store.status();
   store_ = std::move(store).value();
   return Status();
@@ -190,7 +215,11 @@ Status ShardsWorkload::Write() {
   WriteBatch batch;
   progress_.issued = history_->Add(random_, &batch);
   const bool on_a_loop = run_.on_loops && random_.OneIn(2);
-  LSMLAB_TRY(on_a_loop ? WriteOnALoop(batch) : store_->Write(batch));
+  if (run_.write) {
+    LSMLAB_TRY(run_.write(*store_, batch));
+  } else {
+    LSMLAB_TRY(on_a_loop ? WriteOnALoop(batch) : store_->Write(batch));
+  }
   progress_.acknowledged = progress_.issued;
   if (run_.sync == "group" || run_.sync == "every") progress_.durable = progress_.issued;
   return Status();
@@ -216,8 +245,7 @@ Status ShardsWorkload::Maintain() {
   } else if (kind < 7) {
     LSMLAB_TRY(store_->SyncLog());
   } else {
-    LSMLAB_TRY(store_->Close());
-    store_.reset();
+    LSMLAB_TRY(Close());
     LSMLAB_TRY(Open());
   }
   progress_.durable = progress_.acknowledged;
@@ -230,6 +258,7 @@ Status CheckShards(const ShardsRun& run, const ShardsHistory& history,
   if (!opened.ok()) return opened.status();
   std::vector<bool> kept, same;
   LSMLAB_TRY(history.Match(*opened.value(), least, most, &kept));
+  LSMLAB_TRY(opened.value()->Verify());
   {
     auto again = Store::Open(run.Options(disk->Crash(CrashMode::kDurable, 1)));
     if (!again.ok()) return again.status();
@@ -238,7 +267,7 @@ Status CheckShards(const ShardsRun& run, const ShardsHistory& history,
   }
   // One more batch over all shards, and the store as it is now to the end.
   WriteBatch batch;
-  for (int i = 0; i < 64; ++i) batch.Put(std::string(1, static_cast<char>(i * 4)) + "after", "x");
+  for (uint64_t i = 0; i < 64; ++i) batch.Put(SpreadKey(i * 4, "after"), "x");
   LSMLAB_TRY(opened.value()->Write(batch));
   LSMLAB_TRY(opened.value()->Flush());
   LSMLAB_TRY(opened.value()->Verify());
@@ -250,8 +279,8 @@ Status CheckShards(const ShardsRun& run, const ShardsHistory& history,
   opened = Store::Open(run.Options(disk));
   if (!opened.ok()) return opened.status();
   std::string value;
-  for (int i = 0; i < 64; ++i) {
-    LSMLAB_TRY(opened.value()->Get(std::string(1, static_cast<char>(i * 4)) + "after", &value));
+  for (uint64_t i = 0; i < 64; ++i) {
+    LSMLAB_TRY(opened.value()->Get(SpreadKey(i * 4, "after"), &value));
   }
   return Status();
 }

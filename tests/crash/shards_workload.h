@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,6 +29,10 @@ struct ShardsRun {
   // drawn from the seed; about half of the writes begin on a loop. Else the caller does one thing
   // after the other.
   bool on_loops = false;
+  // Of the workload only, not of the recoveries: how a batch is written, what stands between the
+  // store and the disk. Empty: as one, nothing.
+  std::function<Status(Store& store, const WriteBatch& batch)> write = {};
+  std::function<std::shared_ptr<Io>(std::shared_ptr<Io> disk)> around_io = {};
 
   StoreOptions Options(const std::shared_ptr<SimDisk>& disk) const;
 };
@@ -77,22 +82,26 @@ class ShardsHistory {
 };
 
 // A small store of several shards on a simulated disk, driven by one caller: writes, flushes,
-// compactions, syncs, a clean close and a reopen in between.
+// compactions, syncs, a clean close and a reopen in between; two flushes and a merge at least.
 class ShardsWorkload {
  public:
   explicit ShardsWorkload(const ShardsRun& run);
 
-  // A moment after every so many operations of the disk. Ends early, and returns why, at the first
-  // error of the store.
+  // A moment after every so many operations of the disk, and one after the last close. Ends early,
+  // and returns why, at the first error of the store.
   Status Run(uint64_t every);
   const ShardsHistory& history() const noexcept { return *history_; }
   const std::vector<ShardsMoment>& moments() const noexcept { return moments_; }
   const ShardsProgress& progress() const noexcept { return progress_; }
   SimDisk& disk() noexcept { return *disk_; }
   uint64_t steps() const noexcept { return disk_->steps(); }
+  uint64_t flushes() const noexcept { return flushes_; }
+  uint64_t compactions() const noexcept { return compactions_; }  // and moves
 
  private:
   Status Open();
+  Status Close();
+  Status Settle();
   Status Write();
   Status WriteOnALoop(const WriteBatch& batch);
   Status Maintain();
@@ -105,6 +114,7 @@ class ShardsWorkload {
   Random random_;
   ShardsProgress progress_;
   std::vector<ShardsMoment> moments_;
+  uint64_t flushes_ = 0, compactions_ = 0;
 };
 
 // Opens what a crash left, then loses power again, writes, and opens again.

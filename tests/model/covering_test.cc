@@ -2,6 +2,10 @@
 
 #include <algorithm>
 #include <set>
+#include <span>
+#include <sstream>
+#include <string>
+#include <string_view>
 
 #include "engine/async/frame_pool.h"
 #include "engine/base/random.h"
@@ -75,22 +79,50 @@ TEST(CoveringArray, IsTheSameEveryTime) {
   EXPECT_EQ(again.rows, CoveringCompositions().array.rows);
 }
 
+// "name = text" of each variant and each choice of a setting, as the registry lists them.
+std::vector<std::string> EveryVariantAndChoice() {
+  std::vector<std::string> all;
+  const auto add = [&all](const std::string& part, std::span<const SettingSpec> specs) {
+    for (const SettingSpec& spec : specs) {
+      std::string_view choices = spec.type == SettingType::kChoice ? spec.choices : "";
+      if (spec.type == SettingType::kBool) choices = "false|true";
+      std::istringstream in{std::string(choices)};
+      for (std::string choice; std::getline(in, choice, '|');) {
+        all.push_back(part + std::string(spec.name) + " = " + choice);
+      }
+    }
+  };
+  for (const PartInfo& part : AllParts()) {
+    const std::string name = "engine." + std::string(part.name) + ".";
+    add(name, part.settings);
+    for (const VariantInfo& variant : part.variants) {
+      all.push_back(name + "variant = " + std::string(variant.name));
+      add(name, variant.settings);
+    }
+  }
+  return all;
+}
+
 TEST(CoveringArray, RowsAreValidAndHoldEveryVariantAndChoice) {
   const auto& [space, array] = CoveringCompositions();
   PairSet pairs;
-  std::set<std::string> singles;
+  std::set<std::string> singles, assigned_texts;
   for (const Row& row : array.rows) {
     const Assigned assigned = space.CompositionOf(row, "row").changes;
     const auto composed = ComposeAssigned(assigned);
     ASSERT_TRUE(composed.ok()) << composed.status().ToString();
     AddPairs(AssignedBy(space.factors(), row), &pairs);
     for (const auto& [name, text] : composed->config) singles.insert(name + " = " + text);
+    for (const auto& [name, text] : assigned) assigned_texts.insert(name + " = " + text);
   }
   EXPECT_EQ(pairs.size(), array.pairs);
-  for (const PartInfo& part : AllParts()) {
-    for (const VariantInfo& variant : part.variants) {
-      const std::string name = "engine." + std::string(part.name) + ".variant = ";
-      EXPECT_EQ(singles.count(name + std::string(variant.name)), 1u) << name << variant.name;
+  for (const std::string& one : EveryVariantAndChoice()) {
+    EXPECT_EQ(singles.count(one), 1u) << one;
+  }
+  // And the numbers that the array gives to others.
+  for (const Factor& factor : space.factors()) {
+    for (const std::string& value : factor.values) {
+      EXPECT_EQ(assigned_texts.count(factor.name + " = " + value), 1u) << factor.name << value;
     }
   }
   std::printf("%zu rows cover %zu pairs of %zu factors; %zu pairs are impossible\n",
@@ -169,8 +201,13 @@ TEST(CoveringModel, EveryRowAnswersAsTheModel) {
     run.options.seed = run.seed;
     run.operations = Scaled(in_memory ? 1000 : 100);
     run.keys = 300;
-    const Status status = ModelRunner(run).Run();
+    ModelRunner runner(run);
+    const Status status = runner.Run();
     EXPECT_TRUE(status.ok()) << status.ToString();
+    if (!status.ok() || TestScale() < 1) continue;
+    EXPECT_GT(runner.flushes(), 0u) << run.name;
+    EXPECT_EQ(runner.compactions() > 0, composition.compaction.variant->name != "fifo")
+        << run.name << " (fifo is asked to drop nothing here)";
   }
   EXPECT_EQ(LiveFrames(), frames);
 }
@@ -218,8 +255,15 @@ TEST_P(CoveringTakeover, EveryRowReadsWhatTheOthersWrote) {
   run.operations = Scaled(io_name == "simulated" ? 20'000 : 1500);
   run.keys = 300;
   run.reopen_every = 100;
-  const Status status = ModelRunner(run).Run();
-  EXPECT_TRUE(status.ok()) << status.ToString() << ", rows" << rows;
+  {
+    ModelRunner runner(run);
+    const Status status = runner.Run();
+    EXPECT_TRUE(status.ok()) << status.ToString() << ", rows" << rows;
+    if (TestScale() >= 1) {
+      EXPECT_GT(runner.flushes(), run.operations / run.reopen_every);
+      EXPECT_GT(runner.compactions(), run.operations / run.reopen_every);
+    }
+  }
   run = ModelRun();
   EXPECT_EQ(LiveFrames(), frames);
 }

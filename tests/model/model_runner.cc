@@ -32,10 +32,13 @@ Status ModelRunner::Run() {
       doing_ = "reopen";
       status = Reopen();
     }
+    if (status.ok() && (step_ == run_.operations / 3 || step_ == run_.operations / 3 * 2)) {
+      doing_ = "settle";
+      status = Settle();
+    }
     if (status.ok() && step_ % kWholeScanEvery == 0) {
       doing_ = "whole scan";
       status = CompareWhole(operation_, store_->NewIterator().get());
-      value_gc_bytes_ = std::max(value_gc_bytes_, store_->Stats().value_gc_bytes);
       for (const TreeShape& shape : store_->Shapes()) {
         for (size_t level = 0; level < shape.levels.size(); ++level) {
           if (shape.levels[level].bytes > 0) deepest_level_ = std::max(deepest_level_, level);
@@ -50,7 +53,7 @@ Status ModelRunner::Run() {
   held_.clear();
   if (status.ok()) {
     doing_ = "last close";
-    status = store_->Close();
+    status = Close();
   }
   if (status.ok()) return status;
   return Status(status.code(), std::string(status.message()) + " [" + run_.name + ", " + doing_ +
@@ -66,13 +69,29 @@ Status ModelRunner::Open() {
   return Status();
 }
 
+Status ModelRunner::Close() {
+  const StoreStats stats = store_->Stats();
+  flushes_ += stats.flushes;
+  compactions_ += stats.compactions + stats.trivial_moves;
+  value_gc_bytes_ += stats.value_gc_bytes;
+  return store_->Close();
+}
+
+// A table first, then one more to be merged with it.
+Status ModelRunner::Settle() {
+  LSMLAB_TRY(store_->Flush());
+  if (step_ == run_.operations / 3) return Status();
+  LSMLAB_TRY(store_->CompactRange(Slice(), Slice()));
+  return CompareWhole(operation_, store_->NewIterator().get());
+}
+
 Status ModelRunner::Reopen() {
   held_.clear();
   StoreOptions next = run_.options;
   if (run_.change) LSMLAB_TRY(run_.change(&next));
   // A store without a log keeps what is flushed, and takes no log over.
   if (!KeepsLog(run_.options) || !KeepsLog(next)) LSMLAB_TRY(store_->Flush());
-  LSMLAB_TRY(store_->Close());
+  LSMLAB_TRY(Close());
   store_.reset();
   run_.options = std::move(next);
   LSMLAB_TRY(Open());
@@ -174,7 +193,9 @@ Status ModelRunner::MultiGet() {
   const std::vector<Slice> slices(keys.begin(), keys.end());
   std::vector<std::string> values;
   const std::vector<Status> statuses = store_->MultiGet(slices, &values, options);
-  if (statuses.size() != keys.size()) return Different("MultiGet gave another number of statuses");
+  if (statuses.size() != keys.size() || values.size() != keys.size()) {
+    return Different("MultiGet gave another number of answers");
+  }
   for (size_t i = 0; i < keys.size(); ++i) {
     LSMLAB_TRY(CheckRead(model_, at, keys[i], statuses[i], values[i]));
   }
@@ -241,7 +262,11 @@ Status ModelRunner::Hold() {
   Held held;
   held.at = operation_;
   held.snapshot = store_->NewSnapshot();
-  if (random_.OneIn(2)) held.iterator = store_->NewIterator();
+  if (random_.OneIn(2)) {
+    held.iterator = store_->NewIterator();
+    held.cursor.emplace(model_, held.at, Slice(), Slice());
+    LSMLAB_TRY(StepHeld(held));
+  }
   held.until = step_ + random_.Below(1000);
   held_.push_back(std::move(held));
   return Status();
@@ -250,10 +275,37 @@ Status ModelRunner::Hold() {
 Status ModelRunner::ReadHeld() {
   if (held_.empty()) return Status();
   Held& held = held_[random_.Below(held_.size())];
-  if (held.iterator != nullptr) return CompareWhole(held.at, held.iterator.get());
+  if (held.iterator != nullptr && !random_.OneIn(4)) return StepHeld(held);
+  if (held.iterator != nullptr) {
+    LSMLAB_TRY(CompareWhole(held.at, held.iterator.get()));
+    held.cursor.emplace(model_, held.at, Slice(), Slice());  // at no key, too
+    return Status();
+  }
   ReadOptions options;
   options.snapshot = held.snapshot.get();
   return CompareWhole(held.at, store_->NewIterator(options).get());
+}
+
+// What is written, flushed and merged meanwhile changes nothing for it.
+Status ModelRunner::StepHeld(Held& held) {
+  Iterator& iterator = *held.iterator;
+  StoreModel::Cursor& cursor = *held.cursor;
+  LSMLAB_TRY(CompareStep(iterator, cursor, &iterator));
+  for (uint64_t n = 1 + random_.Below(8); n > 0; --n) {
+    if (!cursor.valid()) {
+      const std::string target = keys_.DrawNear(random_);
+      LSMLAB_TRY(iterator.Seek(target));
+      cursor.Seek(target);
+    } else if (random_.OneIn(3)) {
+      LSMLAB_TRY(iterator.Prev());
+      cursor.Prev();
+    } else {
+      LSMLAB_TRY(iterator.Next());
+      cursor.Next();
+    }
+    LSMLAB_TRY(CompareStep(iterator, cursor, &iterator));
+  }
+  return Status();
 }
 
 Status ModelRunner::Maintain() {

@@ -3,6 +3,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,15 +27,19 @@ struct ModelRun {
 };
 
 // Random operations on a store and on a model of it; every answer is compared. Also holds
-// snapshots and iterators over hundreds of operations and reads them again. One use.
+// snapshots and iterators over hundreds of operations, reads them again, and goes on from where an
+// iterator stands. Two thirds into the run everything is flushed a second time and merged, so that
+// a short one takes part in that, too. One use.
 class ModelRunner {
  public:
   explicit ModelRunner(ModelRun run);
   // The first difference or unexpected error, with a line that tells how to repeat it.
   Status Run();
-  // Deepest level that held a table, for tests that want to know whether compaction took part.
+  // For tests that want to know what took part: the deepest level that was seen to hold a table,
+  // and what jobs have done, or written of separated values.
   size_t deepest_level() const noexcept { return deepest_level_; }
-  // The most that compactions were seen to write of separated values between two opens.
+  uint64_t flushes() const noexcept { return flushes_; }
+  uint64_t compactions() const noexcept { return compactions_; }  // and moves
   uint64_t value_gc_bytes() const noexcept { return value_gc_bytes_; }
 
  private:
@@ -42,12 +47,15 @@ class ModelRunner {
   struct Held {
     uint64_t at;
     std::unique_ptr<Snapshot> snapshot;
-    std::unique_ptr<Iterator> iterator;  // made without the snapshot; null: none
-    uint64_t until;                      // step at which it is let go
+    std::unique_ptr<Iterator> iterator;        // made without the snapshot; null: none
+    std::optional<StoreModel::Cursor> cursor;  // where the iterator stands
+    uint64_t until;                            // step at which it is let go
   };
 
   Status Open();
+  Status Close();
   Status Reopen();
+  Status Settle();
   Status Step();
   Status Put();
   Status Delete();
@@ -56,6 +64,7 @@ class ModelRunner {
   Status MultiGet();
   Status Walk();
   Status ReadHeld();
+  Status StepHeld(Held& held);
   Status Hold();
   Status Maintain();
   Status CompareWhole(uint64_t at, Iterator* iterator);
@@ -74,7 +83,7 @@ class ModelRunner {
   uint64_t step_ = 0;
   const char* doing_ = "";
   size_t deepest_level_ = 0;
-  uint64_t value_gc_bytes_ = 0;
+  uint64_t flushes_ = 0, compactions_ = 0, value_gc_bytes_ = 0;
 };
 
 }  // namespace lsmlab::test

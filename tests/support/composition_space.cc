@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "engine/base/assert.h"
 #include "variants/validity.h"
 
 namespace lsmlab::test {
@@ -30,6 +31,8 @@ constexpr SettingLevels kLevels[] = {
     {"engine.compaction.l0_trigger", "2|4"},
     {"engine.compaction.level1_size", "32KiB"},
     {"engine.compaction.size_ratio", "4"},
+    {"engine.executor.loops", "2|1|3"},
+    {"engine.executor.queue_depth", "64|1"},
     {"engine.executor.read_workers", "0|2"},
     {"engine.executor.seed", "0|7"},
     {"engine.executor.write_workers", "0|2"},
@@ -41,14 +44,19 @@ constexpr SettingLevels kLevels[] = {
     {"engine.memtable.prefix_length", "6"},
     {"engine.memtable.size", "64KiB"},
     {"engine.memtable.smallest", "0|16KiB"},
-    {"engine.partitioner.shards", "3"},
+    // The tenth byte of most keys of key_space.h is their last digit; the first says nothing.
+    {"engine.partitioner.shards", "3|1|2|7"},
+    {"engine.partitioner.skip_bytes", "9|0"},
     {"engine.table.block.large_values", "0|200"},
     {"engine.table.block.restart_interval", "1|16"},
     {"engine.table.block.size", "512|4KiB"},
+    {"engine.table.index.entries_bytes", "256MiB|4KiB"},
+    {"engine.table.read_ahead", "8|1"},
     {"engine.values.file_size", "8KiB"},
     {"engine.values.gc_age", "1|0.3"},
     {"engine.values.gc_ratio", "0.5|1"},
     {"engine.values.max_space_amplification", "1.2|1.5"},
+    {"engine.values.read_ahead", "16|1"},
     {"engine.values.threshold", "100"},
     {"engine.wal.interval", "1ms"},
     {"engine.wal.segment_size", "64KiB"},
@@ -99,6 +107,17 @@ const SettingSpec* FindSpecOf(const PartInfo& info, size_t variant, std::string_
   return nullptr;
 }
 
+// Whether kLevels names a setting that some variant has: another name would vary nothing.
+bool IsOfSomeVariant(const SettingLevels& levels) {
+  const std::string_view rest = levels.name.substr(std::string_view("engine.").size());
+  const size_t dot = rest.find('.');
+  const PartInfo* info = FindPart(rest.substr(0, dot));
+  for (size_t v = 0; info != nullptr && v < info->variants.size(); ++v) {
+    if (FindSpecOf(*info, v, rest.substr(dot + 1)) != nullptr) return true;
+  }
+  return false;
+}
+
 std::string NameOf(const PartInfo& info, std::string_view key) {
   return "engine." + std::string(info.name) + "." + std::string(key);
 }
@@ -137,6 +156,7 @@ void AtPart(Part part, F f) {
 }  // namespace
 
 CompositionSpace::CompositionSpace() {
+  for (const SettingLevels& levels : kLevels) LSMLAB_ASSERT(IsOfSomeVariant(levels));
   for (const PartInfo& info : AllParts()) AddPart(info);
 }
 

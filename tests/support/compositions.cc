@@ -116,7 +116,9 @@ std::vector<TestComposition> ShardedCompositions() {
       {"hash_2", "", {{"engine.partitioner.variant", "hash"}, {"engine.partitioner.shards", "2"}}},
       {"first_byte_7",
        "",
-       {{"engine.partitioner.variant", "first-byte"}, {"engine.partitioner.shards", "7"}}}};
+       {{"engine.partitioner.variant", "first-byte"},
+        {"engine.partitioner.shards", "7"},
+        {"engine.partitioner.skip_bytes", kLastDigit}}}};
 }
 
 TestComposition PooledComposition() {

@@ -42,6 +42,9 @@ TestComposition PooledComposition();
 std::vector<TestComposition> FootersCompositions();
 // Values in small value files, so that their garbage is collected soon.
 std::vector<TestComposition> SeparatedCompositions();
+// Of the partitioner `first-byte`: what most keys of key_space.h begin with alike, up to their last
+// digit.
+inline constexpr const char* kLastDigit = "9";
 // The shipped partitioners with 2 and 7 shards.
 std::vector<TestComposition> ShardedCompositions();
 // The default with one part exchanged: each memtable, block layout, cache, filter, codec and log

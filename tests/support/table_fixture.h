@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/base/epoch.h"
+#include "engine/base/random.h"
 #include "engine/parts/table.h"
 #include "tests/support/memory_io.h"
 #include "variants/cache/caches.h"
@@ -56,6 +57,21 @@ inline EntryMap PeopleRecords(size_t count) {
                     "{\"name\":\"person " + number + "\",\"mail\":\"p" + number +
                         "@example.com\",\"city\":\"" + (i % 3 == 0 ? "Lyon" : "Krakow") +
                         "\",\"active\":" + (i % 5 == 0 ? "true" : "false") + "}");
+  }
+  return entries;
+}
+
+// Puts and deletes of keys that begin with the prefix, some of them of one key.
+inline EntryMap RandomEntries(uint64_t seed, int count, const std::string& prefix, uint64_t keys) {
+  Random random(seed);
+  EntryMap entries;
+  Sequence sequence = 0;
+  for (int i = 0; i < count; ++i) {
+    const auto kind = random.OneIn(5) ? EntryKind::kDelete : EntryKind::kPut;
+    std::string value(kind == EntryKind::kDelete ? 0 : random.Below(60), 'a' + i % 26);
+    entries.emplace(
+        EntryKey(prefix + std::to_string(random.Below(keys)), MakeTag(++sequence, kind)),
+        std::move(value));
   }
   return entries;
 }

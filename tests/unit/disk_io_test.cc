@@ -293,6 +293,14 @@ TEST_P(DiskIoTest, DirectFiles) {
   // A log is direct where each of its writes is durable by itself.
   EXPECT_EQ(Open(OpenMode::kCreate, "log", IoSite::kWal).value()->alignment(), 1u);
   EXPECT_EQ(Open(OpenMode::kCreate, "slot", IoSite::kDurableWal).value()->alignment(), 4096u);
+  // A value file as a table.
+  EXPECT_EQ(Open(OpenMode::kCreate, "values", IoSite::kValueFile).value()->alignment(), 4096u);
+  EXPECT_EQ(Open(OpenMode::kRead, "values", IoSite::kValueRead).value()->alignment(), 4096u);
+  file.reset();
+  reader.reset();
+  io_ = Make("writes");
+  EXPECT_EQ(Open(OpenMode::kCreate, "more", IoSite::kValueFile).value()->alignment(), 4096u);
+  EXPECT_EQ(Open(OpenMode::kRead, "more", IoSite::kValueRead).value()->alignment(), 1u);
 }
 
 // Makes a directory a file system that knows no direct I/O, for this process only.

@@ -74,6 +74,76 @@ TEST(EventLoop, FlushesGoBeforeCompactions) {
   EXPECT_EQ(OrderOf(Priority::kCompaction, Priority::kFlush), "bbbaaa");
 }
 
+// However much time the background has earned: here nineteen times what the foreground uses.
+TEST(EventLoop, TheForegroundWaitsForNoSecondStepOfTheBackground) {
+  auto io = PosixForLoops();
+  auto executor = Reactor(1, 0.95);
+  std::atomic<bool> held{false}, open{false};
+  std::string log;
+  executor->Spawn(Priority::kForeground, HoldLoop(held, open), *io);
+  while (!held) std::this_thread::yield();
+  executor->Spawn(Priority::kForeground,
+                  YieldingSteps(*executor, Priority::kForeground, log, 'f', 100), *io);
+  executor->Spawn(Priority::kCompaction,
+                  YieldingSteps(*executor, Priority::kCompaction, log, 'b', 1000), *io);
+  open = true;
+  executor->Drain(*io);
+  const std::string beside = log.substr(0, log.rfind('f'));
+  EXPECT_NE(beside.find('b'), std::string::npos);
+  EXPECT_EQ(beside.find("bb"), std::string::npos) << beside;
+}
+
+// Writes down when operations are begun and when they are looked after.
+class NotedIo final : public Io {
+ public:
+  explicit NotedIo(std::string* log) : log_(*log) {
+    SimulatedOptions options;
+    options.defer = true;
+    inner_ = MakeSimulatedIo(SimDisk::Make(), options);
+  }
+  bool Start(IoOp& op) noexcept override {
+    log_ += 's';
+    return inner_->Start(op);
+  }
+  size_t Poll(int64_t deadline_ns) noexcept override {
+    log_ += 'p';
+    return inner_->Poll(deadline_ns);
+  }
+  void Wake() noexcept override { inner_->Wake(); }
+  bool defers() const noexcept override { return true; }
+  void* AllocateBuffer(size_t bytes) override { return inner_->AllocateBuffer(bytes); }
+  void FreeBuffer(void* buffer, size_t bytes) noexcept override {
+    inner_->FreeBuffer(buffer, bytes);
+  }
+  IoCounters Counters() const noexcept override { return inner_->Counters(); }
+  IoCounters Counters(IoSite site) const noexcept override { return inner_->Counters(site); }
+
+ private:
+  std::string& log_;
+  std::unique_ptr<Io> inner_;
+};
+
+Task<void> UnlinkNothing(Io& io) {
+  Status ignored = co_await UnlinkFile(io, IoSite::kOther, "/none");
+  (void)ignored;
+}
+
+// It would wait for a step of the background without the device knowing of it.
+TEST(EventLoop, WhatTheForegroundBeginsIsHandedOverBeforeTheBackgroundGoesOn) {
+  std::string log;
+  NotedIo io(&log);
+  auto executor = Reactor(1);
+  std::atomic<bool> held{false}, open{false};
+  executor->Spawn(Priority::kForeground, HoldLoop(held, open), io);
+  while (!held) std::this_thread::yield();
+  executor->Spawn(Priority::kForeground, UnlinkNothing(io), io);
+  executor->Spawn(Priority::kCompaction,
+                  YieldingSteps(*executor, Priority::kCompaction, log, 'b', 3), io);
+  open = true;
+  executor->Drain(io);
+  EXPECT_NE(log.find("sp"), std::string::npos) << log;
+}
+
 TEST(EventLoop, RunsEverythingHandedOverFromManyThreads) {
   auto io = PosixForLoops();
   std::atomic<int> sum{0};

@@ -10,6 +10,7 @@
 #include "engine/base/random.h"
 #include "engine/format/block_trailer.h"
 #include "engine/format/table_footer.h"
+#include "engine/format/table_properties.h"
 #include "tests/support/table_fixture.h"
 #include "tests/support/test_scale.h"
 #include "variants/table/block_index.h"
@@ -125,6 +126,44 @@ TEST_P(HostileTable, AnotherTableIsRefused) {
   ASSERT_TRUE(table.status().IsCorruption());
   EXPECT_NE(table.status().ToString().find("table id"), std::string::npos);
   EXPECT_TRUE(home_.Open("t", TableId{}).ok()) << "an id of zeros accepts any";
+}
+
+// Which keys a table has, its properties say to the tree, and its index to itself.
+TEST_P(HostileTable, PropertiesThatTheIndexContradictsAreRefused) {
+  const auto footer = DecodeTableFooter(Slice(bytes_).substr(bytes_.size() - kTableFooterBytes),
+                                        bytes_.size(), "t");
+  ASSERT_TRUE(footer.ok());
+  const BlockHandle handle = footer->properties;
+  const auto original = DecodeTableProperties(Slice(bytes_).substr(handle.offset, handle.size));
+  ASSERT_TRUE(original.ok());
+  const auto open_with = [&](auto change) {
+    TableProperties properties = original.value();
+    change(properties);
+    std::string encoded;
+    EncodeTableProperties(properties, encoded);
+    EXPECT_EQ(encoded.size(), handle.size) << "the footer says where it ends";
+    std::string damaged = bytes_;
+    damaged.replace(handle.offset, handle.size, encoded);
+    EncodeBlockTrailer(encoded, {0, static_cast<uint32_t>(handle.size)}, TableSeed(TableHome::kId),
+                       handle.offset, damaged.data() + handle.offset + handle.size);
+    home_.io().Put("t", std::move(damaged));
+    return home_.Open("t").status();
+  };
+  EXPECT_TRUE(open_with([](TableProperties&) {}).ok());
+  const Status later = open_with([](TableProperties& p) { ++p.largest_key.back(); });
+  EXPECT_TRUE(later.IsCorruption()) << later.ToString();
+  EXPECT_NE(later.ToString().find("t offset "), std::string::npos) << later.ToString();
+  EXPECT_TRUE(open_with([](TableProperties& p) { --p.largest_key.back(); }).IsCorruption());
+  EXPECT_TRUE(open_with([](TableProperties& p) { p.largest_tag -= 1u << 8; }).IsCorruption());
+  EXPECT_TRUE(open_with([](TableProperties& p) { p.smallest_key.front() = 'z'; }).IsCorruption());
+  // The table's first key stands in no index: its block tells.
+  for (const char* smallest : {"key000", "key101"}) {
+    ASSERT_TRUE(open_with([&](TableProperties& p) { p.smallest_key = smallest; }).ok());
+    const std::unique_ptr<Table> table = std::move(home_.Open("t")).value();
+    const Status walked = Finish(table->NewIterator({})->SeekToFirst());
+    EXPECT_TRUE(walked.IsCorruption()) << walked.ToString();
+    EXPECT_NE(walked.ToString().find("t offset 0: expected "), std::string::npos);
+  }
 }
 
 // Blocks changed under a correct checksum: beyond what chance does.

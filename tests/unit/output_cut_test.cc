@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/base/random.h"
+#include "tests/support/policy_tree.h"
 #include "variants/compaction/policies.h"
 
 namespace lsmlab {
@@ -128,9 +129,11 @@ class CutSimulation {
   }
   const TreeShape& Shape() {
     shape_.levels.resize(levels_.size());
+    bool changed = false;
     for (size_t level = 0; level < levels_.size(); ++level) {
       if (!changed_[level]) continue;
       changed_[level] = false;
+      changed = true;
       std::vector<RunShape>& runs = shape_.levels[level].runs;
       runs.clear();
       for (const SimTable& table : levels_[level]) {
@@ -146,6 +149,7 @@ class CutSimulation {
         runs.front().tables.push_back(std::move(t));
       }
     }
+    if (changed) test::CompleteShape(&shape_);
     return shape_;
   }
   void Execute(const CompactionPlan& plan) {

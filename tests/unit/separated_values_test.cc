@@ -4,13 +4,8 @@
 #include <map>
 #include <vector>
 
-#include "engine/base/random.h"
-#include "engine/store.h"
-#include "tests/support/checked_value.h"
-#include "tests/support/compositions.h"
-#include "tests/support/filter_io.h"
-#include "tests/support/part_doubles.h"
-#include "variants/io/simulated_io.h"
+#include "tests/support/separated_fixture.h"
+#include "variants/compaction/policies.h"
 #include "variants/values/values.h"
 
 // Separated values in a store: where they go, how they are read, and that their garbage goes.
@@ -18,97 +13,7 @@
 namespace lsmlab::test {
 namespace {
 
-constexpr size_t kThreshold = 200;
 constexpr double kBound = 1.5;
-constexpr size_t kRecordHead = 20;
-
-const Settings kSeparatedSettings = {
-    {"engine.values.variant", "separated"},
-    {"engine.values.threshold", std::to_string(kThreshold)},
-    {"engine.values.file_size", "16KiB"},
-    {"engine.executor.variant", "inline"},
-};
-
-std::string NumberedKey(int i) { return "key" + std::to_string(1000 + i); }
-
-class SeparatedTest : public testing::Test {
- protected:
-  void Open(const Settings& more = {}, const PartitionerVariant* partitioner = nullptr) {
-    TestComposition composition{"separated", "", kSeparatedSettings, partitioner};
-    OpenComposition(composition, more);
-  }
-  void OpenComposition(const TestComposition& composition, const Settings& more) {
-    store_.reset();
-    StoreOptions options;
-    options.path = "/store";
-    options.composition = ComposeSmall(composition, more);
-    SimulatedOptions simulated;
-    simulated.defer = defer_;
-    io_ = MakeSimulatedIo(disk_, simulated);
-    options.io = io_;
-    if (watch_) options.io = std::make_shared<FilterIo>(io_, watch_);
-    auto store = Store::Open(std::move(options));
-    ASSERT_TRUE(store.ok()) << store.status().ToString();
-    store_ = std::move(store).value();
-  }
-  void Put(int i, uint64_t operation, size_t length) {
-    const std::string key = NumberedKey(i);
-    ASSERT_TRUE(store_->Put(key, CheckedValue(key, operation, length)).ok());
-    newest_[i] = operation;
-  }
-  void Fill(int keys, size_t length) {
-    for (int i = 0; i < keys; ++i) Put(i, ++operation_, length);
-  }
-  void Overwrite(int keys, int times, size_t length) {
-    Random random(times);
-    for (int i = 0; i < keys * times; ++i) {
-      Put(static_cast<int>(random.Below(static_cast<uint64_t>(keys))), ++operation_, length);
-    }
-  }
-  // Every key has its newest value, by Get, MultiGet, and scans both ways.
-  void CheckAll() {
-    std::vector<std::string> names, values;
-    for (const auto& [i, operation] : newest_) {
-      names.push_back(NumberedKey(i));
-      std::string value;
-      ASSERT_TRUE(store_->Get(names.back(), &value).ok());
-      ASSERT_EQ(OperationOf(names.back(), value), operation);
-    }
-    const std::vector<Slice> keys(names.begin(), names.end());
-    for (const Status& status : store_->MultiGet(keys, &values)) ASSERT_TRUE(status.ok());
-    auto iterator = store_->NewIterator();
-    ASSERT_TRUE(iterator->SeekToFirst().ok());
-    size_t n = 0;
-    for (const auto& [i, operation] : newest_) {
-      ASSERT_EQ(OperationOf(names[n], values[n]), operation);
-      ASSERT_TRUE(iterator->valid());
-      ASSERT_EQ(iterator->key(), names[n++]);
-      ASSERT_EQ(OperationOf(iterator->key(), iterator->Value().value()), operation);
-      ASSERT_TRUE(iterator->Next().ok());
-    }
-    ASSERT_FALSE(iterator->valid());
-    ASSERT_TRUE(iterator->SeekToLast().ok());
-    for (auto at = newest_.rbegin(); at != newest_.rend(); ++at) {
-      ASSERT_TRUE(iterator->valid());
-      ASSERT_EQ(OperationOf(NumberedKey(at->first), iterator->Value().value()), at->second);
-      ASSERT_TRUE(iterator->Prev().ok());
-    }
-    ASSERT_FALSE(iterator->valid());
-  }
-  uint64_t FilesOnDisk() const {
-    uint64_t files = 0;
-    for (const std::string& path : disk_->Files()) files += path.ends_with(".val") ? 1 : 0;
-    return files;
-  }
-
-  bool defer_ = false;
-  FilterIo::Answer watch_;
-  std::shared_ptr<SimDisk> disk_ = SimDisk::Make();
-  std::shared_ptr<Io> io_;
-  std::unique_ptr<Store> store_;
-  std::map<int, uint64_t> newest_;
-  uint64_t operation_ = 0;
-};
 
 TEST_F(SeparatedTest, ValuesFromTheThresholdOnGoOut) {
   Open();
@@ -258,189 +163,216 @@ TEST_F(SeparatedTest, AWalkOverKeysReadsNoValue) {
   EXPECT_EQ(store_->Stats().value_read_bytes, kRecordHead + NumberedKey(5).size() + 400);
 }
 
-// On an I/O part that completes later: reads of values that are under way at the same time.
-class DeferredTest : public SeparatedTest {
- protected:
-  void OpenDeferred(const PartitionerVariant* partitioner = nullptr) {
-    defer_ = true;
-    watch_ = [this](IoOp& op) {
-      if (op.kind == IoKind::kRead && op.site == IoSite::kValueFile) {
-        ++started_;
-        most_together_ = std::max(most_together_, started_ - Completed());
+// The bytes shown stay where they are until the next positioning, and are read once.
+TEST_F(SeparatedTest, AValueAskedForTwiceIsReadOnce) {
+  Open();
+  Fill(100, 400);
+  ASSERT_TRUE(store_->Flush().ok());
+  auto iterator = store_->NewIterator();
+  uint64_t reads = 0;
+  const auto expect = [&](int i) {
+    ASSERT_TRUE(iterator->valid());
+    const Slice shown = iterator->Value().value();
+    EXPECT_EQ(iterator->Value().value().data(), shown.data());
+    EXPECT_EQ(OperationOf(NumberedKey(i), shown), newest_[i]);
+    EXPECT_EQ(store_->Stats().value_reads, ++reads);
+  };
+  ASSERT_TRUE(iterator->SeekToFirst().ok());
+  expect(0);
+  ASSERT_TRUE(iterator->Next().ok());
+  expect(1);
+  ASSERT_TRUE(iterator->Seek(NumberedKey(7)).ok());
+  expect(7);
+  ASSERT_TRUE(iterator->Prev().ok());
+  expect(6);
+  ASSERT_TRUE(iterator->SeekToLast().ok());
+  expect(99);
+  ASSERT_TRUE(iterator->Seek(NumberedKey(6)).ok());
+  expect(6);
+}
+
+Task<Status> AskTwice(Store& store, bool* same) {
+  const ReadOptions now;
+  std::unique_ptr<AsyncIterator> walk = co_await store.NewIteratorAsync(now);
+  LSMLAB_CO_TRY(co_await walk->SeekToFirst());
+  const Result<Slice> first = co_await walk->Value();
+  LSMLAB_CO_TRY(first.status());
+  const Result<Slice> again = co_await walk->Value();
+  LSMLAB_CO_TRY(again.status());
+  *same = first.value().data() == again.value().data();
+  LSMLAB_CO_TRY(co_await walk->Next());
+  const Result<Slice> next = co_await walk->Value();
+  LSMLAB_CO_TRY(next.status());
+  *same = *same && OperationOf(walk->key(), next.value()).has_value();
+  co_return Status();
+}
+
+TEST_F(SeparatedTest, AnAwaitedValueIsReadOnce) {
+  Open();
+  Fill(100, 400);
+  ASSERT_TRUE(store_->Flush().ok());
+  bool same = false;
+  ASSERT_TRUE(RunSync(store_->executor(), store_->io(), AskTwice(*store_, &same)).ok());
+  EXPECT_TRUE(same);
+  EXPECT_EQ(store_->Stats().value_reads, 2u);
+}
+
+// With io.direct value files are written and read past the page cache, whole pages at a time, and
+// any store reads what another one has written.
+TEST_F(SeparatedTest, ValueFilesMayBeDirect) {
+  for (const Direct direct : {Direct::kWrites, Direct::kAll, Direct::kNone, Direct::kAll}) {
+    direct_ = direct;
+    uint64_t pages = 0, others = 0;
+    watch_ = [&](IoOp& op) {
+      if (op.kind != IoKind::kRead && op.kind != IoKind::kWrite) return false;
+      if (op.site == IoSite::kValueFile || op.site == IoSite::kValueRead) {
+        ++(op.file->alignment() == 4096 ? pages : others);
       }
       return false;
     };
-    Open({{"engine.values.read_ahead", "8"}}, partitioner);
-    Fill(100, 400);
-    ASSERT_TRUE(store_->Flush().ok());
+    Open({{"engine.values.codec", direct == Direct::kAll ? "lz4" : "none"}});
+    Fill(200, 300);
+    Overwrite(200, 4, 300);
+    ASSERT_TRUE(store_->Drain().ok());
+    const StoreStats stats = store_->Stats();
+    EXPECT_GT(stats.value_gc_bytes_read, 0u);
+    EXPECT_EQ(stats.value_flush_bytes + stats.value_gc_bytes,
+              io_->Counters(IoSite::kValueFile).write_bytes);
+    CheckAll();
+    ASSERT_TRUE(store_->Verify().ok());
+    EXPECT_EQ(pages > 0, direct != Direct::kNone);
+    EXPECT_EQ(others > 0, direct != Direct::kAll);
+    store_.reset();
   }
-  uint64_t Completed() const { return io_->Counters(IoSite::kValueFile).reads - before_; }
-  void StartCounting() {
-    before_ = io_->Counters(IoSite::kValueFile).reads;
-    started_ = most_together_ = 0;
-  }
-  uint64_t before_ = 0, started_ = 0, most_together_ = 0;
-};
+}
 
-TEST_F(DeferredTest, AScanReadsAheadInBothDirections) {
-  OpenDeferred();
-  auto iterator = store_->NewIterator();
-  const auto expect = [&](int i) {
-    ASSERT_TRUE(iterator->valid());
-    ASSERT_EQ(iterator->key(), NumberedKey(i));
-    ASSERT_EQ(OperationOf(iterator->key(), iterator->Value().value()), newest_[i]);
+// Collecting reads many values at once where they lie close together, and not what lies far apart.
+TEST_F(SeparatedTest, CollectingReadsManyValuesAtOnce) {
+  uint64_t reads = 0;
+  watch_ = [&](IoOp& op) {
+    reads += op.kind == IoKind::kRead && op.site == IoSite::kValueRead;
+    return false;
   };
-  StartCounting();
-  ASSERT_TRUE(iterator->Seek(NumberedKey(10)).ok());
-  expect(10);
-  EXPECT_EQ(started_, 1u) << "one value asked for";
-  ASSERT_TRUE(iterator->Next().ok());
-  expect(11);
-  EXPECT_EQ(started_, 5u);
-  for (int i = 12; i < 40; ++i) {
-    ASSERT_TRUE(iterator->Next().ok());
-    expect(i);
-  }
-  EXPECT_LE(started_, 30 + 8u);
-  EXPECT_EQ(most_together_, 8u);
-  for (int i = 38; i >= 20; --i) {
-    ASSERT_TRUE(iterator->Prev().ok());
-    expect(i);
-  }
-  for (int i = 21; i < 100; ++i) {
-    ASSERT_TRUE(iterator->Next().ok());
-    if (i % 3 == 0) expect(i);
-  }
-  ASSERT_TRUE(iterator->Next().ok());
-  EXPECT_FALSE(iterator->valid());
+  Open({{"engine.values.file_size", "1MiB"},
+        {"engine.memtable.size", "1MiB"},
+        {"engine.values.gc_ratio", "0.3"}});
+  Fill(1000, 400);
+  ASSERT_TRUE(store_->Flush().ok());
+  const uint64_t record = kRecordHead + NumberedKey(0).size() + 400;
+  for (int i = 0; i < 1000; i += 2) Put(i, ++operation_, 400);
+  ASSERT_TRUE(store_->CompactRange({}, {}).ok());  // half of the first file is garbage now
+  reads = 0;
+  for (int i = 0; i < 1000; i += 2) Put(i, ++operation_, 400);
+  ASSERT_TRUE(store_->CompactRange({}, {}).ok());
+  const StoreStats stats = store_->Stats();
+  const uint64_t moved = stats.value_gc_bytes / record;
+  EXPECT_GE(moved, 500u);
+  EXPECT_LT(reads * 10, moved);
+  EXPECT_LT(stats.value_gc_bytes_read, 3 * moved * record);
   CheckAll();
 }
 
-// Entries whose values nobody asks for cost no read.
-TEST_F(DeferredTest, AWalkThatAsksNowAndThenReadsNothingElse) {
-  OpenDeferred();
-  for (const int step : {1, -1}) {
-    auto iterator = store_->NewIterator();
-    ASSERT_TRUE((step > 0 ? iterator->SeekToFirst() : iterator->SeekToLast()).ok());
-    StartCounting();
-    uint64_t asked = 0;
-    for (int n = 0; iterator->valid(); ++n) {
-      if (n % 5 == 0) {
-        ++asked;
-        ASSERT_TRUE(iterator->Value().ok());
-      }
-      ASSERT_TRUE((step > 0 ? iterator->Next() : iterator->Prev()).ok());
-    }
-    EXPECT_EQ(asked, 20u);
-    EXPECT_EQ(started_, asked);
-  }
-}
-
-// Nor does a window of them: it stays short while most of it is passed over.
-TEST_F(DeferredTest, WindowsGrowWhereMostValuesAreAskedFor) {
-  OpenDeferred();
-  auto iterator = store_->NewIterator();
-  ASSERT_TRUE(iterator->SeekToFirst().ok());
-  StartCounting();
-  for (int n = 0; iterator->valid(); ++n) {
-    if (n % 3 != 2) {
-      ASSERT_TRUE(iterator->Value().ok());
-    }
-    ASSERT_TRUE(iterator->Next().ok());
-  }
-  EXPECT_EQ(most_together_, 8u);
-  iterator = store_->NewIterator();
-  ASSERT_TRUE(iterator->SeekToFirst().ok());
-  StartCounting();
-  for (int n = 0; iterator->valid(); ++n) {
-    if (n % 3 == 0) {
-      ASSERT_TRUE(iterator->Value().ok());
-    }
-    ASSERT_TRUE(iterator->Next().ok());
-  }
-  EXPECT_LE(most_together_, 4u);
-}
-
-// A fault of the moment in which a value was read ahead is not the scan's.
-TEST_F(DeferredTest, AFailedReadAheadIsReadAgain) {
-  OpenDeferred();
-  uint64_t to_fail = 4;  // the third of the first window
-  watch_ = [&](IoOp& op) {
-    if (op.kind != IoKind::kRead || op.site != IoSite::kValueFile || --to_fail != 0) return false;
-    op.status = Status::IoError("read: injected");
-    return true;
-  };
-  Open({{"engine.values.read_ahead", "8"}});
-  auto iterator = store_->NewIterator();
-  ASSERT_TRUE(iterator->SeekToFirst().ok());
+// A damaged value is never copied, and its file stays; all others can be read, also after it.
+TEST_F(SeparatedTest, CollectingReportsADamagedValue) {
+  Open({{"engine.values.file_size", "1MiB"}, {"engine.memtable.size", "1MiB"}});
+  Fill(100, 400);
+  ASSERT_TRUE(store_->CompactRange({}, {}).ok());
+  ASSERT_NO_FATAL_FAILURE(Damage(51, 400));
+  for (int i = 0; i < 100; i += 2) Put(i, ++operation_, 400);
+  ASSERT_TRUE(store_->CompactRange({}, {}).ok()) << "half of the file is garbage only now";
+  for (int i = 0; i < 100; i += 2) Put(i, ++operation_, 400);
+  const Status collected = store_->CompactRange({}, {});
+  EXPECT_TRUE(NamesPlace(collected)) << collected.ToString();
+  Open({{"engine.values.file_size", "1MiB"}, {"engine.memtable.size", "1MiB"}});
+  std::string value;
+  const Status damaged = store_->Get(NumberedKey(51), &value);
+  EXPECT_TRUE(NamesPlace(damaged)) << damaged.ToString();
+  EXPECT_TRUE(NamesPlace(store_->Verify()));
+  newest_.erase(51);
   for (const auto& [i, operation] : newest_) {
-    const Result<Slice> value = iterator->Value();
-    ASSERT_TRUE(value.ok()) << i << ": " << value.status().ToString();
-    ASSERT_EQ(OperationOf(NumberedKey(i), value.value()), operation);
-    ASSERT_TRUE(iterator->Next().ok());
+    ASSERT_TRUE(store_->Get(NumberedKey(i), &value).ok());
+    ASSERT_EQ(OperationOf(NumberedKey(i), value), operation);
   }
-  EXPECT_GT(to_fail, uint64_t{1} << 60) << "nothing has failed";
-  iterator.reset();
-  store_.reset();
+  // Deleted, it is in nobody's way.
+  ASSERT_TRUE(store_->Delete(NumberedKey(51)).ok());
+  ASSERT_TRUE(store_->CompactRange({}, {}).ok());
+  ASSERT_TRUE(store_->Drain().ok());
+  CheckAll();
 }
 
-// A window is bounded by the memory that its values take, not by what they take on disk.
-TEST_F(DeferredTest, CompressedValuesAreBoundedByWhatTheyHold) {
-  defer_ = true;
-  Open({{"engine.values.read_ahead", "64"},
-        {"engine.values.codec", "zstd"},
-        {"engine.memtable.size", "64MiB"}});
-  constexpr size_t kLength = 1 << 20;
-  const std::string value(kLength, 'v');
-  for (int i = 0; i < 40; ++i) ASSERT_TRUE(store_->Put(NumberedKey(i), value).ok());
-  ASSERT_TRUE(store_->Flush().ok());
-  ASSERT_LT(store_->Stats().value_bytes, kLength);
-  const uint64_t before = BlockFrameBytes();
-  auto iterator = store_->NewIterator();
-  ASSERT_TRUE(iterator->SeekToFirst().ok());
-  uint64_t most = 0;
-  for (; iterator->valid(); iterator->Next().ok()) {
-    ASSERT_TRUE(iterator->Value().ok());
-    most = std::max(most, BlockFrameBytes() - before);
-  }
-  EXPECT_GT(most, 3 * kLength) << "nothing was read ahead";
-  EXPECT_LT(most, 6 * kLength);
-}
+// Always has something to do once there is garbage, as where levels are above their sizes for a
+// long time, but nothing that holds writers back.
+class BusyPolicy final : public CompactionPolicy {
+ public:
+  static constexpr std::string_view kCause = "busy";
+  static int jobs_left;
 
-// What was said of a key stays true until the next positioning, also where values are read ahead.
-TEST_F(DeferredTest, AKeyIsShownAcrossItsValue) {
-  OpenDeferred();
-  for (const int step : {1, -1}) {
-    auto iterator = store_->NewIterator();
-    ASSERT_TRUE((step > 0 ? iterator->SeekToFirst() : iterator->SeekToLast()).ok());
-    for (int i = step > 0 ? 0 : 99; iterator->valid(); i += step) {
-      const Slice key = iterator->key();
-      const std::string first(iterator->Value().value());
-      ASSERT_EQ(OperationOf(key, first), newest_[i]);
-      ASSERT_EQ(iterator->Value().value(), first) << "asked for twice";
-      ASSERT_EQ(key, NumberedKey(i));
-      ASSERT_TRUE((step > 0 ? iterator->Next() : iterator->Prev()).ok());
+  explicit BusyPolicy(const SettingBag& bag) : leveled_(kLeveledCompaction.make(bag)) {}
+  std::optional<CompactionPlan> Pick(const TreeShape& shape, std::string_view,
+                                     int64_t) const override {
+    const auto has_garbage = [](const ValueFileShape& file) { return file.garbage_bytes() > 0; };
+    if (std::none_of(shape.value_files.begin(), shape.value_files.end(), has_garbage)) {
+      return std::nullopt;
+    }
+    for (size_t level = 1; jobs_left > 0 && level < shape.levels.size(); ++level) {
+      for (const RunShape& run : shape.levels[level].runs) {
+        CompactionPlan plan;
+        plan.inputs.push_back(run.tables.front().file);
+        plan.output_level = static_cast<uint32_t>(level);
+        plan.output_run = run.run;
+        plan.output_file_bytes = UINT64_MAX;
+        plan.cause = kCause;
+        if (run.tables.front().being_compacted) continue;
+        --jobs_left;
+        return plan;
+      }
+    }
+    return std::nullopt;
+  }
+  void SetTargets(TreeShape& shape) const override { leveled_->SetTargets(shape); }
+  double Pressure(const TreeShape&) const override { return 0; }
+  std::optional<CompactionPlan> PickRange(const TreeShape& shape, std::string_view begin,
+                                          std::string_view end) const override {
+    return leveled_->PickRange(shape, begin, end);
+  }
+  uint32_t levels() const noexcept override { return leveled_->levels(); }
+
+ private:
+  const std::unique_ptr<CompactionPolicy> leveled_;
+};
+int BusyPolicy::jobs_left = 0;
+
+const CompactionVariant kBusy = {
+    .name = "busy",
+    .summary = "",
+    .settings = {},
+    .make = [](const SettingBag& bag) -> std::unique_ptr<CompactionPolicy> {
+      return std::make_unique<BusyPolicy>(bag);
+    },
+};
+
+// So much that it slows the writers: what the policy finds to do does not keep it from being
+// collected.
+TEST_F(SeparatedTest, GarbageThatHoldsWritersBackIsCollectedFirst) {
+  policy_ = &kBusy;
+  BusyPolicy::jobs_left = 20;
+  Open({{"engine.values.gc_ratio", "1"}, {"engine.values.max_space_amplification", "1.05"}});
+  constexpr int kKeys = 4000;
+  Fill(kKeys, 400);
+  ASSERT_TRUE(store_->CompactRange({}, {}).ok());
+  (void)store_->TakeEvents();
+  for (int i = 0; i < kKeys; i += 2) Put(i, ++operation_, 400);
+  ASSERT_TRUE(store_->CompactRange({}, {}).ok());
+  ASSERT_TRUE(store_->Drain().ok());
+  EXPECT_EQ(BusyPolicy::jobs_left, 0);
+  std::vector<std::string> causes;
+  for (const StoreEvent& event : store_->TakeEvents()) {
+    if (event.cause == BusyPolicy::kCause || event.cause == "value garbage") {
+      causes.push_back(event.cause);
     }
   }
-}
-
-TEST_F(DeferredTest, AMultiGetReadsSideBySide) {
-  OpenDeferred();
-  std::vector<std::string> names, values;
-  for (int i = 0; i < 20; ++i) names.push_back(NumberedKey(i * 3));
-  const std::vector<Slice> keys(names.begin(), names.end());
-  (void)store_->MultiGet(keys, &values);  // from here on only values are not in memory
-  StartCounting();
-  const std::vector<Status> statuses = store_->MultiGet(keys, &values);
-  for (size_t i = 0; i < keys.size(); ++i) {
-    ASSERT_TRUE(statuses[i].ok());
-    EXPECT_EQ(OperationOf(keys[i], values[i]), newest_[static_cast<int>(i) * 3]);
-  }
-  EXPECT_EQ(most_together_, 20u);
-}
-
-TEST_F(DeferredTest, ShardsMergeWithReadAhead) {
-  OpenDeferred(&kThreeShards);
+  ASSERT_FALSE(causes.empty());
+  EXPECT_EQ(causes.front(), "value garbage");
   CheckAll();
 }
 
@@ -451,10 +383,11 @@ TEST_F(SeparatedTest, StatisticsEqualWhatTheDiskCounted) {
   ASSERT_TRUE(store_->Drain().ok());
   CheckAll();
   const StoreStats stats = store_->Stats();
-  const IoCounters values = io_->Counters(IoSite::kValueFile);
   EXPECT_GT(stats.value_gc_bytes, 0u);
-  EXPECT_EQ(stats.value_flush_bytes + stats.value_gc_bytes, values.write_bytes);
-  EXPECT_EQ(stats.value_read_bytes + stats.value_gc_bytes_read, values.read_bytes);
+  EXPECT_EQ(stats.value_flush_bytes + stats.value_gc_bytes,
+            io_->Counters(IoSite::kValueFile).write_bytes);
+  EXPECT_EQ(stats.value_read_bytes + stats.value_gc_bytes_read,
+            io_->Counters(IoSite::kValueRead).read_bytes);
   EXPECT_EQ(stats.flush_bytes, io_->Counters(IoSite::kFlush).write_bytes + stats.value_flush_bytes);
   EXPECT_EQ(stats.compaction_bytes_written, io_->Counters(IoSite::kCompactionWrite).write_bytes);
   uint64_t on_disk = 0;
@@ -462,6 +395,15 @@ TEST_F(SeparatedTest, StatisticsEqualWhatTheDiskCounted) {
     if (path.ends_with(".val")) on_disk += disk_->Contents(path).value().size();
   }
   EXPECT_EQ(stats.value_bytes, on_disk);
+  // What moved values is in the events of the jobs that moved them.
+  uint64_t in = 0, out = 0;
+  for (const StoreEvent& event : store_->TakeEvents()) {
+    if (event.kind != StoreEvent::Kind::kCompaction) continue;
+    in += event.bytes_in;
+    out += event.bytes_out;
+  }
+  EXPECT_EQ(in, stats.compaction_bytes_read + stats.value_gc_bytes_read);
+  EXPECT_EQ(out, stats.compaction_bytes_written + stats.value_gc_bytes);
 }
 
 std::unique_ptr<ValueStore> MakeSeparated(double ratio, double age, double bound) {

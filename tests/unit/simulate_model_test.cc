@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <map>
 #include <set>
 #include <vector>
 
@@ -43,6 +44,20 @@ class RealKeys {
       if (place >= begin && place < end) table[key] = deleted;
     }
     return table;
+  }
+  // Of `draws` writes: keys that end with a value and had a delete before.
+  double CountLostDeletes(int draws, double delete_share) {
+    std::map<int, std::pair<bool, bool>> keys;  // whether the last write deletes, and whether any
+    for (int i = 0; i < draws; ++i) {
+      const double at = random_.NextDouble() * cumulated_.back();
+      auto& [last, any] = keys[static_cast<int>(
+          std::lower_bound(cumulated_.begin(), cumulated_.end(), at) - cumulated_.begin())];
+      last = random_.NextDouble() < delete_share;
+      any = any || last;
+    }
+    double lost = 0;
+    for (const auto& [key, deletes] : keys) lost += deletes.second && !deletes.first ? 1 : 0;
+    return lost;
   }
   uint64_t place(int key) const { return places_[static_cast<size_t>(key)]; }
 
@@ -85,6 +100,18 @@ TEST_P(SimContents, DistinctKeysAreThoseOfRealDraws) {
   EXPECT_NEAR(popularity.Distinct(popularity.draws_of_all()), kModelKeys, 1);
 }
 
+TEST_P(SimContents, DeletesThatAreReplacedAreThoseOfRealDraws) {
+  RealKeys keys(3, GetParam());
+  for (const double share : {0.02, 0.5, 1.0}) {
+    const ContentModel model(Popularity(GetParam()), share);
+    for (const double draws : {2000.0, 20'000.0, 100'000.0}) {
+      const double real = keys.CountLostDeletes(static_cast<int>(draws), share);
+      EXPECT_NEAR(model.LostDeletes({0, draws, draws}), real, 0.03 * real + 4 * std::sqrt(real) + 1)
+          << share << " of " << draws;
+    }
+  }
+}
+
 // Three stretches of writes, each over a part of the key space; the deepest has dropped its
 // deletes.
 TEST_P(SimContents, MergesHoldWhatRealMergesHold) {
@@ -97,12 +124,12 @@ TEST_P(SimContents, MergesHoldWhatRealMergesHold) {
   const RealKeys::Table oldest = keys.Draw(60'000, kDeletes, 0, half);
   const RealKeys::Table merged = Union(newest, Union(middle, oldest));
   Random random(3);
-  const std::vector<ContentRange> inputs = {{0, kKeySpaceEnd, {0, 15'000, 15'000}},
-                                            {quarter, 3 * quarter, {0, 30'000, 30'000}},
-                                            {0, half, {0, 60'000, 0}}};
+  const std::vector<ContentRange> inputs = {{0, kKeySpaceEnd, {0, 15'000, 15'000}, {}},
+                                            {quarter, 3 * quarter, {0, 30'000, 30'000}, {}},
+                                            {0, half, {0, 60'000, 0}, {}}};
   // Something older lies in the first half only: deletes of the second one are dropped.
   const std::vector<MergedTable> tables =
-      MergeContents(model, inputs, {{0, half, {}}}, {1e5, 100, 10}, random);
+      MergeContents(model, inputs, {{0, half, {}, {}}}, {1e5, 100, 10}, random);
   ASSERT_GT(tables.size(), 3u);
   double puts = 0, tombstones = 0;
   for (size_t i = 0; i < tables.size(); ++i) {
@@ -138,6 +165,52 @@ INSTANTIATE_TEST_SUITE_P(Distributions, SimContents, testing::Values(0.0, 0.7, 0
                            return "theta" + std::to_string(static_cast<int>(test.param * 100));
                          });
 
+// Written in key order, a key comes once in a round: its delete is replaced in the next one.
+TEST(SimLostDeletes, OfWritesInKeyOrderAreThoseOfRoundsBefore) {
+  const ContentModel model(KeyPopularity::Uniform(1000), 0.25, ContentModel::Mean::kOfKeys);
+  const double round = model.popularity().draws_of_all();
+  EXPECT_EQ(model.LostDeletes({0, round, round}), 0);
+  EXPECT_NEAR(model.LostDeletes({0, 2 * round, 2 * round}), 1000 * 0.75 * 0.25, 1e-6);
+  EXPECT_EQ(model.LostDeletes({0, 2 * round, round}), 0);
+}
+
+// In outputs, too, that are so small that on average none is in them; but not where nothing is left
+// of what they deleted.
+TEST(SimLostDeletes, StayLostWhereSomethingOlderLies) {
+  const uint64_t eighth = kKeySpaceEnd / 8;
+  const ContentModel model(KeyPopularity::Uniform(1e6), 0.01);
+  Random random(3);
+  const ContentRange newer{0, kKeySpaceEnd, {0, 1e4, 1e4}, {2 * eighth, 6 * eighth}};
+  const ContentRange point{0, kKeySpaceEnd, {0, 1e4, 1e4}, {eighth, eighth + 1}};
+  const std::vector<MergedTable> tables =
+      MergeContents(model, {newer, point}, {{0, 4 * eighth, {}, {}}}, {1000, 1, 1}, random);
+  ASSERT_GT(tables.size(), 15u);
+  for (const MergedTable& table : tables) {
+    const auto [begin, end, content, lost] = table.range;
+    SCOPED_TRACE(static_cast<double>(begin) / eighth);
+    ASSERT_LT(model.LostDeletes(content) / static_cast<double>(tables.size()), 0.5);
+    const bool in_range = begin < 4 * eighth && end > 2 * eighth;
+    const bool at_point = begin <= eighth && end > eighth;
+    EXPECT_EQ(!lost.empty(), in_range || at_point);
+    if (lost.empty()) continue;
+    EXPECT_GE(lost.begin, begin);
+    EXPECT_LE(lost.end, std::min(end, 4 * eighth));
+    if (!in_range) {
+      EXPECT_EQ(lost.end - lost.begin, 1u);
+    }
+  }
+}
+
+TEST(SimLostDeletes, LieFromTheFirstToTheLastKey) {
+  EXPECT_TRUE(StretchOfKeys(0.49, {100, 200}).empty());
+  EXPECT_TRUE(StretchOfKeys(5, {100, 100}).empty());
+  const Stretch one = StretchOfKeys(1, {100, 200}), many = StretchOfKeys(9, {100, 200});
+  EXPECT_EQ(one.begin, 150u);
+  EXPECT_EQ(one.end, 151u);
+  EXPECT_EQ(many.begin, 110u);
+  EXPECT_EQ(many.end, 190u);
+}
+
 TEST(SimPopularity, ScrambledRanksFallOnAnyKey) {
   constexpr double kTheta = 0.9;
   constexpr int kItems = 500'000;
@@ -161,7 +234,8 @@ TEST(SimContentsOfLoads, SharesOfOneLoadAddUp) {
   const ContentModel model(KeyPopularity::Uniform(1000), 0);
   Random random(1);
   const std::vector<MergedTable> merged = MergeContents(
-      model, {{0, kKeySpaceEnd, {0.25, 0, 0}}, {0, kKeySpaceEnd, {0.5, 0, 0}}}, {}, {}, random);
+      model, {{0, kKeySpaceEnd, {0.25, 0, 0}, {}}, {0, kKeySpaceEnd, {0.5, 0, 0}, {}}}, {}, {},
+      random);
   ASSERT_EQ(merged.size(), 1u);
   EXPECT_NEAR(merged[0].puts, 750, 1e-6);
   // Writes after it reach loaded and missing keys alike.
@@ -190,7 +264,7 @@ TEST(SimTreeShape, StaysTrueUnderRandomEdits) {
     for (uint64_t at = begin; at < end; ++at) {
       if (random.OneIn(3)) continue;
       edit.added.push_back(
-          {++file, level, run, {at * width, at * width + 1 + random.Below(width), {}}});
+          {++file, level, run, {at * width, at * width + 1 + random.Below(width), {}, {}}, 0});
       TableShape shape;
       shape.bytes = 1 + random.Below(100);
       edit.shapes.push_back(shape);

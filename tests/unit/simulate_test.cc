@@ -9,56 +9,16 @@
 #include "engine/store.h"
 #include "harness/simulate/sim_report.h"
 #include "tests/support/registered.h"
+#include "tests/support/simulated.h"
 #include "tests/support/temp_directory.h"
-#include "variants/compose.h"
 
 namespace lsmlab::harness {
 namespace {
 
-using SimSettings = std::vector<std::pair<std::string, std::string>>;
-
-Composition ComposedOf(const SimSettings& settings) {
-  std::vector<Assignment> assignments;
-  for (const auto& [name, text] : settings) assignments.push_back({name, text, "test", 0});
-  Result<ComposedEngine> composed = Compose(assignments);
-  if (!composed.ok()) std::fprintf(stderr, "%s\n", composed.status().ToString().c_str());
-  LSMLAB_ASSERT(composed.ok());
-  return composed.value().composition;
-}
-
-// 1,000-byte entries that take as much everywhere, memtables of 100 of them.
-SimSetup SmallSetup(const std::string& policy, const SimSettings& more = {}) {
-  SimSettings settings = {{"engine.memtable.size", "100000"},
-                          {"engine.compaction.variant", policy}};
-  if (policy != "none" && policy != "fifo") {
-    settings.emplace_back("engine.compaction.size_ratio", "4");
-    settings.emplace_back("engine.compaction.file_size", "100000");
-  }
-  if (policy == "leveled" || policy == "one-leveling") {
-    settings.emplace_back("engine.compaction.level1_size", "400000");
-  }
-  settings.insert(settings.end(), more.begin(), more.end());
-  SimSetup setup{ComposedOf(settings), {}, {}};
-  setup.workload.user_bytes = 64 * 100'000;
-  setup.workload.keys = 1e9;
-  setup.workload.key_bytes = 24;
-  setup.workload.value_bytes = 976;
-  setup.workload.samples = 4;
-  setup.costs.memtable_put = setup.costs.memtable_tombstone = 1000;
-  setup.costs.last_level = {1000, 30, 1};
-  setup.costs.per_level = {setup.costs.last_level};
-  if (setup.composition.filter.variant->name != "none") {
-    setup.costs.filter.emplace(setup.composition.filter.settings);
-  }
-  return setup;
-}
-
-Simulation Simulated(const SimSetup& setup, const SimLimits& limits = {}) {
-  Result<Simulation> simulation = RunSimulation(setup, limits);
-  if (!simulation.ok()) std::fprintf(stderr, "%s\n", simulation.status().ToString().c_str());
-  LSMLAB_ASSERT(simulation.ok());
-  return std::move(simulation).value();
-}
+using test::ComposedOf;
+using test::SimSettings;
+using test::Simulated;
+using test::SmallSetup;
 
 TEST(SimulationFigures, ReadsInVainFollowTheFilterBitsOfEachLevel) {
   const auto missing = [](const std::vector<std::pair<std::string, std::string>>& more) {
@@ -200,6 +160,47 @@ TEST(SimulatedPieces, ATreeThatHasTooFewLevelsIsRefusedInOneLine) {
   const Result<PiecePlan> plan = PlanPieces(setup, {});
   ASSERT_FALSE(plan.ok());
   EXPECT_EQ(plan.status().message().find('\n'), std::string_view::npos);
+}
+
+// Where the ratio is large, one level less apart makes the first piece so much smaller.
+TEST(SimulatedPieces, AreAboutAlike) {
+  SimSetup setup = SmallSetup("leveled", {{"engine.compaction.size_ratio", "50"}});
+  setup.workload.user_bytes = 1e12;
+  const Result<PiecePlan> plan = PlanPieces(setup, {1000, 3000});
+  ASSERT_TRUE(plan.ok()) << plan.status().ToString();
+  EXPECT_EQ(plan.value().levels_apart, 1u);
+  EXPECT_LT(plan.value().upper_bytes, setup.workload.user_bytes / 10);
+}
+
+// Nothing is merged. However many flushes there are, a table must not be as large as what is kept.
+TEST(SimulatedPieces, FifoHasTablesLeftToDrop) {
+  SimSetup setup = SmallSetup("fifo", {{"engine.compaction.max_size", "1000000"}});
+  setup.workload.user_bytes = 20'000 * 100'000.0;
+  const Simulation simulation = Simulated(setup, {1000, 3000});
+  EXPECT_EQ(simulation.plan.unit, 1);
+  const SimSample& end = simulation.samples.back();
+  EXPECT_LE(end.table_bytes(), 1'000'000);
+  EXPECT_GE(end.table_bytes(), 900'000);
+  setup.composition = SmallSetup("none").composition;
+  const Simulation unmerged = Simulated(setup, {1000, 30'000});
+  EXPECT_EQ(unmerged.plan.unit, 20);
+  EXPECT_EQ(unmerged.samples.back().levels[0].tables, 20'000);
+}
+
+TEST(SimulatedPieces, AgreeWithOnePieceWhereDeletesAge) {
+  SimSetup setup = SmallSetup("leveled", {{"engine.compaction.delete_ttl", "300s"}});
+  setup.workload.keys = 5e4;
+  setup.workload.user_bytes = 6e8;
+  setup.workload.delete_share = 0.1;
+  setup.workload.write_rate = 1e5;
+  const Simulation whole = Simulated(setup);
+  ASSERT_EQ(whole.plan.levels_apart, 0u);
+  const Simulation pieces = Simulated(setup, {250, 1e9});
+  ASSERT_EQ(pieces.plan.levels_apart, 1u);
+  const SimSample &a = whole.samples.back(), &b = pieces.samples.back();
+  std::printf("write amplification %.2f in one piece, %.2f in two\n", a.write_amplification(),
+              b.write_amplification());
+  EXPECT_NEAR(b.write_amplification() / a.write_amplification(), 1, 0.1);
 }
 
 // --- the engine

@@ -9,19 +9,22 @@
 #include "tests/support/memory_io.h"
 #include "variants/codec/codecs.h"
 
-// The bytes of one value file: what was added comes back, and nothing else ever does.
+// The bytes of one value file: what was added comes back, and nothing else ever does. Of a file
+// that is written and read through the page cache, and of one that is direct.
 namespace lsmlab::test {
 namespace {
 
 constexpr const char* kValuePath = "/000007.val";
+constexpr size_t kHeaderBytes = 56, kFooterBytes = 32;
 
-struct StoredValue {
+struct AddedValue {
   std::string key, value;
   ValueReference reference;
 };
 
-class ValueFileTest : public testing::Test {
+class ValueFileTest : public testing::TestWithParam<size_t> {
  protected:
+  ValueFileTest() : io_(GetParam()) {}
   void Write(const std::vector<std::pair<std::string, std::string>>& values, bool compressed) {
     auto file = Finish(OpenFile(io_, IoSite::kValueFile, OpenMode::kCreate, kValuePath));
     FileWriter writer(io_, IoSite::kValueFile, std::move(file).value());
@@ -47,7 +50,7 @@ class ValueFileTest : public testing::Test {
     Write(values, compressed);
   }
   Result<std::unique_ptr<ValueFile>> OpenAs(const ValueFileEntry& entry) {
-    auto file = Finish(OpenFile(io_, IoSite::kValueFile, OpenMode::kRead, kValuePath));
+    auto file = Finish(OpenFile(io_, IoSite::kValueRead, OpenMode::kRead, kValuePath));
     return Finish(ValueFile::Open(io_, std::move(file).value(), entry, codec_by_id_));
   }
   static bool NamesPlace(const Status& status) {
@@ -56,15 +59,16 @@ class ValueFileTest : public testing::Test {
   }
 
   MemoryIo io_;
+  const uint64_t alignment_ = GetParam();
   std::unique_ptr<Codec> codec_ = kLz4Codec.make(DefaultSettings(kLz4Codec.settings));
   const ValueFile::CodecById codec_by_id_ = [this](uint8_t id) -> const Codec* {
     return id == kLz4Codec.id ? codec_.get() : nullptr;
   };
-  std::vector<StoredValue> stored_;
+  std::vector<AddedValue> stored_;
   ValueFileEntry entry_;
 };
 
-TEST_F(ValueFileTest, GivesBackWhatWasAdded) {
+TEST_P(ValueFileTest, GivesBackWhatWasAdded) {
   for (const bool compressed : {false, true}) {
     stored_.clear();
     io_.Remove(kValuePath);
@@ -74,7 +78,7 @@ TEST_F(ValueFileTest, GivesBackWhatWasAdded) {
     auto file = OpenAs(entry_);
     ASSERT_TRUE(file.ok()) << file.status().ToString();
     uint64_t bytes = 0;
-    for (const StoredValue& one : stored_) {
+    for (const AddedValue& one : stored_) {
       std::string encoded;
       EncodeValueReference(one.reference, encoded);
       ValueReference decoded;
@@ -90,7 +94,7 @@ TEST_F(ValueFileTest, GivesBackWhatWasAdded) {
   }
 }
 
-TEST_F(ValueFileTest, AnotherKeyOrPlaceIsRefused) {
+TEST_P(ValueFileTest, AnotherKeyOrPlaceIsRefused) {
   WriteSome(false);
   auto file = OpenAs(entry_);
   ASSERT_TRUE(file.ok());
@@ -114,12 +118,13 @@ TEST_F(ValueFileTest, AnotherKeyOrPlaceIsRefused) {
 }
 
 // Every bit of the file matters, and every cut.
-TEST_F(ValueFileTest, AnyDamageIsFound) {
+TEST_P(ValueFileTest, AnyDamageIsFound) {
   for (const bool compressed : {false, true}) {
     stored_.clear();
     io_.Remove(kValuePath);
     Write({{"a", std::string(200, 'x')}, {"b", "second"}, {"", std::string(70, 'y')}}, compressed);
     const std::string whole = io_.Contents(kValuePath);
+    const uint64_t records_end = kHeaderBytes + entry_.record_bytes;
     for (size_t bit = 0; bit < whole.size() * 8; bit += 3) {
       std::string damaged = whole;
       damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << bit % 8));
@@ -131,8 +136,9 @@ TEST_F(ValueFileTest, AnyDamageIsFound) {
       }
       const Status verified = Finish(file.value()->Verify());
       EXPECT_TRUE(NamesPlace(verified)) << bit << verified.ToString();
+      const bool in_padding = bit / 8 >= records_end;
       size_t refused = 0;
-      for (const StoredValue& one : stored_) {
+      for (const AddedValue& one : stored_) {
         auto value = Finish(file.value()->Read(one.reference, one.key));
         if (value.ok()) {
           EXPECT_EQ(value.value()->bytes(), one.value);
@@ -141,7 +147,7 @@ TEST_F(ValueFileTest, AnyDamageIsFound) {
         }
         refused += value.ok() ? 0 : 1;
       }
-      EXPECT_EQ(refused, 1u) << bit;
+      EXPECT_EQ(refused, in_padding ? 0u : 1u) << bit;
     }
     for (size_t size = 0; size < whole.size(); size += 7) {
       io_.Put(kValuePath, whole.substr(0, size));
@@ -151,7 +157,81 @@ TEST_F(ValueFileTest, AnyDamageIsFound) {
   }
 }
 
-TEST_F(ValueFileTest, AnotherFilesEntryIsRefused) {
+// Whole pages, whose last one ends with the footer; whoever reads the file otherwise than it was
+// written finds the same.
+TEST_P(ValueFileTest, IsReadDirectOrNotHoweverItWasWritten) {
+  WriteSome(false);
+  const std::string whole = io_.Contents(kValuePath);
+  EXPECT_EQ(whole.size() % alignment_, 0u);
+  EXPECT_LT(whole.size() - kHeaderBytes - kFooterBytes - entry_.record_bytes, alignment_);
+  for (const size_t alignment : {size_t{1}, size_t{4096}}) {
+    MemoryIo other(alignment);
+    other.Put(kValuePath, whole);
+    auto opened = Finish(OpenFile(other, IoSite::kValueRead, OpenMode::kRead, kValuePath));
+    const auto told = Finish(ValueFile::ReadEntry(other, *opened.value(), 7));
+    ASSERT_TRUE(told.ok()) << told.status().ToString();
+    EXPECT_EQ(told->bytes, entry_.bytes);
+    EXPECT_EQ(told->record_bytes, entry_.record_bytes);
+    EXPECT_EQ(told->records, entry_.records);
+    EXPECT_EQ(told->id, entry_.id);
+    EXPECT_EQ(told->created_ns, entry_.created_ns);
+    auto file =
+        Finish(ValueFile::Open(other, std::move(opened).value(), told.value(), codec_by_id_));
+    ASSERT_TRUE(file.ok()) << file.status().ToString();
+    for (const AddedValue& one : stored_) {
+      const uint64_t before = other.Counters(IoSite::kValueRead).read_bytes;
+      auto value = Finish(file.value()->Read(one.reference, one.key));
+      ASSERT_TRUE(value.ok()) << value.status().ToString();
+      EXPECT_EQ(value.value()->bytes(), one.value);
+      EXPECT_EQ(other.Counters(IoSite::kValueRead).read_bytes - before,
+                file.value()->ReadBytes(one.reference.offset, one.reference.size));
+    }
+    EXPECT_TRUE(Finish(file.value()->Verify()).ok());
+  }
+}
+
+// Each end is intact; what lies between them is not what they say.
+TEST_P(ValueFileTest, AFileOfAnotherLengthIsRefused) {
+  WriteSome(false);
+  std::string longer = io_.Contents(kValuePath);
+  longer.insert(longer.size() - kFooterBytes, 4096, '\0');
+  io_.Put(kValuePath, longer);
+  auto file = Finish(OpenFile(io_, IoSite::kValueRead, OpenMode::kRead, kValuePath));
+  EXPECT_TRUE(NamesPlace(Finish(ValueFile::ReadEntry(io_, *file.value(), 7)).status()));
+  ValueFileEntry entry = entry_;
+  entry.bytes += 4096;
+  EXPECT_TRUE(NamesPlace(OpenAs(entry).status()));
+}
+
+TEST_P(ValueFileTest, OneReadBringsSeveralValues) {
+  for (const bool compressed : {false, true}) {
+    stored_.clear();
+    io_.Remove(kValuePath);
+    WriteSome(compressed);
+    auto opened = OpenAs(entry_);
+    ASSERT_TRUE(opened.ok());
+    const ValueFile& file = *opened.value();
+    const ValueReference first = stored_[2].reference;
+    auto piece = Finish(file.ReadPiece(first, 1u << 20));
+    ASSERT_TRUE(piece.ok()) << piece.status().ToString();
+    EXPECT_EQ(piece.value()->size, kHeaderBytes + entry_.record_bytes - first.offset);
+    for (size_t i = 2; i < stored_.size(); ++i) {
+      auto found = file.Take(piece.value(), first.offset, stored_[i].reference, stored_[i].key);
+      ASSERT_TRUE(found.ok()) << found.status().ToString();
+      EXPECT_EQ(found->value, stored_[i].value);
+    }
+    const ValueReference next = stored_[3].reference;
+    EXPECT_TRUE(NamesPlace(file.Take(piece.value(), first.offset, next, "key4").status()));
+    ValueReference wrong = next;
+    ++wrong.offset;
+    EXPECT_TRUE(NamesPlace(file.Take(piece.value(), first.offset, wrong, "key3").status()));
+    EXPECT_EQ(Finish(file.ReadPiece(first, 0)).value()->size, first.size);
+    wrong.offset = entry_.bytes;
+    EXPECT_TRUE(NamesPlace(Finish(file.ReadPiece(wrong, 0)).status()));
+  }
+}
+
+TEST_P(ValueFileTest, AnotherFilesEntryIsRefused) {
   WriteSome(false);
   ValueFileEntry other = entry_;
   other.id.low = 5;
@@ -163,6 +243,8 @@ TEST_F(ValueFileTest, AnotherFilesEntryIsRefused) {
   ++other.records;
   EXPECT_TRUE(NamesPlace(OpenAs(other).status()));
 }
+
+INSTANTIATE_TEST_SUITE_P(Alignments, ValueFileTest, testing::Values(size_t{1}, size_t{4096}));
 
 }  // namespace
 }  // namespace lsmlab::test

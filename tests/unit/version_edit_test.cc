@@ -193,6 +193,18 @@ TEST(VersionEdit, LimitsAreHeld) {
   EXPECT_TRUE(DecodeVersionEdit(twice, &read).IsCorruption());
 }
 
+TEST(VersionEdit, APartSaysThatItContinues) {
+  VersionEdit part, read;
+  part.removed = {{3}};
+  part.continues = true;
+  std::string bytes = Encode(part);
+  ASSERT_TRUE(DecodeVersionEdit(bytes, &read).ok());
+  EXPECT_TRUE(read.continues);
+  EXPECT_EQ(Encode(read), bytes);
+  bytes.back() = 0;
+  EXPECT_TRUE(DecodeVersionEdit(bytes, &read).IsCorruption());
+}
+
 TEST(VersionEdit, RandomBytesNeverCrash) {
   Random random(11);
   const std::string sample = Encode(SampleEdit());

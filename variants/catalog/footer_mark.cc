@@ -136,8 +136,8 @@ Status GetCommit(Decoder& in, CommitMark* commit) {
   LSMLAB_TRY(DecodeVersionEdit(numbers, &commit->numbers));
   const VersionEdit& edit = commit->numbers;
   if (!edit.added.empty() || !edit.removed.empty() || !edit.values_added.empty() ||
-      !edit.values_removed.empty()) {
-    return BadMark("expected a version edit without files");
+      !edit.values_removed.empty() || edit.continues) {
+    return BadMark("expected a whole version edit without files");
   }
   if (!GetLists(in, commit)) return BadMark("a list of tables is cut off or out of order");
   return {};

@@ -291,6 +291,11 @@ Task<Status> FootersCatalog::TakeOver() {
     co_return Status::NotSupported(TablePath(entry.file) +
                                    ": catalog footers takes no ingested tables");
   }
+  // Before anything is changed: a record must be able to hold all that.
+  FooterMark record;
+  record.commit = NextRecord();
+  Result<std::string> fits = Encode(record);
+  if (!fits.ok()) co_return fits.status();
   // Marks of an earlier time say nothing, but new ones must be newer, also than those of tables
   // that are gone, as a power loss may bring their names back. Each commit used up a file number.
   LSMLAB_CO_TRY(co_await found_.ReadTables(env_, seed_));
@@ -403,8 +408,9 @@ CommitMark FootersCatalog::NextCommit() const {
 Result<std::string> FootersCatalog::Encode(const FooterMark& mark) const {
   std::string bytes = EncodeFooterMark(mark, seed_);
   if (bytes.size() <= kMaxEditBytes) return bytes;
-  return Status::InvalidArgument("catalog: a mark of " + std::to_string(bytes.size()) +
-                                 " bytes, allowed are at most 16 MiB");
+  return Status::InvalidArgument(env_.directory + ": catalog footers: expected a mark of at most " +
+                                 std::to_string(kMaxEditBytes) + " bytes, found " +
+                                 std::to_string(bytes.size()));
 }
 
 Task<Status> FootersCatalog::WriteRecord(uint64_t file) {

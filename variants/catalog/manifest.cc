@@ -1,12 +1,12 @@
 #include <algorithm>
 #include <atomic>
-#include <map>
 
 #include "engine/base/checksum.h"
 #include "engine/format/file_name.h"
 #include "engine/format/wal_record.h"
 #include "variants/catalog/catalogs.h"
 #include "variants/catalog/current_file.h"
+#include "variants/catalog/manifest_edits.h"
 
 namespace lsmlab {
 namespace {
@@ -14,11 +14,9 @@ namespace {
 // A manifest is a log segment (engine/format/wal_record.h) of version edits under its own identity;
 // its first edits are a snapshot of the state. Each edit is synced, and followed by a mark that
 // tells so and is not synced itself: damage to the last acknowledged edit is then told from a torn
-// one as soon as the mark has reached the disk by itself.
+// one as soon as the mark has reached the disk by itself. An edit that is too large for a record is
+// written in parts, of which only all together count.
 constexpr uint64_t kDomain = 0x74736566696e614d;  // apart from logs with the same numbers
-constexpr size_t kManifestBytesMax = size_t{1} << 30;
-constexpr size_t kSnapshotEditTables = 4096;  // per edit: below its size limit with any keys
-constexpr size_t kValueUseBytesMax = 20;
 constexpr std::string_view kPrefix = "MANIFEST-";
 
 constexpr SettingSpec kManifestSettings[] = {
@@ -57,8 +55,9 @@ class ManifestCatalog final : public Catalog {
   Task<Status> Load(bool read_only);
   Task<Status> LoadFooters();
   Status ReadEdits(const std::string& path, Slice bytes, uint64_t snapshot_bytes);
-  void EncodeSnapshot();
+  void AddRecord(const VersionEdit& edit);
   void EncodeEdit(const VersionEdit& edit);
+  Status CheckRoom() const;
   // Starts the next manifest with a snapshot of the state and makes it the one that counts.
   Task<Status> RollOver();
   Task<Status> RemoveOthers();
@@ -76,7 +75,6 @@ class ManifestCatalog final : public Catalog {
   std::atomic<uint64_t> last_job_{0}, bytes_written_{0};
   std::vector<std::string> others_;  // manifests that do not count
   WalRecordEncoder encoder_;
-  std::string edit_bytes_;
   Status poison_;
 };
 
@@ -119,6 +117,12 @@ Task<Status> ManifestCatalog::Survey(bool* has_current, bool* has_data) {
     if (entry.name == kCurrentName) *has_current = true;
     if (IsShardData(entry.name)) *has_data = true;
     if (const std::optional<uint64_t> manifest = ParseNumberedFileName(kPrefix, "", entry.name)) {
+      // There must be numbers above it.
+      if (*manifest >= UINT32_MAX) {
+        co_return Status::Corruption(env_.directory + "/" + entry.name +
+                                     ": expected a number below 4294967295; no store makes such a "
+                                     "file, remove it");
+      }
       largest_manifest_ = std::max(largest_manifest_, *manifest);
       others_.push_back(entry.name);
     }
@@ -135,6 +139,10 @@ Task<Status> ManifestCatalog::Load(bool read_only) {
   if (!named.ok()) co_return named.status();
   manifest_ = named->manifest;
   const std::string path = PathOf(manifest_);
+  if (manifest_ == 0 || manifest_ >= UINT32_MAX) {
+    co_return Status::Corruption(current + ": expected a manifest from 1 to 4294967294, found " +
+                                 std::to_string(manifest_));
+  }
   if (!read_only) {
     Result<std::unique_ptr<IoFile>> opened =
         co_await OpenFile(*env_.io, IoSite::kRecovery, OpenMode::kRead, path);
@@ -174,6 +182,7 @@ Task<Status> ManifestCatalog::LoadFooters() {
 Status ManifestCatalog::ReadEdits(const std::string& path, Slice bytes, uint64_t snapshot_bytes) {
   using Found = WalRecordReader::Outcome;
   WalRecordReader reader(Identity(manifest_), bytes);
+  EditJoiner joiner;  // what is still open at the end was never synced
   bool closed = false;
   uint64_t expected = 1;
   for (Found outcome = reader.Next();; outcome = reader.Next()) {
@@ -196,9 +205,10 @@ Status ManifestCatalog::ReadEdits(const std::string& path, Slice bytes, uint64_t
                                 std::to_string(reader.dense_number()) + " before this offset");
     }
     ++expected;
-    VersionEdit edit;
-    Status applied = DecodeVersionEdit(reader.payload(), &edit);
-    if (applied.ok()) applied = ApplyEdit(edit, &state_);
+    VersionEdit part;
+    Status applied = DecodeVersionEdit(reader.payload(), &part);
+    if (applied.ok()) applied = joiner.Add(std::move(part));
+    if (applied.ok() && !joiner.open()) applied = ApplyEdit(joiner.edit(), &state_);
     if (!applied.ok()) return Status::Corruption(at + std::string(applied.message()));
   }
   if (reader.intact_end() >= snapshot_bytes) return {};
@@ -207,58 +217,34 @@ Status ManifestCatalog::ReadEdits(const std::string& path, Slice bytes, uint64_t
                             " bytes, found the end");
 }
 
-void ManifestCatalog::EncodeEdit(const VersionEdit& edit) {
-  edit_bytes_.clear();
-  EncodeVersionEdit(edit, edit_bytes_);
+// No larger than what is read: a table by itself refers to no more value files than there may be.
+void ManifestCatalog::AddRecord(const VersionEdit& edit) {
   encoder_.BeginRecord(0, next_edit_++);
-  encoder_.buffer().append(edit_bytes_);
+  const size_t begins = encoder_.buffer().size();
+  EncodeVersionEdit(edit, encoder_.buffer());
+  LSMLAB_ASSERT(encoder_.buffer().size() - begins <= kMaxEditBytes);
   encoder_.EndRecord();
 }
 
-// The state as edits: the numbers first, then value files and tables by tree.
-void ManifestCatalog::EncodeSnapshot() {
-  VersionEdit head;
-  head.log_number = state_.log_number;
-  head.last_sequence = state_.last_sequence;
-  head.next_file = state_.next_file;
-  if (state_.closed_log != 0) {
-    head.closed_log = state_.closed_log;
-    head.closed_log_bytes = state_.closed_log_bytes;
-  }
-  head.policy_state = state_.policy_state;
-  EncodeEdit(head);
-  std::map<uint32_t, VersionEdit> edits;
-  for (const ValueFileEntry& file : state_.value_files) {
-    VersionEdit& edit = edits[file.tree];
-    edit.tree = file.tree;
-    edit.values_added.push_back(file);
-    if (edit.values_added.size() >= kSnapshotEditTables) {
-      EncodeEdit(edit);
-      edit.values_added.clear();
-    }
-  }
-  size_t listed_bytes = 0;
-  for (const TableEntry& table : state_.tables) {
-    VersionEdit& edit = edits[table.tree];
-    edit.tree = table.tree;
-    edit.added.push_back(table);
-    listed_bytes += table.smallest_key.size() + table.largest_key.size();
-    listed_bytes += table.values.size() * kValueUseBytesMax;
-    if (edit.added.size() >= kSnapshotEditTables || listed_bytes >= kMaxEditBytes / 2) {
-      EncodeEdit(edit);
-      edit.added.clear();
-      edit.values_added.clear();
-      listed_bytes = 0;
-    }
-  }
-  for (const auto& [tree, edit] : edits) {
-    if (!edit.added.empty() || !edit.values_added.empty()) EncodeEdit(edit);
-  }
+void ManifestCatalog::EncodeEdit(const VersionEdit& edit) {
+  encoder_.Begin(Identity(manifest_), synced_);
+  SplitEdit(edit, [this](const VersionEdit& part) { AddRecord(part); });
+}
+
+// Whether the manifest may grow by what is encoded.
+Status ManifestCatalog::CheckRoom() const {
+  return CheckManifestBytes(offset_ + encoder_.bytes().size(),
+                            kManifestBytesMax - kManifestReserve);
 }
 
 Task<Status> ManifestCatalog::RollOver() {
   const uint64_t previous = manifest_;
   const uint64_t next = ++largest_manifest_;
+  next_edit_ = 1;
+  encoder_.Begin(Identity(next), 0);
+  encoder_.AppendSegmentHeader(WalSegmentHeader());
+  SnapshotEdits(state_, [this](const VersionEdit& edit) { AddRecord(edit); });
+  LSMLAB_CO_TRY(CheckManifestBytes(encoder_.bytes().size(), kManifestBytesMax));
   Result<std::unique_ptr<IoFile>> opened =
       co_await OpenFile(*env_.io, IoSite::kCatalog, OpenMode::kCreate, PathOf(next));
   if (!opened.ok()) co_return opened.status();
@@ -267,10 +253,6 @@ Task<Status> ManifestCatalog::RollOver() {
   }
   file_ = std::move(opened).value();
   offset_ = synced_ = 0;
-  next_edit_ = 1;
-  encoder_.Begin(Identity(next), 0);
-  encoder_.AppendSegmentHeader(WalSegmentHeader());
-  EncodeSnapshot();
   LSMLAB_CO_TRY(co_await WriteEncoded());
   LSMLAB_CO_TRY(co_await SyncManifest());
   LSMLAB_CO_TRY(co_await SyncNamesIn(env_.names, *env_.io, IoSite::kCatalog, env_.directory));
@@ -321,17 +303,14 @@ Task<Status> ManifestCatalog::Commit(uint64_t, const VersionEdit& edit, LastOutp
   if (file_ == nullptr) co_return Status::Aborted(env_.directory + ": the catalog is not open");
   Status valid = CheckEdit(edit, state_);
   if (!valid.ok()) co_return Poison(std::move(valid));
-  if (offset_ - snapshot_end_ >= edit_log_size_) {
+  EncodeEdit(edit);
+  if (offset_ - snapshot_end_ >= edit_log_size_ || !CheckRoom().ok()) {
     Status rolled = co_await RollOver();
     if (!rolled.ok()) co_return Poison(std::move(rolled));
+    EncodeEdit(edit);
   }
-  encoder_.Begin(Identity(manifest_), synced_);
-  EncodeEdit(edit);
-  if (edit_bytes_.size() > kMaxEditBytes) {
-    co_return Poison(Status::InvalidArgument("catalog: an edit of " +
-                                             std::to_string(edit_bytes_.size()) +
-                                             " bytes, allowed are at most 16 MiB"));
-  }
+  Status fits = CheckRoom();
+  if (!fits.ok()) co_return Poison(std::move(fits));
   Status durable = co_await WriteEncoded();
   if (durable.ok()) durable = co_await SyncManifest();
   if (!durable.ok()) co_return Poison(std::move(durable));

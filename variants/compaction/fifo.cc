@@ -41,7 +41,7 @@ class FifoCompaction final : public CompactionPolicy {
   std::optional<CompactionPlan> Pick(const TreeShape& shape, std::string_view,
                                      int64_t now_ns) const override {
     uint64_t total = 0;
-    for (const LevelShape& level : shape.levels) total += TotalBytes(TablesOf(level));
+    for (const LevelShape& level : shape.levels) total += level.bytes;
     CompactionPlan plan;
     plan.kind = CompactionPlan::Kind::kDrop;
     // From the deepest level's last run on: what lies there is older than all that stays.

@@ -19,8 +19,7 @@ constexpr SettingSpec kPickSetting = {
     0,
     "min-overlap|round-robin|oldest|most-tombstones",
     "which file of a full level goes down: least overlap below per byte; the next in key order; "
-    "the "
-    "one whose newest entry is the oldest; the one with most deletes among its entries"};
+    "the one whose newest entry is the oldest; the one with most deletes among its entries"};
 constexpr SettingSpec kGranularitySetting = {
     "granularity",
     SettingType::kChoice,
@@ -108,7 +107,7 @@ LeveledCompaction::Sizes LeveledCompaction::SizesOf(const TreeShape& shape) cons
 LeveledCompaction::Sizes LeveledCompaction::DynamicSizes(const TreeShape& shape) const {
   Sizes sizes;
   const uint32_t last = LastLevel(shape);
-  double size = static_cast<double>(TotalBytes(TablesOf(LevelAt(shape, last))));
+  double size = static_cast<double>(LevelAt(shape, last).bytes);
   sizes.target[last] = std::max(size, level1_size_);
   uint32_t base = last;
   while (base > 1 && size > level1_size_) {
@@ -125,9 +124,10 @@ LeveledCompaction::Sizes LeveledCompaction::DynamicSizes(const TreeShape& shape)
 std::optional<CompactionPlan> LeveledCompaction::Down(const TreeShape& shape,
                                                       const TableList& upper, uint32_t to,
                                                       std::string_view cause) const {
+  if (AnyBeingCompacted(upper)) return std::nullopt;
   const LevelShape& below = LevelAt(shape, to);
   const TableList lower = ClosedTables(below, HullOf(upper));
-  if (AnyBeingCompacted(upper) || AnyBeingCompacted(lower)) return std::nullopt;
+  if (AnyBeingCompacted(lower)) return std::nullopt;
   CompactionPlan plan;
   plan.output_level = to;
   plan.output_run = below.runs.empty() ? 1 : below.runs.front().run;
@@ -137,7 +137,7 @@ std::optional<CompactionPlan> LeveledCompaction::Down(const TreeShape& shape,
   const bool nothing_below = std::none_of(upper.begin(), upper.end(), [&](const TableShape* t) {
     return !OverlappingTables(below, {t->smallest_key, t->largest_key}).empty();
   });
-  if (nothing_below && AreDisjoint(upper)) {
+  if (nothing_below && AreDisjoint(upper) && MayMoveTo(shape, to, upper)) {
     plan.kind = CompactionPlan::Kind::kMove;
     return plan;
   }
@@ -149,26 +149,26 @@ std::optional<CompactionPlan> LeveledCompaction::Down(const TreeShape& shape,
 // write the same range of the level below.
 std::optional<CompactionPlan> LeveledCompaction::PickLevel0(const TreeShape& shape,
                                                             const Sizes& sizes) const {
-  const TableList upper = TablesOf(LevelAt(shape, 0));
-  if (upper.empty()) return std::nullopt;
-  return Down(shape, upper, sizes.base, kRunsCauses[0]);
+  const LevelShape& here = LevelAt(shape, 0);
+  if (here.runs.empty() || IsBusy(here)) return std::nullopt;
+  return Down(shape, TablesOf(here), sizes.base, RunsCause(0));
 }
 
 std::optional<CompactionPlan> LeveledCompaction::PickLevel(const TreeShape& shape,
                                                            uint32_t level) const {
-  const TableList upper = TablesOf(LevelAt(shape, level));
-  if (upper.empty()) return std::nullopt;
-  return Down(shape, upper, level + 1, kSizeCauses[std::min<size_t>(level, 11)]);
+  const LevelShape& here = LevelAt(shape, level);
+  if (here.runs.empty() || IsBusy(here)) return std::nullopt;
+  return Down(shape, TablesOf(here), level + 1, SizeCause(level));
 }
 
-// A level below 0 with several runs comes from another policy: it becomes one run first.
+// A level below 0 with several runs comes from another policy: it becomes one run first, and until
+// then no other job takes anything from it or adds to it.
 std::optional<CompactionPlan> LeveledCompaction::MergeRuns(const TreeShape& shape, uint32_t level,
                                                            std::string_view cause) const {
   const LevelShape& here = LevelAt(shape, level);
-  const TableList all = TablesOf(here);
-  if (AnyBeingCompacted(all)) return std::nullopt;
+  if (IsBusy(here)) return std::nullopt;
   CompactionPlan plan;
-  for (const TableShape* table : all) plan.inputs.push_back(table->file);
+  for (const TableShape* table : TablesOf(here)) plan.inputs.push_back(table->file);
   plan.output_level = level;
   plan.output_run = here.runs.front().run;
   plan.output_file_bytes = file_sizes_.At(level);
@@ -184,11 +184,10 @@ std::vector<LeveledCompaction::Candidate> LeveledCompaction::FullLevels(const Tr
     full.push_back({0, static_cast<double>(runs) / static_cast<double>(l0_trigger_)});
   }
   for (uint32_t level = 1; level < LastLevel(shape); ++level) {
-    uint64_t bytes = 0;  // what running jobs take away is gone already
-    for (const TableShape* table : TablesOf(LevelAt(shape, level))) {
-      if (!table->being_compacted) bytes += table->bytes;
-    }
-    const double score = static_cast<double>(bytes) / std::max(sizes.target[level], 1.0);
+    const LevelShape& here = LevelAt(shape, level);
+    // What running jobs take away is gone already.
+    const auto bytes = static_cast<double>(here.bytes - here.bytes_being_compacted);
+    const double score = bytes / std::max(sizes.target[level], 1.0);
     if (score > 1) full.push_back({level, score});
   }
   std::stable_sort(full.begin(), full.end(),
@@ -200,8 +199,10 @@ std::optional<CompactionPlan> LeveledCompaction::Pick(const TreeShape& shape,
                                                       std::string_view state,
                                                       int64_t now_ns) const {
   for (uint32_t level = 1; level < shape.levels.size(); ++level) {
-    if (shape.levels[level].runs.size() < 2) continue;
-    return MergeRuns(shape, level, "runs of a level");
+    if (IsLeveled(shape, level)) continue;
+    if (std::optional<CompactionPlan> plan = MergeRuns(shape, level, "runs of a level")) {
+      return plan;
+    }
   }
   const Sizes sizes = SizesOf(shape);
   if (std::optional<CompactionPlan> plan = PickExpired(shape, sizes, now_ns)) return plan;
@@ -209,6 +210,8 @@ std::optional<CompactionPlan> LeveledCompaction::Pick(const TreeShape& shape,
   for (const Candidate& candidate : FullLevels(shape, sizes)) {
     // Job after job out of the level that it goes to would keep level 0 waiting.
     if (level0_waits && candidate.level == sizes.base) continue;
+    const uint32_t to = candidate.level == 0 ? sizes.base : candidate.level + 1;
+    if (!IsLeveled(shape, candidate.level) || !IsLeveled(shape, to)) continue;
     std::optional<CompactionPlan> plan;
     if (candidate.level == 0) {
       plan = PickLevel0(shape, sizes);
@@ -236,14 +239,13 @@ double LeveledCompaction::DebtBytes(const TreeShape& shape) const {
   const Sizes sizes = SizesOf(shape);
   double debt = 0, arriving = 0;
   if (LevelAt(shape, 0).runs.size() >= l0_trigger_) {
-    arriving = static_cast<double>(TotalBytes(TablesOf(LevelAt(shape, 0))));
-    debt = arriving + static_cast<double>(TotalBytes(TablesOf(LevelAt(shape, sizes.base))));
+    arriving = static_cast<double>(LevelAt(shape, 0).bytes);
+    debt = arriving + static_cast<double>(LevelAt(shape, sizes.base).bytes);
   }
   // What lies above the base belongs to no level's size.
   for (uint32_t level = sizes.base; level < LastLevel(shape); ++level) {
-    const double bytes =
-        arriving + static_cast<double>(TotalBytes(TablesOf(LevelAt(shape, level))));
-    const double below = static_cast<double>(TotalBytes(TablesOf(LevelAt(shape, level + 1))));
+    const double bytes = arriving + static_cast<double>(LevelAt(shape, level).bytes);
+    const double below = static_cast<double>(LevelAt(shape, level + 1).bytes);
     arriving = std::max(0.0, bytes - sizes.target[level]);
     if (arriving > 0) debt += arriving * (1 + below / bytes);
   }
@@ -264,18 +266,17 @@ std::optional<CompactionPlan> LeveledCompaction::PickRange(const TreeShape& shap
   const Sizes sizes = SizesOf(shape);
   uint32_t last = sizes.base;  // level 0 alone goes there
   for (uint32_t level = 1; level < shape.levels.size(); ++level) {
-    if (!TablesOf(shape.levels[level]).empty()) last = level;
+    if (!shape.levels[level].runs.empty()) last = level;
   }
   for (uint32_t level = 0; level <= last; ++level) {
     const LevelShape& here = LevelAt(shape, level);
-    TableList all = TablesOf(here);
-    if (all.empty()) continue;
-    const KeyRange range{begin, end.empty() ? HullOf(all).largest : end};
+    if (here.runs.empty()) continue;
+    const KeyRange range{begin, end.empty() ? HullOf(TablesOf(here)).largest : end};
     const TableList upper = ClosedTables(here, range);
     if (upper.empty()) continue;
     if (level > 0 && here.runs.size() > 1) return MergeRuns(shape, level, "range");
     if (level == last) break;
-    if (level == 0 && AnyBeingCompacted(all)) return std::nullopt;
+    if (level == 0 && IsBusy(here)) return std::nullopt;
     return Down(shape, upper, level == 0 ? sizes.base : level + 1, "range");
   }
   return std::nullopt;

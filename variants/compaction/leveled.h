@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/parts/compaction_policy.h"
@@ -46,6 +47,12 @@ class LeveledCompaction final : public CompactionPolicy {
     uint32_t level;
     double score;  // 1: full
   };
+  // How willingly a file is given up, the least first: its rank, and among equals what it costs.
+  using FileRank = std::pair<double, double>;
+  // As this policy keeps a level.
+  static bool IsLeveled(const TreeShape& shape, uint32_t level) {
+    return level == 0 || LevelAt(shape, level).runs.size() < 2;
+  }
   // The bottom: nothing goes down from here.
   uint32_t LastLevel(const TreeShape& shape) const;
   Sizes SizesOf(const TreeShape& shape) const;
@@ -53,16 +60,24 @@ class LeveledCompaction final : public CompactionPolicy {
   std::vector<Candidate> FullLevels(const TreeShape& shape, const Sizes& sizes) const;
   std::optional<CompactionPlan> PickLevel0(const TreeShape& shape, const Sizes& sizes) const;
   std::optional<CompactionPlan> PickLevel(const TreeShape& shape, uint32_t level) const;
+  // leveled_pick.cc
   std::optional<CompactionPlan> PickFile(const TreeShape& shape, uint32_t level,
                                          std::string_view state) const;
+  std::optional<CompactionPlan> PickNext(const TreeShape& shape, const RunShape& run,
+                                         std::string_view state) const;
+  std::optional<CompactionPlan> PickBest(const TreeShape& shape, const RunShape& run) const;
+  FileRank RankOf(const TableShape& table) const;
+  // The table one level down, with what must go with it.
+  std::optional<CompactionPlan> FileDown(const TreeShape& shape, const TableShape& table,
+                                         std::string_view cause) const;
   // leveled_deletes.cc
   std::optional<CompactionPlan> PickExpired(const TreeShape& shape, const Sizes& sizes,
                                             int64_t now_ns) const;
   std::optional<CompactionPlan> TakeDown(const TreeShape& shape, const Sizes& sizes,
                                          const TableShape& table) const;
   std::optional<CompactionPlan> Rewrite(const TreeShape& shape, const TableShape& table) const;
-  // How willingly the file is given up: the least rank goes first. `lower`: what it overlaps below.
-  double Rank(const TableShape& table, const TableList& lower) const;
+  bool IsInVain(const TreeShape& shape, const TableShape& table, int64_t limit_ns,
+                int64_t now_ns) const;
   std::optional<CompactionPlan> MergeRuns(const TreeShape& shape, uint32_t level,
                                           std::string_view cause) const;
   // A plan that takes `upper` down to `to` with all it overlaps there; nothing when some of that is
@@ -87,18 +102,22 @@ class LeveledCompaction final : public CompactionPolicy {
 // state with the tree.
 //
 //   state  := "rr1", cursor*
-//   cursor := level u8, length varint, key byte{length}     the key cut to 128 bytes
+//   cursor := level u8, length varint, key byte{length}
+//
+// All keys together have the room of a state, in equal shares, and longer ones are cut. A cut key
+// is a smaller one: where all keys of a level begin with the same bytes, more than such a share,
+// the level's first table is the next again and again.
 class RoundRobinCursors {
  public:
   // Any bytes: what is no such state is the start.
   explicit RoundRobinCursors(std::string_view state);
   // Empty: at the level's first key.
   std::string_view At(uint32_t level) const { return cursors_[level]; }
-  void Set(uint32_t level, std::string_view key) { cursors_[level] = key.substr(0, kMostBytes); }
+  void Set(uint32_t level, std::string_view key) { cursors_[level] = key; }
+  // At most as long as a state may be.
   std::string Encode() const;
 
  private:
-  static constexpr size_t kMostBytes = 128;
   std::array<std::string, 16> cursors_;
 };
 

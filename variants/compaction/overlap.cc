@@ -39,12 +39,6 @@ TableList ClosedTables(const LevelShape& level, const KeyRange& range) {
   return found;
 }
 
-uint64_t TotalBytes(const TableList& tables) {
-  uint64_t bytes = 0;
-  for (const TableShape* table : tables) bytes += table->bytes;
-  return bytes;
-}
-
 bool AnyBeingCompacted(const TableList& tables) {
   return std::any_of(tables.begin(), tables.end(),
                      [](const TableShape* table) { return table->being_compacted; });
@@ -58,6 +52,14 @@ bool AreDisjoint(TableList tables) {
     if (tables[i]->smallest_key <= tables[i - 1]->largest_key) return false;
   }
   return true;
+}
+
+bool MayMoveTo(const TreeShape& shape, uint32_t level, const TableList& tables) {
+  for (size_t below = level + 1; below < shape.levels.size(); ++below) {
+    if (!shape.levels[below].runs.empty()) return true;
+  }
+  return std::none_of(tables.begin(), tables.end(),
+                      [](const TableShape* table) { return table->tombstones > 0; });
 }
 
 }  // namespace lsmlab

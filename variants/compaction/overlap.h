@@ -27,8 +27,13 @@ TableList OverlappingTables(const LevelShape& level, const KeyRange& range);
 // older run with the same keys stays behind.
 TableList ClosedTables(const LevelShape& level, const KeyRange& range);
 
-uint64_t TotalBytes(const TableList& tables);
 bool AnyBeingCompacted(const TableList& tables);
+// Whether a job has any table of the level. O(1): no table is without bytes.
+inline bool IsBusy(const LevelShape& level) noexcept { return level.bytes_being_compacted > 0; }
 bool AreDisjoint(TableList tables);
+// Whether tables that share no key with each other, nor with the run that they join in `level`, go
+// there as they are. Not those with deletes where no deeper level holds data: a merge drops them
+// there, and after a move nothing might ever touch them again.
+bool MayMoveTo(const TreeShape& shape, uint32_t level, const TableList& tables);
 
 }  // namespace lsmlab

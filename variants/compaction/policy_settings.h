@@ -80,6 +80,12 @@ inline constexpr std::array<std::string_view, 12> kRunsCauses = {
     "l0 count",     "level 1 runs", "level 2 runs",  "level 3 runs",
     "level 4 runs", "level 5 runs", "level 6 runs",  "level 7 runs",
     "level 8 runs", "level 9 runs", "level 10 runs", "level 11 runs"};
+inline std::string_view SizeCause(uint32_t level) {
+  return kSizeCauses[std::min<size_t>(level, kSizeCauses.size() - 1)];
+}
+inline std::string_view RunsCause(uint32_t level) {
+  return kRunsCauses[std::min<size_t>(level, kRunsCauses.size() - 1)];
+}
 
 // 0 at `none`, 1 at `slow`, 2 at `stop`, straight lines between, 2 above.
 inline double Grade(double value, double none, double slow, double stop) noexcept {

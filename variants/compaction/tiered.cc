@@ -101,7 +101,7 @@ CompactionPlan TieredCompaction::PlanOf(const TableList& inputs, uint32_t level,
 std::optional<CompactionPlan> TieredCompaction::Down(const TreeShape& shape, uint32_t level,
                                                      const TableList& upper,
                                                      std::string_view cause) const {
-  if (AnyBeingCompacted(TablesOf(LevelAt(shape, level)))) return std::nullopt;
+  if (IsBusy(LevelAt(shape, level))) return std::nullopt;
   const LevelShape& below = LevelAt(shape, level + 1);
   const bool joins = lazy_ && level + 1 == Deepest(shape);
   TableList inputs = upper;
@@ -117,18 +117,21 @@ std::optional<CompactionPlan> TieredCompaction::Down(const TreeShape& shape, uin
     run = below.runs.front().run;
   }
   CompactionPlan plan = PlanOf(inputs, level + 1, run, cause);
-  if (!overlaps && AreDisjoint(upper)) plan.kind = CompactionPlan::Kind::kMove;
+  // Tiered, every run is merged again in its time, and its deletes with it.
+  if (!overlaps && AreDisjoint(upper) && (!lazy_ || MayMoveTo(shape, level + 1, upper))) {
+    plan.kind = CompactionPlan::Kind::kMove;
+  }
   return plan;
 }
 
 std::optional<CompactionPlan> TieredCompaction::MergeLevel(const TreeShape& shape,
                                                            uint32_t level) const {
   const LevelShape& here = LevelAt(shape, level);
+  if (IsBusy(here)) return std::nullopt;
   const TableList all = TablesOf(here);
-  const std::string_view cause = kRunsCauses[std::min<size_t>(level, 11)];
+  const std::string_view cause = RunsCause(level);
   const bool stays = level == Bottom(shape) || (lazy_ && level > 0 && level == Deepest(shape));
   if (!stays) return Down(shape, level, all, cause);
-  if (AnyBeingCompacted(all)) return std::nullopt;
   return PlanOf(all, level, here.runs.front().run, cause);
 }
 
@@ -138,14 +141,11 @@ std::optional<CompactionPlan> TieredCompaction::GrowLastLevel(const TreeShape& s
   const uint32_t level = Deepest(shape);
   if (!lazy_ || level == 0 || level == Bottom(shape)) return std::nullopt;
   const LevelShape& above = LevelAt(shape, level - 1);
-  if (above.runs.size() < runs_) return std::nullopt;
-  const TableList all = TablesOf(LevelAt(shape, level));
-  const double merged = static_cast<double>(TotalBytes(TablesOf(above)));
-  if (LevelAt(shape, level).runs.size() > 1 || AnyBeingCompacted(all) ||
-      static_cast<double>(TotalBytes(all)) < (size_ratio_ - 0.5) * merged) {  // rounded
-    return std::nullopt;
-  }
-  CompactionPlan plan = PlanOf(all, level + 1, 1, kSizeCauses[std::min<size_t>(level, 11)]);
+  const LevelShape& here = LevelAt(shape, level);
+  if (above.runs.size() < runs_ || here.runs.size() > 1 || IsBusy(here)) return std::nullopt;
+  const double full = (size_ratio_ - 0.5) * static_cast<double>(above.bytes);  // rounded
+  if (static_cast<double>(here.bytes) < full) return std::nullopt;
+  CompactionPlan plan = PlanOf(TablesOf(here), level + 1, 1, SizeCause(level));
   plan.kind = CompactionPlan::Kind::kMove;
   return plan;
 }
@@ -199,10 +199,12 @@ std::optional<CompactionPlan> TieredCompaction::PickRange(const TreeShape& shape
     const bool one_run = std::all_of(upper.begin(), upper.end(), [&](const TableShape* table) {
       return table->run == upper[0]->run;
     });
-    if (one_run || AnyBeingCompacted(all)) return std::nullopt;
+    if (one_run || IsBusy(here)) return std::nullopt;
     // What is merged leaves no other table in its hull, so the oldest run has room for it.
     CompactionPlan plan = PlanOf(upper, level, here.runs.back().run, "range");
-    if (AreDisjoint(upper)) plan.kind = CompactionPlan::Kind::kMove;
+    if (AreDisjoint(upper) && MayMoveTo(shape, level, upper)) {
+      plan.kind = CompactionPlan::Kind::kMove;
+    }
     return plan;
   }
   return std::nullopt;

@@ -16,6 +16,8 @@ namespace {
 
 // Foreground steps between two looks at completions and mail.
 constexpr int kForegroundSteps = 64;
+// Of them, between two looks at the clock while background work waits.
+constexpr int kStepsPerLook = 4;
 // The most that background work can save up, so that a quiet hour does not buy it a busy second.
 constexpr int64_t kMostCreditNanos = 2'000'000;
 // How long one of several Ios is waited for before the others are looked at.
@@ -240,7 +242,10 @@ bool EventLoop::Turn() {
   bool did = Collect();
   if (!pauses_.empty() || !later_.empty()) EndPauses(NowNanos());
   did = RunForeground() || did;
-  did = RunBackground() || did;
+  if (BackgroundWaits()) {
+    PollAll(0);
+    did = RunBackground() || did;
+  }
   // With nothing left to run, what was begun goes to the kernel in the call that waits for it. Of
   // several Ios only one can be waited for.
   if (deferring_.size() <= 1 && !HasReady()) return false;
@@ -249,31 +254,41 @@ bool EventLoop::Turn() {
 
 bool EventLoop::RunForeground() {
   if (ready_[0].empty()) return false;
-  const bool background_waits = !ready_[1].empty() || !ready_[2].empty();
-  const int64_t begun = background_waits ? NowNanos() : 0;
-  for (int i = 0; i < kForegroundSteps && !ready_[0].empty(); ++i) RunStep(0);
-  if (background_waits) {
-    const double earned = options_.background_share / (1 - options_.background_share);
-    credit_ns_ += static_cast<int64_t>(static_cast<double>(NowNanos() - begun) * earned);
-    credit_ns_ = std::min(credit_ns_, kMostCreditNanos);
+  if (BackgroundWaits()) {
+    RunForegroundUntilEarned();
+  } else {
+    for (int i = 0; i < kForegroundSteps && !ready_[0].empty(); ++i) RunStep(0);
   }
   return true;
 }
 
+// At least one step, so that what was saved up holds up the foreground no longer than what was not.
+void EventLoop::RunForegroundUntilEarned() {
+  const double earned = options_.background_share / (1 - options_.background_share);
+  int64_t begun = NowNanos();
+  for (int i = 1; i <= kForegroundSteps && !ready_[0].empty(); ++i) {
+    RunStep(0);
+    if (i > 1 && i % kStepsPerLook != 0 && !ready_[0].empty()) continue;
+    const int64_t now = NowNanos();
+    credit_ns_ += static_cast<int64_t>(static_cast<double>(now - begun) * earned);
+    begun = now;
+    if (credit_ns_ > 0) break;
+  }
+  credit_ns_ = std::min(credit_ns_, kMostCreditNanos);
+}
+
+// REQUIRES: BackgroundWaits().
 bool EventLoop::RunBackground() {
-  const auto waits = [this] { return !ready_[1].empty() || !ready_[2].empty(); };
-  const auto run = [this] { RunStep(ready_[1].empty() ? 2 : 1); };
-  if (!waits()) return false;
+  const size_t priority = ready_[1].empty() ? 2 : 1;
   // What has come for the foreground meanwhile counts, too.
   if (ready_[0].empty() && !main_->HasReadyAlone()) {
-    run();
+    RunStep(priority);
     return true;
   }
-  while (credit_ns_ > 0 && waits()) {
-    const int64_t begun = NowNanos();
-    run();
-    credit_ns_ -= NowNanos() - begun;
-  }
+  if (credit_ns_ <= 0) return false;
+  const int64_t begun = NowNanos();
+  RunStep(priority);
+  credit_ns_ -= NowNanos() - begun;
   return true;
 }
 

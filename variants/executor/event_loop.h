@@ -53,12 +53,15 @@ class UnfinishedJobs {
 // One thread that runs many tasks in turns, by priority. The coroutines of each priority suspend
 // onto a RunLoop of their own, so that what comes back (completions, locks, events) comes back in
 // its queue. A turn: what is ready in the foreground, then a step of background work if its share
-// allows, then completions. With nothing to do the thread sleeps, in the Io if operations are under
-// way there.
+// allows, then completions. These are looked at before such a step, too: so what the foreground has
+// begun is under way meanwhile, and what has come back for it goes first. With nothing to do the
+// thread sleeps, in the Io if operations are under way there.
 //
 // Background steps run freely while the foreground has nothing to do. Otherwise they earn time as
 // the foreground uses it: `background_share` of the thread in the long run, so that neither starves
-// the other under overload. A step ends where its task waits or yields; nothing interrupts it.
+// the other under overload. The foreground gives way as soon as a step is earned, and then has its
+// turn again: it never waits for two. A step ends where its task waits or yields; nothing
+// interrupts it.
 //
 // Thread safety: Add, AddAfter, Hurry, TryEnter, Welcome from any thread; Reschedule by the loop's
 // own coroutines.
@@ -139,7 +142,9 @@ class EventLoop {
   void TakeMail();
   void EndPauses(int64_t now_ns);
   bool Collect();
+  bool BackgroundWaits() const noexcept { return !ready_[1].empty() || !ready_[2].empty(); }
   bool RunForeground();
+  void RunForegroundUntilEarned();
   bool RunBackground();
   void RunStep(size_t priority);
   void EndFinished();

@@ -18,16 +18,18 @@ inline Direct ParseDirect(std::string_view choice) noexcept {
   return choice == "all" ? Direct::kAll : choice == "writes" ? Direct::kWrites : Direct::kNone;
 }
 
-// Whether a file opened for `site` is direct: with kWrites what flush and compaction write and logs
-// of durable writes, with kAll also the reads of tables. Other logs, catalogs and value files are
-// buffered.
+// Whether a file opened for `site` is direct: with kWrites the tables and value files that flush
+// and compaction write and logs of durable writes, with kAll also their reads. Other logs and
+// catalogs are buffered.
 inline bool IsDirect(Direct direct, IoSite site) noexcept {
   switch (site) {
     case IoSite::kFlush:
     case IoSite::kCompactionWrite:
+    case IoSite::kValueFile:
     case IoSite::kDurableWal:
       return direct != Direct::kNone;
     case IoSite::kBlockRead:
+    case IoSite::kValueRead:
     case IoSite::kTableOpen:
     case IoSite::kCompactionRead:
       return direct == Direct::kAll;
@@ -57,7 +59,7 @@ constexpr SettingSpec kDirectSetting{
     0,
     "none|writes|all",
     "which files bypass the page cache: none, those being written by flush and compaction and the "
-    "segments of a ring log with sync = group or every, or also tables being read; where the file "
-    "system refuses that, opening fails and says so"};
+    "segments of a ring log with sync = group or every, or also tables and value files being read; "
+    "where the file system refuses that, opening fails and says so"};
 
 }  // namespace lsmlab

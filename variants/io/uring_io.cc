@@ -45,7 +45,8 @@ class UringIo final : public Io {
                .counters = &counters_,
                .files = registered_files == 0 ? nullptr
                                               : std::make_shared<UringFileTable>(registered_files),
-               .buffers = registered_buffers ? &buffers_ : nullptr};
+               .buffers = registered_buffers ? &buffers_ : nullptr,
+               .asked = &asked_};
   }
 
   bool Start(IoOp& op) noexcept override;
@@ -82,6 +83,7 @@ class UringIo final : public Io {
   const uint64_t number_ = next_io_number.fetch_add(1, std::memory_order_relaxed);
   SiteCounters counters_;
   AlignedBuffers buffers_;
+  alignas(64) std::atomic<uint64_t> asked_{0};  // by callers, of the device
   UringShared shared_;
   std::mutex mutex_;  // guards rings_
   // By loop. Loops are recycled among threads, and their rings with them.
@@ -177,8 +179,8 @@ size_t UringIo::Poll(int64_t deadline_ns) noexcept {
 constexpr SettingSpec kUringSettings[] = {
     kDirectSetting,
     {"queue_depth", SettingType::kInteger, "32", 1, 128, "",
-     "reads that one thread or loop has at the device at a time; more wait, because a device "
-     "that is asked for more gives little more throughput for much more latency"},
+     "reads of callers that one thread or loop has at the device at a time; more wait, because a "
+     "device that is asked for more gives little more throughput for much more latency"},
     {"registered_files", SettingType::kBool, "false", 0, 0, "",
      "files are registered with each ring that uses them, up to 1024, so that the kernel need not "
      "look up descriptors"},

@@ -190,17 +190,25 @@ void UringRing::Start(IoOp& op) noexcept {
   op.transferred = 0;
   op.attempts = 0;
   ++under_way_;
+  if (shared_.asked != nullptr && IsAwaitedByCaller(op)) {
+    shared_.asked->fetch_add(1, std::memory_order_relaxed);
+  }
   Enqueue(op);
+}
+
+UringRing::Backlog& UringRing::BacklogFor(const IoOp& op) noexcept {
+  if (IsBackgroundTransfer(op)) return background_waiting_;
+  return op.kind == IoKind::kRead ? reads_waiting_ : others_waiting_;
 }
 
 bool UringRing::HasRoom(const IoOp& op) const noexcept {
   if (in_kernel_ >= kMaxInKernel) return false;
+  if (IsBackgroundTransfer(op)) return background_.HasRoom();
   return op.kind != IoKind::kRead || reads_ < shared_.read_depth;
 }
 
 void UringRing::Enqueue(IoOp& op) noexcept {
-  const bool is_read = op.kind == IoKind::kRead;
-  Backlog& waiting = is_read ? reads_waiting_ : others_waiting_;
+  Backlog& waiting = BacklogFor(op);
   // Nobody overtakes those that wait already.
   if (waiting.first != nullptr || !HasRoom(op)) return waiting.Push(op);
   Prepare(op);
@@ -213,9 +221,9 @@ io_uring_sqe* UringRing::NextEntry() noexcept {
   return entry;
 }
 
-void UringRing::PrepareTransfer(io_uring_sqe* entry, const IoOp& op, int fd) noexcept {
+void UringRing::PrepareTransfer(io_uring_sqe* entry, const IoOp& op, int fd, size_t most) noexcept {
   char* data = static_cast<char*>(op.data) + op.transferred;
-  const auto length = static_cast<unsigned>(std::min(op.length - op.transferred, kMaxTransfer));
+  const auto length = static_cast<unsigned>(std::min(op.length - op.transferred, most));
   const uint64_t offset = op.offset + op.transferred;
   const int slab = RegisteredSlabOf(op.data);
   if (op.kind == IoKind::kRead) {
@@ -255,12 +263,12 @@ bool UringRing::PrepareOnPath(io_uring_sqe* entry, const IoOp& op) noexcept {
   }
 }
 
-// `fd`: a descriptor, or a place in the table.
-void UringRing::PrepareOnFile(io_uring_sqe* entry, const IoOp& op, int fd) noexcept {
+// `fd`: a descriptor, or a place in the table; `most`: bytes that a transfer may move.
+void UringRing::PrepareOnFile(io_uring_sqe* entry, const IoOp& op, int fd, size_t most) noexcept {
   switch (op.kind) {
     case IoKind::kRead:
     case IoKind::kWrite:
-      return PrepareTransfer(entry, op, fd);
+      return PrepareTransfer(entry, op, fd, most);
     case IoKind::kDataSync:
       return io_uring_prep_fsync(entry, fd, IORING_FSYNC_DATASYNC);
     case IoKind::kAllocate:
@@ -273,16 +281,18 @@ void UringRing::PrepareOnFile(io_uring_sqe* entry, const IoOp& op, int fd) noexc
   }
 }
 
-// The rest of a transfer, from op.transferred on; the whole of anything else.
+// The rest of a transfer, from op.transferred on, or a piece of it; the whole of anything else.
 void UringRing::Prepare(IoOp& op) noexcept {
+  const bool in_background = IsBackgroundTransfer(op);
+  const size_t most = std::min(in_background ? background_.Begin() : SIZE_MAX, kMaxTransfer);
   io_uring_sqe* entry = NextEntry();
   if (!PrepareOnPath(entry, op)) {
     const Target target = TargetOf(op);
-    PrepareOnFile(entry, op, target.fd);
+    PrepareOnFile(entry, op, target.fd, most);
     entry->flags |= target.flags;
   }
   io_uring_sqe_set_data(entry, &op);
-  if (op.kind == IoKind::kRead) ++reads_;
+  if (op.kind == IoKind::kRead && !in_background) ++reads_;
   ++in_kernel_;
   // A large one costs the device so much that it had better begin: a flush fills its next piece
   // meanwhile, and may come to no Poll.
@@ -330,9 +340,15 @@ size_t UringRing::Reap() noexcept {
       }
       IoOp& op = *found[i].op;
       --in_kernel_;
-      if (op.kind == IoKind::kRead) --reads_;
+      const bool in_background = IsBackgroundTransfer(op);
+      if (in_background) background_.End();
+      if (op.kind == IoKind::kRead && !in_background) --reads_;
       if (!Complete(op, found[i].result)) {
-        Enqueue(op);
+        if (in_background) {
+          Prepare(op);  // what a job has begun ends before more of the background begins
+        } else {
+          Enqueue(op);
+        }
         continue;
       }
       --under_way_;
@@ -345,11 +361,8 @@ size_t UringRing::Reap() noexcept {
 }
 
 void UringRing::StartWaiting() noexcept {
-  while (reads_waiting_.first != nullptr && HasRoom(*reads_waiting_.first)) {
-    Prepare(*reads_waiting_.Pop());
-  }
-  while (others_waiting_.first != nullptr && HasRoom(*others_waiting_.first)) {
-    Prepare(*others_waiting_.Pop());
+  for (Backlog* waiting : {&reads_waiting_, &others_waiting_, &background_waiting_}) {
+    while (waiting->first != nullptr && HasRoom(*waiting->first)) Prepare(*waiting->Pop());
   }
 }
 

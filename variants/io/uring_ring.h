@@ -14,6 +14,7 @@
 #include "variants/io/direct_files.h"
 #include "variants/io/site_counters.h"
 #include "variants/io/uring_files.h"
+#include "variants/io/uring_pace.h"
 
 namespace lsmlab {
 
@@ -24,6 +25,7 @@ struct UringShared {
   SiteCounters* counters = nullptr;
   std::shared_ptr<UringFileTable> files = nullptr;  // of registered files; null: none are
   const AlignedBuffers* buffers = nullptr;          // whose slabs are registered; null: none are
+  std::atomic<uint64_t>* asked = nullptr;           // see BackgroundPace
 };
 
 // Whether the kernel of this probe has what kTruncate needs, which came with Linux 6.9.
@@ -81,16 +83,18 @@ class UringRing final : public Waker {
     unsigned flags;
   };
 
-  explicit UringRing(const UringShared& shared) noexcept : shared_(shared) {}
+  explicit UringRing(const UringShared& shared) noexcept
+      : shared_(shared), background_(shared.asked, shared.read_depth) {}
   Status MakeTables();
   Target TargetOf(const IoOp& op) noexcept;
   int RegisteredSlabOf(const void* data) noexcept;
+  Backlog& BacklogFor(const IoOp& op) noexcept;
   bool HasRoom(const IoOp& op) const noexcept;
   void Enqueue(IoOp& op) noexcept;
   void Prepare(IoOp& op) noexcept;
   bool PrepareOnPath(io_uring_sqe* entry, const IoOp& op) noexcept;
-  void PrepareOnFile(io_uring_sqe* entry, const IoOp& op, int fd) noexcept;
-  void PrepareTransfer(io_uring_sqe* entry, const IoOp& op, int fd) noexcept;
+  void PrepareOnFile(io_uring_sqe* entry, const IoOp& op, int fd, size_t most) noexcept;
+  void PrepareTransfer(io_uring_sqe* entry, const IoOp& op, int fd, size_t most) noexcept;
   io_uring_sqe* NextEntry() noexcept;
   void ArmWake() noexcept;
   size_t Reap() noexcept;
@@ -104,9 +108,10 @@ class UringRing final : public Waker {
   io_uring ring_{};
   uint32_t unsubmitted_ = 0;  // entries that the kernel has not seen
   uint32_t in_kernel_ = 0;    // entries prepared and not completed, the wake-up aside
-  uint32_t reads_ = 0;        // of them reads
+  uint32_t reads_ = 0;        // of them reads, those of the background aside
   uint64_t under_way_ = 0;    // operations begun and not completed
-  Backlog reads_waiting_, others_waiting_;
+  BackgroundPace background_;
+  Backlog reads_waiting_, background_waiting_, others_waiting_;
   std::vector<uint64_t> files_;   // by place: the serial number of the file in the table
   std::vector<SlabState> slabs_;  // by number
 

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <utility>
 
+#include "engine/base/shown.h"
+
 namespace lsmlab::table_internal {
 namespace {
 
@@ -18,26 +20,6 @@ IndexSearch SearchOf(const SettingBag& settings) {
 uint32_t BlockFile::ReadAheadOf(const TableEnvironment& environment) noexcept {
   if (!environment.io->defers() || !environment.settings.Has("read_ahead")) return 1;
   return static_cast<uint32_t>(environment.settings.Integer("read_ahead"));
-}
-
-AlignedRange::AlignedRange(const IoFile& file, uint64_t from, uint64_t size) noexcept {
-  const uint64_t alignment = file.alignment();
-  offset = from / alignment * alignment;
-  skip = static_cast<size_t>(from - offset);
-  needed = skip + static_cast<size_t>(size);
-  length = static_cast<size_t>((needed + alignment - 1) / alignment * alignment);
-}
-
-Task<Status> ReadInto(Io& io, IoSite site, IoFile& file, uint64_t offset, uint64_t size, char* to) {
-  if (file.alignment() == 1) {
-    co_return co_await ReadExactly(io, site, file, offset, to, static_cast<size_t>(size));
-  }
-  const AlignedRange range(file, offset, size);
-  ReadBuffer buffer(io, range.length);
-  LSMLAB_CO_TRY(co_await ReadAtLeast(io, site, file, range.offset, buffer.data(), range.length,
-                                     range.needed));
-  std::memcpy(to, buffer.data() + range.skip, static_cast<size_t>(size));
-  co_return Status();
 }
 
 Status BlockFile::AtOffset(uint64_t offset, const Status& status) const {
@@ -95,7 +77,20 @@ Task<Result<BlockIndex>> BlockFile::ReadIndex(uint64_t data_end) const {
       BlockIndex::Open(Slice(encoded.data(), static_cast<size_t>(footer_.index.size)),
                        properties_.smallest_key, data_end, SearchOf(environment_.settings));
   if (!index.ok()) co_return AtOffset(footer_.index.offset, index.status());
-  co_return index;
+  // Whether a key is looked for here at all is decided by the properties.
+  const TableProperties& p = properties_;
+  const uint32_t blocks = index->count();
+  const bool same_end = blocks == 0
+                            ? p.entries == 0
+                            : p.entries > 0 && index->last_key(blocks - 1) == p.largest_key &&
+                                  index->last_tag(blocks - 1) == p.largest_tag;
+  if (same_end) co_return index;
+  co_return DamageAt(file_->path(), footer_.index.offset,
+                     "an index that ends with the properties' largest entry, '" +
+                         Shown(p.largest_key) + "' (" + std::to_string(p.largest_tag) + ")",
+                     blocks == 0 ? "no block"
+                                 : "'" + Shown(index->last_key(blocks - 1)) + "' (" +
+                                       std::to_string(index->last_tag(blocks - 1)) + ")");
 }
 
 Result<const FilterVariant*> BlockFile::FindFilter(uint64_t offset) const {
@@ -187,15 +182,26 @@ bool BlockFile::PinsSomething() const noexcept {
   return pins.metadata || pins.level0_metadata || pins.level0_data;
 }
 
+bool BlockFile::InLevel0() const noexcept {
+  std::lock_guard guard(level_mutex_);
+  return in_level0_;
+}
+
+// Not under the lock: an insert may evict, and what that retires may run the deleters of any other
+// object. So the table may leave level 0 meanwhile, and whoever moves it may have looked at the
+// slot before the block came: then it is let go of here.
 BlockRef BlockFile::Offer(BlockSlot& slot, const BlockId& id, BlockRef block, bool metadata) const {
   block->id = id;
   block->priority = metadata ? kMetadataPriority : 0;
   if (!PinsSomething()) return cache_->Insert(slot, id, std::move(block));
   const TablePins& pins = environment_.pins;
-  std::lock_guard guard(level_mutex_);
-  block->pin = metadata ? pins.metadata || (in_level0_ && pins.level0_metadata)
-                        : in_level0_ && pins.level0_data;
-  return cache_->Insert(slot, id, std::move(block));
+  const bool always = metadata && pins.metadata;
+  const bool while_in_level0 =
+      !always && (metadata ? pins.level0_metadata : pins.level0_data) && InLevel0();
+  block->pin = always || while_in_level0;
+  BlockRef cached = cache_->Insert(slot, id, std::move(block));
+  if (while_in_level0 && !InLevel0()) cache_->Unpin(std::span(&slot, 1), file_number_);
+  return cached;
 }
 
 void BlockFile::MoveToLevel(uint32_t level, std::span<BlockSlot> data,

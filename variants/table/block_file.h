@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "engine/format/aligned_bytes.h"
+#include "engine/format/aligned_read.h"
 #include "engine/format/block_trailer.h"
 #include "engine/format/table_footer.h"
 #include "engine/parts/table.h"
@@ -16,42 +17,6 @@
 #include "variants/table/block_layout.h"
 
 namespace lsmlab::table_internal {
-
-// Memory for one read, aligned as the file needs it.
-class ReadBuffer {
- public:
-  ReadBuffer() noexcept = default;
-  // Room for `bytes` plus what an aligned read takes more, and 64 spare bytes.
-  ReadBuffer(Io& io, size_t bytes)
-      : io_(&io), bytes_(bytes), data_(static_cast<char*>(io.AllocateBuffer(bytes))) {}
-  ReadBuffer(ReadBuffer&& o) noexcept
-      : io_(o.io_), bytes_(o.bytes_), data_(std::exchange(o.data_, nullptr)) {}
-  ReadBuffer& operator=(ReadBuffer&& o) noexcept {
-    std::swap(io_, o.io_);
-    std::swap(bytes_, o.bytes_);
-    std::swap(data_, o.data_);
-    return *this;
-  }
-  ~ReadBuffer() {
-    if (data_ != nullptr) io_->FreeBuffer(data_, bytes_);
-  }
-  char* data() const noexcept { return data_; }
-  size_t bytes() const noexcept { return bytes_; }
-
- private:
-  Io* io_ = nullptr;
-  size_t bytes_ = 0;
-  char* data_ = nullptr;
-};
-
-// A byte range of a file widened to the file's alignment.
-struct AlignedRange {
-  AlignedRange(const IoFile& file, uint64_t offset, uint64_t size) noexcept;
-  uint64_t offset;
-  size_t length;
-  size_t skip;    // from `offset` to the range asked for
-  size_t needed;  // from `offset` to its end; beyond, a file that was written buffered may end
-};
 
 // What is known of a block before it is read: checked when it enters memory.
 struct ExpectedBlock {
@@ -153,18 +118,16 @@ class BlockFile {
   static uint32_t ReadAheadOf(const TableEnvironment& environment) noexcept;
   Result<BlockRef> Unpack(uint64_t offset, Slice stored) const;
   bool PinsSomething() const noexcept;
+  bool InLevel0() const noexcept;
 
-  // Only taken when something is pinned, beside a read: a block that is offered while the table
-  // leaves level 0 is either met there or pinned no more.
+  // Only taken when something is pinned, beside a read. A block that is offered while the table
+  // leaves level 0 is met there, or by whoever offers it.
   mutable std::mutex level_mutex_;
   mutable bool in_level0_ = false;
 
   std::unique_ptr<const Codec> dictionary_;  // the codec with this table's dictionary
   uint8_t dictionary_codec_ = 0;             // its id
 };
-
-// Reads `range` of the file into memory.
-Task<Status> ReadInto(Io& io, IoSite site, IoFile& file, uint64_t offset, uint64_t size, char* to);
 
 // About how long a table's blocks are in memory and what of them a search touches first.
 template <typename Layout>
@@ -177,15 +140,22 @@ Footprint MeanFootprint(const TableProperties& p, uint64_t raw_block_bytes) noex
           kBlockDataOffset + static_cast<size_t>(data / p.data_blocks)};
 }
 
-// ExpectedBlock::check of a data block.
+// ExpectedBlock::check of a data block. `begins`: null, or the properties of the table whose first
+// block it is.
 template <typename Layout>
-Status CheckDataBlock(const void*, Slice block, Slice last_key, Tag last_tag) {
+Status CheckDataBlock(const void* begins, Slice block, Slice last_key, Tag last_tag) {
   LSMLAB_TRY(Layout::Validate(block));
   typename Layout::Cursor cursor;
   cursor.Attach(block);
-  Entry last;
-  if (!cursor.Last(last) || last.key != last_key || last.tag != last_tag) {
+  Entry entry;
+  if (!cursor.Last(entry) || entry.key != last_key || entry.tag != last_tag) {
     return Status::Corruption("the entry that the index names as the block's last, found another");
+  }
+  if (begins == nullptr) return Status();
+  const auto& properties = *static_cast<const TableProperties*>(begins);
+  if (!cursor.First(entry) || entry.key != properties.smallest_key ||
+      entry.tag != properties.smallest_tag) {
+    return Status::Corruption("the properties' smallest entry as the table's first, found another");
   }
   return Status();
 }

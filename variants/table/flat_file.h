@@ -64,6 +64,7 @@ class FlatFile : public BlockFile {
   ExpectedBlock Expected(uint32_t i) const noexcept {
     ExpectedBlock expected;
     expected.check = check_;
+    if (i == 0) expected.context = &properties_;
     expected.handle = index_.handle(i);
     expected.last_key = index_.last_key(i);
     expected.last_tag = index_.last_tag(i);

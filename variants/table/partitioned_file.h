@@ -57,6 +57,7 @@ class PartitionedFile : public BlockFile {
     const Entry entry = view.index.At(i);
     ExpectedBlock expected;
     expected.check = check_;
+    if (view.first_block + i == 0) expected.context = &properties_;
     expected.handle = PartitionPlace::Decode(entry.value).handle;
     expected.last_key = entry.key;
     expected.last_tag = entry.tag;
