@@ -257,17 +257,17 @@ Status ValueFile::CheckReference(ValueReference reference) const {
                   std::to_string(reference.size) + " bytes");
 }
 
-Task<Result<BlockRef>> ValueFile::ReadBlock(uint64_t offset, uint64_t length) const {
+Task<Result<BlockRef>> ValueFile::ReadBlock(uint64_t offset, uint64_t length, IoSite site) const {
   BlockRef block = BlockRef::Adopt(AllocateBlock(static_cast<size_t>(length)));
-  LSMLAB_CO_TRY(
-      co_await ReadInto(io_, IoSite::kValueRead, *file_, offset, length, MutableData(block.get())));
+  LSMLAB_CO_TRY(co_await ReadInto(io_, site, *file_, offset, length, MutableData(block.get())));
   co_return block;
 }
 
-Task<Result<BlockRef>> ValueFile::ReadPiece(ValueReference first, size_t wanted) const {
+Task<Result<BlockRef>> ValueFile::ReadPiece(ValueReference first, size_t wanted,
+                                            IoSite site) const {
   LSMLAB_CO_TRY(CheckReference(first));
   const uint64_t length = std::max<uint64_t>(first.size, wanted);
-  co_return co_await ReadBlock(first.offset, std::min(length, records_end_ - first.offset));
+  co_return co_await ReadBlock(first.offset, std::min(length, records_end_ - first.offset), site);
 }
 
 Result<StoredValue> ValueFile::Take(const BlockRef& piece, uint64_t piece_offset,

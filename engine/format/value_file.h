@@ -71,7 +71,8 @@ class ValueFile {
 
   // The same for several records in one read. The bytes from the record `first` on, unverified:
   // `wanted` of them, at least that record, and none behind the last one.
-  Task<Result<BlockRef>> ReadPiece(ValueReference first, size_t wanted) const;
+  Task<Result<BlockRef>> ReadPiece(ValueReference first, size_t wanted,
+                                   IoSite site = IoSite::kValueRead) const;
   // The value out of the piece that begins at `piece_offset` of the file, as Read gives it; one
   // that is stored raw stays in the piece. REQUIRES: the piece holds as much as the reference says.
   Result<StoredValue> Take(const BlockRef& piece, uint64_t piece_offset, ValueReference reference,
@@ -93,7 +94,8 @@ class ValueFile {
   Status CheckReference(ValueReference reference) const;
   Status CheckRecord(Slice bytes, uint64_t offset, Record* record) const;
   Result<BlockRef> Decode(const Record& record, uint64_t offset) const;
-  Task<Result<BlockRef>> ReadBlock(uint64_t offset, uint64_t length) const;
+  Task<Result<BlockRef>> ReadBlock(uint64_t offset, uint64_t length,
+                                   IoSite site = IoSite::kValueRead) const;
 
   Io& io_;
   const std::unique_ptr<IoFile> file_;

@@ -65,9 +65,10 @@ enum class IoSite : uint8_t {
   kLock,
   kRecovery,
   kSweep,
-  kValueFile,   // value files being written
-  kDurableWal,  // log segments of which every write is durable by itself: these may be direct
-  kValueRead,   // values being read
+  kValueFile,     // value files being written
+  kDurableWal,    // log segments of which every write is durable by itself: these may be direct
+  kValueRead,     // values being read
+  kValueCollect,  // values being read by a job that moves them
   kCount,
 };
 

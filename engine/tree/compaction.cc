@@ -202,11 +202,17 @@ Task<void> Tree::CompactionTask(CompactionPlan plan, Version* version) {
   {
     std::lock_guard guard(mutex_);
     MarkInputs(plan, *version, false);
-    --compactions_running_;
+    UpdatePressureLocked();
   }
   version->Unref();
   EpochCollect();
+  // Writers that wait for room need not wait until old files are gone; who drains does.
+  background_event_.Notify();
   co_await UnlinkDoomed(Priority::kCompaction);
+  {
+    std::lock_guard guard(mutex_);
+    --compactions_running_;
+  }
   EndJob();
 }
 

@@ -27,6 +27,8 @@ Task<void> Tree::FlushTask() {
     status = co_await FlushOne(oldest);
     // At once: until it is known, others may rely on what this shard has lost.
     if (!status.ok()) SetBackgroundError(status, Severity::kMayRetry);
+    // Writers that wait for room need not wait until old files are gone.
+    background_event_.Notify();
     co_await UnlinkDoomed(Priority::kFlush);
   }
   bool more = false;

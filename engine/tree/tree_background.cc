@@ -62,7 +62,10 @@ bool Tree::PickPlansLocked(std::vector<std::pair<CompactionPlan, Version*>>* pla
     std::optional<CompactionPlan> plan;
     if (!policy_first) plan = PickCollectionLocked();
     if (!plan.has_value()) plan = policy_->Pick(ShapeLocked(), policy_state_, WallNanos());
-    if (!plan.has_value()) plan = PickCollectionLocked();
+    // What the policy waits for may be inputs of collections: none more until they have ended.
+    if (!plan.has_value() && policy_first && compactions_running_ == 0) {
+      plan = PickCollectionLocked();
+    }
     if (!plan.has_value()) {
       // What is owed later waits for another signal.
       if (compactions_running_ == 0) may_compact_ = !signalled_;

@@ -13,6 +13,14 @@ namespace {
 // Names tables in block caches: unique in the process, also over several stores.
 std::atomic<uint64_t> next_cache_file{1};
 
+// How many numbers a crash can have kept out of the catalog, by far: those of the jobs under way.
+constexpr uint64_t kMostUncommitted = 1u << 24;
+
+// Above those of all files and logs of a store with this catalog.
+uint64_t NumbersEnd(const CatalogState& state) noexcept {
+  return std::min<uint64_t>(state.next_file, UINT32_MAX - kMostUncommitted) + kMostUncommitted;
+}
+
 }  // namespace
 
 Tree::Tree(TreeEnvironment environment)
@@ -154,11 +162,11 @@ Task<Status> Tree::Recover(bool create, std::optional<LogCut> cut) {
     const auto log = ParseNumberedFileName("", ".log", entry.name);
     for (const std::optional<uint64_t>& number : {table, unfinished, values, log}) {
       if (!number.has_value()) continue;
-      // Taken up, it would be in the catalog, and that would be refused from then on.
-      if (*number >= UINT32_MAX) {
-        co_return Status::Corruption(PathOf(entry.name) +
-                                     ": expected a file number below 4294967295; no store makes "
-                                     "such a file, remove it");
+      // Taken up, it would be in the catalog, and that would refuse it in the end.
+      if (*number >= NumbersEnd(state.value())) {
+        co_return Status::Corruption(PathOf(entry.name) + ": expected a file number below " +
+                                     std::to_string(NumbersEnd(state.value())) +
+                                     "; no store makes such a file, remove it");
       }
       next = std::max(next, *number + 1);
     }
@@ -283,10 +291,11 @@ Task<Status> Tree::ReplayLog(const CatalogState& state, std::optional<LogCut> cu
   expected.closed_bytes = state.closed_log_bytes;
   WalReplayStats stats;
   LSMLAB_CO_TRY(co_await wal_->Recover(expected, *replay_, &stats, &largest_log_));
-  if (largest_log_ < UINT32_MAX) co_return Status();
+  if (largest_log_ < NumbersEnd(state)) co_return Status();
   co_return Status::Corruption(env_.directory + ": a log segment has the number " +
-                               std::to_string(largest_log_) +
-                               ", expected one below 4294967295; no store makes such a segment");
+                               std::to_string(largest_log_) + ", expected one below " +
+                               std::to_string(NumbersEnd(state)) +
+                               "; no store makes such a segment");
 }
 
 // Writes what was replayed out as tables, and then starts a new segment: nothing that is

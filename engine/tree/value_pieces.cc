@@ -10,7 +10,8 @@ ValuePieces::ValuePieces(size_t files)
 // Bytes that the next read is to bring; 0: the record alone.
 size_t ValuePieces::Wanted(const Piece& before, ValueReference next) const noexcept {
   const uint64_t bytes = before.end - before.begin;
-  const bool close = next.offset >= before.end && next.offset - before.end <= kGapMost;
+  // A record that the piece cuts off begins in it.
+  const bool close = next.offset > before.begin && next.offset <= before.end + kGapMost;
   if (!close || before.used * kUsedShare < bytes) return 0;
   return static_cast<size_t>(std::min<uint64_t>(2 * bytes, piece_most_));
 }
@@ -20,7 +21,8 @@ Task<Result<Slice>> ValuePieces::Read(const ValueFile& file, ValueReference refe
   const bool held = piece.block && reference.offset >= piece.begin &&
                     reference.offset <= piece.end && reference.size <= piece.end - reference.offset;
   if (!held) {
-    Result<BlockRef> read = co_await file.ReadPiece(reference, Wanted(piece, reference));
+    Result<BlockRef> read =
+        co_await file.ReadPiece(reference, Wanted(piece, reference), IoSite::kValueCollect);
     if (!read.ok()) co_return read.status();
     piece.block = std::move(read).value();
     piece.begin = reference.offset;

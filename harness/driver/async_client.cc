@@ -79,9 +79,13 @@ class AsyncClient final : public ClientCounts {
         const uint64_t intended = NextIntended();
         if (intended > begin) {
           auto left = static_cast<int64_t>(clock().ToNanos(intended - begin));
-          for (; left > 0 && !halted(); left -= kNap) {
-            co_await session_->Pause(std::min(left, kNap));
+          while (left > kNap && !halted()) {
+            co_await session_->Pause(kNap);
+            // By the clock: what each nap is late must not add up.
+            const uint64_t now = clock().Now();
+            left = intended > now ? static_cast<int64_t>(clock().ToNanos(intended - now)) : 0;
           }
+          if (left > 0 && !halted()) co_await session_->Pause(left);
           if (halted()) break;
         }
         begin = intended;

@@ -39,7 +39,12 @@ Status WriteTo(const std::string& path, int flags, std::string_view bytes) {
   const int fd = open(path.c_str(), flags | O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
   if (fd < 0) return PathError(path, errno);
   struct stat before {};
-  Status status = fstat(fd, &before) == 0 ? WriteAll(fd, bytes, path) : PathError(path, errno);
+  if (fstat(fd, &before) != 0) {
+    const Status unknown = PathError(path, errno);
+    close(fd);
+    return unknown;
+  }
+  Status status = WriteAll(fd, bytes, path);
   if (!status.ok() &&
       ((flags & O_TRUNC) != 0 ? unlink(path.c_str()) : ftruncate(fd, before.st_size)) != 0) {
     status = PathError(path, errno);

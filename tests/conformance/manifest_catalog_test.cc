@@ -220,6 +220,36 @@ TEST_F(ManifestTest, NumbersWithoutAnyAboveAreErrors) {
   EXPECT_NE(status.message().find("MANIFEST-18446744073709551615"), std::string_view::npos);
 }
 
+// The last number that may be read leaves none for the next manifest: refused before it is made.
+TEST_F(ManifestTest, TheLastNumberIsRefusedBeforeAnythingChanges) {
+  Fill(3, true);
+  const std::string before = Print(Read(io_).value());
+  const std::string last = kShardDirectory + "/MANIFEST-4294967294";
+  ASSERT_TRUE(Finish(OpenFile(io_, IoSite::kOther, OpenMode::kCreate, last)).ok());
+  for (int round = 0; round < 2; ++round) {
+    const auto catalog = Make(io_);
+    Status status = Finish(catalog->Open(false, false)).status();
+    if (status.ok()) status = Finish(catalog->StartWriting());
+    EXPECT_TRUE(status.IsCorruption()) << status.ToString();
+    EXPECT_NE(status.message().find("MANIFEST-4294967294"), std::string_view::npos);
+  }
+  ASSERT_TRUE(Finish(UnlinkFile(io_, IoSite::kOther, last)).ok());
+  Result<CatalogState> again = Read(io_);
+  ASSERT_TRUE(again.ok()) << again.status().ToString();
+  EXPECT_TRUE(Print(again.value()) == before);
+}
+
+TEST(ManifestEdits, PartsNameNoMoreFilesThanOneMay) {
+  VersionEdit part;
+  part.removed.resize(kMaxTables);
+  part.continues = true;
+  EditJoiner joiner;
+  ASSERT_TRUE(joiner.Add(std::move(part)).ok());
+  VersionEdit last;
+  last.removed.resize(1);
+  EXPECT_TRUE(joiner.Add(std::move(last)).IsCorruption());
+}
+
 TEST(ManifestEdits, PartsAreJoinedAsTheyWereSplit) {
   VersionEdit edit = LongKeyedTables(100, 150);
   edit.policy_state = "state";

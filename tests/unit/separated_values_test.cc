@@ -225,7 +225,8 @@ TEST_F(SeparatedTest, ValueFilesMayBeDirect) {
     uint64_t pages = 0, others = 0;
     watch_ = [&](IoOp& op) {
       if (op.kind != IoKind::kRead && op.kind != IoKind::kWrite) return false;
-      if (op.site == IoSite::kValueFile || op.site == IoSite::kValueRead) {
+      if (op.site == IoSite::kValueFile || op.site == IoSite::kValueRead ||
+          op.site == IoSite::kValueCollect) {
         ++(op.file->alignment() == 4096 ? pages : others);
       }
       return false;
@@ -247,26 +248,27 @@ TEST_F(SeparatedTest, ValueFilesMayBeDirect) {
 }
 
 // Collecting reads many values at once where they lie close together, and not what lies far apart.
+// Of several lengths, so that what is read ends within a value.
 TEST_F(SeparatedTest, CollectingReadsManyValuesAtOnce) {
   uint64_t reads = 0;
   watch_ = [&](IoOp& op) {
-    reads += op.kind == IoKind::kRead && op.site == IoSite::kValueRead;
+    reads += op.kind == IoKind::kRead && op.site == IoSite::kValueCollect;
     return false;
   };
   Open({{"engine.values.file_size", "1MiB"},
         {"engine.memtable.size", "1MiB"},
         {"engine.values.gc_ratio", "0.3"}});
-  Fill(1000, 400);
+  for (int i = 0; i < 1000; ++i) Put(i, ++operation_, 350 + i * 37 % 101);
   ASSERT_TRUE(store_->Flush().ok());
   const uint64_t record = kRecordHead + NumberedKey(0).size() + 400;
-  for (int i = 0; i < 1000; i += 2) Put(i, ++operation_, 400);
+  for (int i = 0; i < 1000; i += 2) Put(i, ++operation_, 350 + i * 37 % 101);
   ASSERT_TRUE(store_->CompactRange({}, {}).ok());  // half of the first file is garbage now
   reads = 0;
   for (int i = 0; i < 1000; i += 2) Put(i, ++operation_, 400);
   ASSERT_TRUE(store_->CompactRange({}, {}).ok());
   const StoreStats stats = store_->Stats();
   const uint64_t moved = stats.value_gc_bytes / record;
-  EXPECT_GE(moved, 500u);
+  EXPECT_GE(moved, 490u);
   EXPECT_LT(reads * 10, moved);
   EXPECT_LT(stats.value_gc_bytes_read, 3 * moved * record);
   CheckAll();
@@ -387,7 +389,8 @@ TEST_F(SeparatedTest, StatisticsEqualWhatTheDiskCounted) {
   EXPECT_EQ(stats.value_flush_bytes + stats.value_gc_bytes,
             io_->Counters(IoSite::kValueFile).write_bytes);
   EXPECT_EQ(stats.value_read_bytes + stats.value_gc_bytes_read,
-            io_->Counters(IoSite::kValueRead).read_bytes);
+            io_->Counters(IoSite::kValueRead).read_bytes +
+                io_->Counters(IoSite::kValueCollect).read_bytes);
   EXPECT_EQ(stats.flush_bytes, io_->Counters(IoSite::kFlush).write_bytes + stats.value_flush_bytes);
   EXPECT_EQ(stats.compaction_bytes_written, io_->Counters(IoSite::kCompactionWrite).write_bytes);
   uint64_t on_disk = 0;

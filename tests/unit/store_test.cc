@@ -145,12 +145,12 @@ TEST_F(StoreTest, BadPathsAreRefusedAndChangeNothing) {
 // A number that no store makes would, once taken up, be refused as the catalog's for ever.
 TEST_F(StoreTest, AStrayFileWithAHugeNumberIsNamedAndRemovable) {
   FillKeys(*MustOpen(Options()), 10);
-  const fs::path stray = fs::path(Options().path) / "shard-0000" / "20260101120000.val";
-  std::ofstream(stray).put('x');
-  for (int round = 0; round < 2; ++round) {
-    ExpectRefused(Options(), StatusCode::kCorruption, "20260101120000.val");
+  for (const char* name : {"20260101120000.val", "4294967294.sst", "16778000.sst"}) {
+    const fs::path stray = fs::path(Options().path) / "shard-0000" / name;
+    std::ofstream(stray).put('x');
+    for (int round = 0; round < 2; ++round) ExpectRefused(Options(), StatusCode::kCorruption, name);
+    fs::remove(stray);
   }
-  fs::remove(stray);
   std::string value;
   EXPECT_TRUE(MustOpen(Options())->Get("key9", &value).ok());
 }

@@ -133,6 +133,26 @@ TEST_F(UringPaceTest, TheThirdTransferWaitsForTheFirstAndCallersForNone) {
   EXPECT_EQ(Next(), &second.node);
 }
 
+// Writers may wait for a flush, whose transfers so go before those of merges that came earlier.
+TEST_F(UringPaceTest, AFlushGoesBeforeMergesThatWait) {
+  AskAsCaller();
+  char bytes[4] = {};
+  Pipe empty, other_empty, full, table;
+  full.Put();
+  Transfer first(IoKind::kRead, IoSite::kCompactionRead, empty.out(), &bytes[0], 1);
+  Transfer second(IoKind::kRead, IoSite::kCompactionRead, other_empty.out(), &bytes[1], 1);
+  Transfer merge(IoKind::kRead, IoSite::kCompactionRead, full.out(), &bytes[2], 1);
+  Transfer flush(IoKind::kWrite, IoSite::kFlush, table.in(), &bytes[3], 1);
+  for (Transfer* transfer : {&first, &second, &merge, &flush}) ring_->Start(*transfer);
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(ring_->Poll(0, RunLoop::Current()), 0u);
+  empty.Put();
+  EXPECT_EQ(Next(), &first.node);
+  EXPECT_EQ(Next(), &flush.node);
+  EXPECT_EQ(Next(), &merge.node);
+  other_empty.Put();
+  EXPECT_EQ(Next(), &second.node);
+}
+
 // Callers who wait for their own reads to come back leave the background its place.
 TEST_F(UringPaceTest, TheDepthOfReadsIsTheCallers) {
   char bytes[10];

@@ -239,6 +239,11 @@ Status ManifestCatalog::CheckRoom() const {
 
 Task<Status> ManifestCatalog::RollOver() {
   const uint64_t previous = manifest_;
+  // Before anything changes: a manifest above would not be read again.
+  if (largest_manifest_ + 1 >= UINT32_MAX) {
+    co_return Status::Corruption(PathOf(largest_manifest_) +
+                                 ": expected a number that leaves one for the next manifest");
+  }
   const uint64_t next = ++largest_manifest_;
   next_edit_ = 1;
   encoder_.Begin(Identity(next), 0);

@@ -1,5 +1,6 @@
 #include "variants/catalog/manifest_edits.h"
 
+#include <algorithm>
 #include <iterator>
 #include <map>
 #include <utility>
@@ -136,6 +137,10 @@ Status EditJoiner::Add(VersionEdit part) {
     Prepend(edit_.removed, &part.removed);
     Prepend(edit_.values_added, &part.values_added);
     Prepend(edit_.values_removed, &part.values_removed);
+  }
+  if (std::max(part.added.size(), part.removed.size()) > kMaxTables ||
+      std::max(part.values_added.size(), part.values_removed.size()) > kMaxValueFiles) {
+    return Status::Corruption("version edit: its parts name more files than there may be");
   }
   edit_ = std::move(part);
   return Status();

@@ -30,6 +30,7 @@ inline bool IsDirect(Direct direct, IoSite site) noexcept {
       return direct != Direct::kNone;
     case IoSite::kBlockRead:
     case IoSite::kValueRead:
+    case IoSite::kValueCollect:
     case IoSite::kTableOpen:
     case IoSite::kCompactionRead:
       return direct == Direct::kAll;

@@ -18,6 +18,7 @@ inline bool IsBackgroundTransfer(const IoOp& op) noexcept {
     case IoSite::kCompactionRead:
     case IoSite::kCompactionWrite:
     case IoSite::kValueFile:
+    case IoSite::kValueCollect:
     case IoSite::kTableOpen:
       return true;
     default:

@@ -197,7 +197,11 @@ void UringRing::Start(IoOp& op) noexcept {
 }
 
 UringRing::Backlog& UringRing::BacklogFor(const IoOp& op) noexcept {
-  if (IsBackgroundTransfer(op)) return background_waiting_;
+  if (IsBackgroundTransfer(op)) {
+    // Stopped writers may wait for a flush, and commits for the opening of a table: merges wait.
+    const bool is_urgent = op.site == IoSite::kFlush || op.site == IoSite::kTableOpen;
+    return is_urgent ? flushes_waiting_ : background_waiting_;
+  }
   return op.kind == IoKind::kRead ? reads_waiting_ : others_waiting_;
 }
 
@@ -361,7 +365,8 @@ size_t UringRing::Reap() noexcept {
 }
 
 void UringRing::StartWaiting() noexcept {
-  for (Backlog* waiting : {&reads_waiting_, &others_waiting_, &background_waiting_}) {
+  for (Backlog* waiting :
+       {&reads_waiting_, &others_waiting_, &flushes_waiting_, &background_waiting_}) {
     while (waiting->first != nullptr && HasRoom(*waiting->first)) Prepare(*waiting->Pop());
   }
 }

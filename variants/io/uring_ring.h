@@ -68,6 +68,9 @@ class UringRing final : public Waker {
   bool RegisterSlab(const AlignedBuffers::Slab& slab) noexcept;
 
  private:
+  // Transfers of flushes and compactions under way together while no caller asks for anything.
+  static constexpr uint32_t kMostInBackground = 32;
+
   // Operations that wait for room, in order.
   struct Backlog {
     IoOp* first = nullptr;
@@ -84,7 +87,7 @@ class UringRing final : public Waker {
   };
 
   explicit UringRing(const UringShared& shared) noexcept
-      : shared_(shared), background_(shared.asked, shared.read_depth) {}
+      : shared_(shared), background_(shared.asked, kMostInBackground) {}
   Status MakeTables();
   Target TargetOf(const IoOp& op) noexcept;
   int RegisteredSlabOf(const void* data) noexcept;
@@ -111,7 +114,7 @@ class UringRing final : public Waker {
   uint32_t reads_ = 0;        // of them reads, those of the background aside
   uint64_t under_way_ = 0;    // operations begun and not completed
   BackgroundPace background_;
-  Backlog reads_waiting_, background_waiting_, others_waiting_;
+  Backlog reads_waiting_, others_waiting_, flushes_waiting_, background_waiting_;
   std::vector<uint64_t> files_;   // by place: the serial number of the file in the table
   std::vector<SlabState> slabs_;  // by number
 
