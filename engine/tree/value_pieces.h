@@ -26,7 +26,7 @@ class ValuePieces {
   static constexpr uint64_t kGapMost = 16u << 10;
   static constexpr size_t kPieceMost = 256u << 10;
   static constexpr size_t kPieceLeast = 16u << 10;
-  static constexpr size_t kMemory = 8u << 20;  // for the pieces of all files together
+  static constexpr size_t kMemory = 8u << 20;  // for the pieces of up to 512 files together
   // Pieces grow while one of so many bytes was asked for.
   static constexpr uint64_t kUsedShare = 4;
 

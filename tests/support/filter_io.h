@@ -10,7 +10,7 @@ namespace lsmlab::test {
 
 // Forwards every operation but those that `answer` takes: it then completes them itself, with the
 // status in the operation. For errors and lies at the boundary of the I/O part.
-class FilterIo final : public Io {
+class FilterIo : public Io {
  public:
   // True: the operation was answered. Called on the thread of the operation.
   using Answer = std::function<bool(IoOp& op)>;

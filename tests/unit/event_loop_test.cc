@@ -11,6 +11,7 @@
 
 #include "engine/async/sync.h"
 #include "engine/base/clock.h"
+#include "tests/support/filter_io.h"
 #include "variants/executor/executors.h"
 #include "variants/io/ios.h"
 #include "variants/io/sim_disk.h"
@@ -94,33 +95,28 @@ TEST(EventLoop, TheForegroundWaitsForNoSecondStepOfTheBackground) {
 }
 
 // Writes down when operations are begun and when they are looked after.
-class NotedIo final : public Io {
+class NotedIo final : public test::FilterIo {
  public:
-  explicit NotedIo(std::string* log) : log_(*log) {
-    SimulatedOptions options;
-    options.defer = true;
-    inner_ = MakeSimulatedIo(SimDisk::Make(), options);
-  }
-  bool Start(IoOp& op) noexcept override {
-    log_ += 's';
-    return inner_->Start(op);
-  }
+  explicit NotedIo(std::string* log)
+      : test::FilterIo(Deferring(),
+                       [log](IoOp&) {
+                         *log += 's';
+                         return false;
+                       }),
+        log_(*log) {}
   size_t Poll(int64_t deadline_ns) noexcept override {
     log_ += 'p';
-    return inner_->Poll(deadline_ns);
+    return test::FilterIo::Poll(deadline_ns);
   }
-  void Wake() noexcept override { inner_->Wake(); }
-  bool defers() const noexcept override { return true; }
-  void* AllocateBuffer(size_t bytes) override { return inner_->AllocateBuffer(bytes); }
-  void FreeBuffer(void* buffer, size_t bytes) noexcept override {
-    inner_->FreeBuffer(buffer, bytes);
-  }
-  IoCounters Counters() const noexcept override { return inner_->Counters(); }
-  IoCounters Counters(IoSite site) const noexcept override { return inner_->Counters(site); }
 
  private:
+  static std::shared_ptr<Io> Deferring() {
+    SimulatedOptions options;
+    options.defer = true;
+    return MakeSimulatedIo(SimDisk::Make(), options);
+  }
+
   std::string& log_;
-  std::unique_ptr<Io> inner_;
 };
 
 Task<void> UnlinkNothing(Io& io) {

@@ -4,8 +4,8 @@
 #include <map>
 #include <vector>
 
+#include "tests/support/idle_policy.h"
 #include "tests/support/separated_fixture.h"
-#include "variants/compaction/policies.h"
 #include "variants/values/values.h"
 
 // Separated values in a store: where they go, how they are read, and that their garbage goes.
@@ -304,12 +304,12 @@ TEST_F(SeparatedTest, CollectingReportsADamagedValue) {
 
 // Always has something to do once there is garbage, as where levels are above their sizes for a
 // long time, but nothing that holds writers back.
-class BusyPolicy final : public CompactionPolicy {
+class BusyPolicy final : public IdlePolicy {
  public:
   static constexpr std::string_view kCause = "busy";
   static int jobs_left;
 
-  explicit BusyPolicy(const SettingBag& bag) : leveled_(kLeveledCompaction.make(bag)) {}
+  using IdlePolicy::IdlePolicy;
   std::optional<CompactionPlan> Pick(const TreeShape& shape, std::string_view,
                                      int64_t) const override {
     const auto has_garbage = [](const ValueFileShape& file) { return file.garbage_bytes() > 0; };
@@ -331,27 +331,10 @@ class BusyPolicy final : public CompactionPolicy {
     }
     return std::nullopt;
   }
-  void SetTargets(TreeShape& shape) const override { leveled_->SetTargets(shape); }
-  double Pressure(const TreeShape&) const override { return 0; }
-  std::optional<CompactionPlan> PickRange(const TreeShape& shape, std::string_view begin,
-                                          std::string_view end) const override {
-    return leveled_->PickRange(shape, begin, end);
-  }
-  uint32_t levels() const noexcept override { return leveled_->levels(); }
-
- private:
-  const std::unique_ptr<CompactionPolicy> leveled_;
 };
 int BusyPolicy::jobs_left = 0;
 
-const CompactionVariant kBusy = {
-    .name = "busy",
-    .summary = "",
-    .settings = {},
-    .make = [](const SettingBag& bag) -> std::unique_ptr<CompactionPolicy> {
-      return std::make_unique<BusyPolicy>(bag);
-    },
-};
+const CompactionVariant kBusy = VariantOf<BusyPolicy>("busy");
 
 // So much that it slows the writers: what the policy finds to do does not keep it from being
 // collected.

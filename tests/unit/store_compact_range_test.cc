@@ -7,7 +7,7 @@
 
 #include "engine/store.h"
 #include "tests/support/compositions.h"
-#include "variants/compaction/policies.h"
+#include "tests/support/idle_policy.h"
 #include "variants/io/simulated_io.h"
 
 // CompactRange beside other jobs, and with much to commit.
@@ -16,12 +16,12 @@ namespace {
 
 // Rewrites the oldest run of level 0 where it is, once whenever it is told to, as a collection of
 // value files may; a range goes down as with `leveled`.
-class RewritingPolicy final : public CompactionPolicy {
+class RewritingPolicy final : public IdlePolicy {
  public:
   static constexpr std::string_view kCause = "in place";
   static bool rewrites;
 
-  explicit RewritingPolicy(const SettingBag& bag) : leveled_(kLeveledCompaction.make(bag)) {}
+  using IdlePolicy::IdlePolicy;
   std::optional<CompactionPlan> Pick(const TreeShape& shape, std::string_view,
                                      int64_t) const override {
     if (!rewrites || shape.levels[0].runs.size() < 2) return std::nullopt;
@@ -34,27 +34,10 @@ class RewritingPolicy final : public CompactionPolicy {
     plan.cause = kCause;
     return plan;
   }
-  void SetTargets(TreeShape& shape) const override { leveled_->SetTargets(shape); }
-  double Pressure(const TreeShape&) const override { return 0; }
-  std::optional<CompactionPlan> PickRange(const TreeShape& shape, std::string_view begin,
-                                          std::string_view end) const override {
-    return leveled_->PickRange(shape, begin, end);
-  }
-  uint32_t levels() const noexcept override { return leveled_->levels(); }
-
- private:
-  const std::unique_ptr<CompactionPolicy> leveled_;
 };
 bool RewritingPolicy::rewrites = false;
 
-const CompactionVariant kRewriting = {
-    .name = "rewriting",
-    .summary = "",
-    .settings = {},
-    .make = [](const SettingBag& bag) -> std::unique_ptr<CompactionPolicy> {
-      return std::make_unique<RewritingPolicy>(bag);
-    },
-};
+const CompactionVariant kRewriting = VariantOf<RewritingPolicy>("rewriting");
 
 // The flush that CompactRange begins with starts such a job, whose output has a file number above
 // all that were given out then; it is older than the run that was flushed, all the same.
